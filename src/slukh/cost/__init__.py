@@ -1,0 +1,1 @@
+"""Usage, the ledger, and what a call cost."""

@@ -1,0 +1,156 @@
+"""What can go wrong, whose fault it is, and whether to try again.
+
+    SlukhError
+     |- UserError                 the operator can mend it: one line, a remedy, exit code 2
+     |   |- SettingsError         a setting, flag or language
+     |   |- AudioFileError        a recording we cannot play
+     |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
+     |   |- LedgerError           the usage store cannot be opened or written
+     |   `- ServiceError          a port is taken, a server is not there
+     |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
+     `- SttError                  a recogniser failed; `error_type` is the metric's label
+         |- SttConnectError       refused, unreachable, TLS             transient
+         |- SttTimeoutError       a deadline of ours passed             transient
+         |- SttStreamError        reset, 5xx, process killed            transient
+         |- SttOverloadedError    429, queue full                       transient, not here
+         |- SttProtocolError      an answer that is not the protocol    permanent
+         |- SttRequestError       model, language or path refused       permanent
+         `- SttAuthenticationError  wrong or missing key                permanent
+
+Callers branch on the class and its fields, never on the sentence.
+"""
+
+from typing import ClassVar, Literal
+
+ErrorType = Literal["connect", "timeout", "stream", "overloaded", "protocol", "request", "authentication"]
+
+
+class SlukhError(Exception):
+    """Root of all errors that Slukh raises on purpose."""
+
+
+class UserError(SlukhError):
+    """Something that the person at the keyboard can mend.
+
+    Attributes:
+        problem: what is wrong, one clause.
+        remedy: what to do about it, one clause.
+    """
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {self.remedy}"
+
+
+class SettingsError(UserError):
+    """A setting, flag or language that cannot be."""
+
+
+class AudioFileError(UserError):
+    """A recording that cannot be played into a call."""
+
+
+class WeightsError(UserError):
+    """Model weights are missing, corrupt, or not to be had."""
+
+
+class LedgerError(UserError):
+    """The usage store cannot be opened or written."""
+
+
+class ServiceError(UserError):
+    """A port is taken, or a server is not there."""
+
+
+class TelephonyError(SlukhError):
+    """The peer on a media line broke its protocol.
+
+    Attributes:
+        reason: from the codec's closed set, the label of the metric that counts it.
+        detail: what was seen.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+class SttError(SlukhError):
+    """A recogniser failed.
+
+    Attributes:
+        provider: registry name of the recogniser.
+        detail: what was seen, and the remedy where one is known.
+        error_type: the closed label of `stt_whisper_errors_total` and of an Attempt's outcome.
+        is_permanent: trying the same provider again cannot help.
+    """
+
+    error_type: ClassVar[ErrorType]
+    is_permanent: ClassVar[bool] = False
+
+    def __init__(self, provider: str, detail: str) -> None:
+        super().__init__(provider, detail)
+        self.provider = provider
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.detail}"
+
+
+class SttConnectError(SttError):
+    """Refused, unreachable, or TLS failed."""
+
+    error_type = "connect"
+
+
+class SttTimeoutError(SttError):
+    """A deadline of ours passed."""
+
+    error_type = "timeout"
+
+
+class SttStreamError(SttError):
+    """It broke after it had begun: reset, 5xx, process killed, closed without a reply."""
+
+    error_type = "stream"
+
+
+class SttOverloadedError(SttError):
+    """It has no room now: 429, queue full."""
+
+    error_type = "overloaded"
+
+
+class SttProtocolError(SttError):
+    """It answered something that is not the protocol, such as HTML instead of JSON."""
+
+    error_type = "protocol"
+    is_permanent = True
+
+
+class SttRequestError(SttError):
+    """It refused what we asked: unknown model, language or path."""
+
+    error_type = "request"
+    is_permanent = True
+
+
+class SttAuthenticationError(SttError):
+    """Wrong or missing key."""
+
+    error_type = "authentication"
+    is_permanent = True
+
+
+STT_ERRORS: tuple[type[SttError], ...] = (
+    SttConnectError, SttTimeoutError, SttStreamError, SttOverloadedError,
+    SttProtocolError, SttRequestError, SttAuthenticationError,
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Which recogniser hears an utterance, and what happens when it fails."""

@@ -1,0 +1,1 @@
+"""Voice activity and endpointing, once per call: samples in, utterances out."""

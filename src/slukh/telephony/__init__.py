@@ -1,0 +1,1 @@
+"""Media transports as sans-IO codecs, and the duplex line they make."""

@@ -1,0 +1,1 @@
+"""Real, small fakes that ship with the product."""

@@ -1,0 +1,338 @@
+"""The vocabulary: what is said about a call, by whom, and in which unit.
+
+Positions are int samples at 8 kHz on the call's own clock (`SAMPLE_RATE_HERTZ`), seconds are derived.
+`None` means "the engine did not say". Names are Google Speech-to-Text v2's where it has one, because
+every other engine maps onto them without loss.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+SAMPLE_RATE_HERTZ = 8000
+
+Purpose = Literal["serve", "retry", "hedge", "shadow", "canary", "interim", "speculative"]
+PURPOSES: tuple[Purpose, ...] = ("serve", "retry", "hedge", "shadow", "canary", "interim", "speculative")
+
+Outcome = Literal[
+    "published",       # its final became the utterance's
+    "empty",           # its final had no text, or the guard dropped it
+    "superseded",      # another Attempt was published first
+    "cancelled",       # the call ended, or nobody waits for it any more
+    "timeout",
+    "stalled",
+    "connect",
+    "stream",
+    "overloaded",
+    "protocol",
+    "request",
+    "authentication",
+]  # fmt: skip
+OUTCOMES: tuple[Outcome, ...] = Outcome.__args__  # type: ignore[attr-defined]  # Literal has no typed args
+
+DropReason = Literal["compression", "no_speech", "phrase", "repetition"]
+DROP_REASONS: tuple[DropReason, ...] = ("compression", "no_speech", "phrase", "repetition")
+
+Unit = Literal[
+    "audio_ms", "call_ms", "characters", "requests",
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+]  # fmt: skip
+UNITS: tuple[Unit, ...] = Unit.__args__  # type: ignore[attr-defined]  # Literal has no typed args
+
+
+def seconds(samples: int) -> float:
+    """Seconds of a position or length in 8 kHz samples."""
+    return samples / SAMPLE_RATE_HERTZ
+
+
+def samples_from_ms(milliseconds: int) -> int:
+    """8 kHz samples in a number of milliseconds."""
+    return milliseconds * SAMPLE_RATE_HERTZ // 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioChunk:
+    """A piece of an utterance on its way to a recogniser.
+
+    Attributes:
+        pcm: linear 16-bit little-endian mono at 8 kHz.
+        voiced: whether our detector heard a voice in it.
+    """
+
+    pcm: bytes
+    voiced: bool = True
+
+    @property
+    def samples(self) -> int:
+        """How long it is, in 8 kHz samples."""
+        return len(self.pcm) // 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One word of a transcript; positions in samples of the call's clock."""
+
+    text: str
+    start: int
+    end: int
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted:
+    """A caller is on the line.
+
+    Attributes:
+        call_id: the UUID of the line, lower case with hyphens.
+        leg: 1, and one more for every re-attach of the same call.
+        caller: keyed hash of the caller's number, or None when it is withheld.
+        language_code: BCP-47, the language the call is transcribed in.
+        alternative_language_codes: further languages the caller may speak.
+        trunk: the trunk the dial plan named, or None.
+        announced: False when audio came without a `POST /v1/calls` before it.
+    """
+
+    call_id: str
+    leg: int = 1
+    caller: str | None = None
+    language_code: str
+    alternative_language_codes: tuple[str, ...] = ()
+    trunk: str | None = None
+    announced: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded:
+    """The line is gone; no more audio of this leg will come.
+
+    Attributes:
+        position: where the call's clock stood.
+        reason: `hangup` (the caller), `gateway` (we hung up), `detached` (the connection broke; the call may
+            come back within 30 s), `drained` (we were stopped), `error`.
+        heard: samples of audio that came from the line, inserted silence not counted.
+        voiced: samples of those in which our detector heard a voice.
+    """
+
+    position: int
+    reason: Literal["hangup", "gateway", "detached", "drained", "error"]
+    heard: int = 0
+    voiced: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted:
+    """The first voiced sample of an utterance."""
+
+    utterance_id: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnded:
+    """Our endpoint: the utterance is over.
+
+    Attributes:
+        utterance_id: which one.
+        position: the end of the last voiced sample.
+        endpoint: where the clock stood when we decided so.
+    """
+
+    utterance_id: int
+    position: int
+    endpoint: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dtmf:
+    """A key the caller pressed. Its digit may be of a card's PIN: it is in no log and no JSON."""
+
+    position: int
+    digit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioGap:
+    """Audio between two positions that nobody heard; silence stands in its place.
+
+    Attributes:
+        start: first missing sample.
+        end: first sample after the gap.
+        reason: `idle` (the line sent nothing), `stale` (it came more than 2 s late and was discarded),
+            `detached` (the connection was away).
+    """
+
+    start: int
+    end: int
+    reason: Literal["idle", "stale", "detached"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What the caller said in one utterance, so far (interim) or for good (final).
+
+    Attributes:
+        utterance_id: ours; every utterance has exactly one final.
+        text: the whole utterance, not an increment.
+        is_final: nothing of this utterance will change any more.
+        stable_length: characters of `text` that later interims will not change; all of them in a final.
+        stability: the engine's own 0..1 for an interim, or None.
+        confidence: the engine's own 0..1, or None. It is not accuracy: Whisper's is exp(mean token log
+            probability), which ranks transcripts of one model and is calibrated for none.
+        language_code: BCP-47, detected or forced.
+        words: word timings where the engine gives them.
+        start: first voiced sample.
+        end: end of the last voiced sample.
+        is_salvage: a final that never came; this is the last stable interim in its place.
+    """
+
+    utterance_id: int
+    text: str
+    is_final: bool
+    stable_length: int
+    stability: float | None = None
+    confidence: float | None = None
+    language_code: str
+    words: tuple[Word, ...] = ()
+    start: int
+    end: int
+    is_salvage: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultDropped:
+    """A final that the guard against invented text kept from the dialogue."""
+
+    utterance_id: int
+    provider: str
+    reason: DropReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded:
+    """One recogniser stream over one utterance is over; the source of one usage row.
+
+    Attributes:
+        utterance_id: which utterance.
+        attempt: 1 for the first, counted up within the utterance.
+        provider: registry name, such as `whisper`.
+        model: the model it ran, as the provider names it.
+        purpose: why it was opened.
+        outcome: how it ended; error classes of `errors.py` by their `error_type`.
+        audio_samples: 8 kHz samples that left us.
+        reported_ms: the provider's own figure of billed audio, or None.
+        first_result_seconds: first audio sent to first interim or final, or None.
+        final_seconds: our endpoint to its final, or None when there was none.
+    """
+
+    utterance_id: int
+    attempt: int
+    provider: str
+    model: str
+    purpose: Purpose
+    outcome: Outcome
+    audio_samples: int
+    reported_ms: int | None = None
+    first_result_seconds: float | None = None
+    final_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagDecision:
+    """What a flag said for one call, and why (OpenFeature's terms)."""
+
+    flag_key: str
+    value: str
+    variant: str
+    reason: str
+    version: str
+
+
+Event = (
+    CallStarted | SpeechStarted | SpeechEnded | Dtmf | AudioGap | Transcript | ResultDropped
+    | AttemptEnded | FlagDecision | CallEnded
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent:
+    """The envelope every sink receives, stamped once.
+
+    Attributes:
+        call_id: whose event.
+        leg: which connection of that call.
+        provider: the provider that serves the call now.
+        model: its model.
+        assigned_arm: the provider the rollout chose; failover does not change it.
+        received_at: wall clock, UTC.
+        event: what happened.
+    """
+
+    call_id: str
+    leg: int
+    provider: str
+    model: str
+    assigned_arm: str
+    received_at: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """A billable quantity, counted where it left us.
+
+    Attributes:
+        call_id: whose.
+        leg: which connection of the call.
+        component: `stt`, `tts`, `llm` or `line`.
+        sequence: with call, leg and component the idempotency key; derived from intent, never random.
+        provider: whom it will be paid to.
+        model: what it ran.
+        unit: what is counted.
+        quantity: how many.
+        reported_quantity: the provider's own figure, or None.
+        purpose: why it was spent.
+        outcome: how it ended.
+        occurred_at: wall clock, UTC.
+    """
+
+    call_id: str
+    leg: int
+    component: Literal["stt", "tts", "llm", "line"]
+    sequence: int
+    provider: str
+    model: str
+    unit: Unit
+    quantity: int
+    reported_quantity: int | None = None
+    purpose: Purpose = "serve"
+    outcome: str
+    occurred_at: datetime
+
+
+_POSITIONS = frozenset({"start", "end", "position", "endpoint", "heard", "voiced"})
+_PRIVATE = frozenset({"digit"})
+
+
+def event_name(event: Event) -> str:
+    """`SpeechStarted` -> `speech_started`, as JSON and server-sent events call it."""
+    name = type(event).__name__
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+def event_json(event: Event) -> dict[str, object]:
+    """An event as plain JSON values: positions in seconds, DTMF digits left out."""
+    out: dict[str, object] = {"event": event_name(event)}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if field.name in _PRIVATE:
+            continue
+        if field.name in _POSITIONS:
+            value = round(seconds(value), 3)
+        elif field.name == "words":
+            value = [
+                {"text": w.text, "start": round(seconds(w.start), 3), "end": round(seconds(w.end), 3),
+                 "confidence": w.confidence}
+                for w in value
+            ]  # fmt: skip
+        out[field.name] = value
+    return out
