@@ -5,7 +5,7 @@ Positions are int samples at 8 kHz on the call's own clock (`SAMPLE_RATE_HERTZ`)
 every other engine maps onto them without loss.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Literal
 
@@ -147,7 +147,7 @@ class Dtmf:
     """A key the caller pressed. Its digit may be of a card's PIN: it is in no log and no JSON."""
 
     position: int
-    digit: str
+    digit: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,17 +322,17 @@ def event_name(event: Event) -> str:
 def event_json(event: Event) -> dict[str, object]:
     """An event as plain JSON values: positions in seconds, DTMF digits left out."""
     out: dict[str, object] = {"event": event_name(event)}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        if field.name in _PRIVATE:
+    for item in fields(event):
+        value = getattr(event, item.name)
+        if item.name in _PRIVATE:
             continue
-        if field.name in _POSITIONS:
+        if item.name in _POSITIONS:
             value = round(seconds(value), 3)
-        elif field.name == "words":
+        elif item.name == "words":
             value = [
                 {"text": w.text, "start": round(seconds(w.start), 3), "end": round(seconds(w.end), 3),
                  "confidence": w.confidence}
                 for w in value
             ]  # fmt: skip
-        out[field.name] = value
+        out[item.name] = value
     return out

@@ -1,0 +1,60 @@
+# make run     one real call, end to end, on this machine
+# make test    every test that needs nothing but Python
+# make help    the rest
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+CALL ?= examples/calls/tyre-shop-uk.wav
+LANGUAGE ?= uk-UA
+
+.PHONY: help run test test-servers check format weights docs bench constraints clean
+
+help:
+	@echo "make run            a recorded call through a real server (CALL=FILE LANGUAGE=ru-RU for another)"
+	@echo "make test           unit and integration tests"
+	@echo "make test-servers   the Whisper client against real Whisper servers"
+	@echo "make check          ruff and mypy"
+	@echo "make weights        fetch Silero and Whisper base into the user's cache"
+	@echo "make docs           rebuild the generated documents"
+	@echo "make bench          the numbers of doc/benchmarks.md (long)"
+	@echo "make constraints    pin the newest dependencies anew"
+
+.venv/installed: constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is older; set PYTHON=/path/to/python3"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+weights: .venv/installed
+	@$(BIN)/slukh weights get silero base
+
+run: weights
+	@$(BIN)/slukh call $(CALL) --language $(LANGUAGE) --with-server
+
+test: weights
+	$(BIN)/pytest
+
+test-servers: weights
+	$(BIN)/pytest tests/servers
+
+check: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: .venv/installed
+	$(BIN)/python -m tests.documents
+
+constraints: .venv/installed
+	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --upgrade --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url pyproject.toml --output-file constraints.txt
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,5 @@
+"""`python -m slukh`."""
+
+from slukh.cli import main
+
+main()

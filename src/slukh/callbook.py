@@ -1,0 +1,209 @@
+"""The calls a gateway knows: announced, live, and those of the last minutes, for the HTTP API."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from slukh.telephony.clock import CallClock
+from slukh.types import (
+    AttemptEnded,
+    CallEnded,
+    CallEvent,
+    CallStarted,
+    Transcript,
+    event_json,
+    seconds,
+)
+
+ANNOUNCED_SECONDS = 30.0
+REATTACH_SECONDS = 30.0
+_EVENTS_KEPT = 1000
+
+State = Literal["announced", "live", "detached", "ended"]
+
+
+@dataclass(slots=True, kw_only=True)
+class CallRecord:
+    """One call as the API shows it. Transcripts live here, in memory, and nowhere else.
+
+    Attributes:
+        call: who and in which language.
+        state: `detached` = the connection broke and may come back within 30 s.
+        changed_at: monotonic seconds of the last change of state.
+        clock: the call's, kept for a further leg.
+        next_utterance_id: likewise.
+        finals: by utterance, in the order they were published.
+        sent: samples that went to recognisers.
+    """
+
+    call: CallStarted
+    state: State
+    changed_at: float
+    provider: str = ""
+    clock: CallClock = field(default_factory=CallClock)
+    next_utterance_id: int = 1
+    heard: int = 0
+    voiced: int = 0
+    sent: int = 0
+    attempts: int = 0
+    end_reason: str | None = None
+    finals: list[Transcript] = field(default_factory=list)
+    events: deque[tuple[int, dict[str, object]]] = field(default_factory=lambda: deque(maxlen=_EVENTS_KEPT))
+    event_count: int = 0
+    bells: set[asyncio.Event] = field(default_factory=set)
+
+    @property
+    def is_done(self) -> bool:
+        """Ended on purpose: a dial plan need not connect it again."""
+        return self.state == "ended"
+
+    def ring(self) -> None:
+        """Wake everybody who follows this call."""
+        for bell in self.bells:
+            bell.set()
+
+    def summary(self) -> dict[str, object]:
+        """The row of `GET /v1/calls`."""
+        return {
+            "call_id": self.call.call_id,
+            "state": self.state,
+            "done": self.is_done,
+            "announced": self.call.announced,
+            "language_code": self.call.language_code,
+            "trunk": self.call.trunk,
+            "legs": self.call.leg,
+            "provider": self.provider or None,
+            "end_reason": self.end_reason,
+        }
+
+    def detail(self) -> dict[str, object]:
+        """The body of `GET /v1/calls/{id}`."""
+        return self.summary() | {
+            "usage": {
+                "attempts": self.attempts,
+                "call_seconds": round(seconds(self.heard), 3),
+                "speech_seconds": round(seconds(self.voiced), 3),
+                "sent_seconds": round(seconds(self.sent), 3),
+                "withheld_seconds": round(seconds(max(self.heard - self.sent, 0)), 3),
+            },
+            "transcript": [event_json(final) for final in self.finals],
+        }
+
+
+class CallBook:
+    """All calls this gateway knows, and the sink that keeps their records true.
+
+    Args:
+        transcript_seconds: how long an ended call is remembered.
+        now: monotonic seconds.
+    """
+
+    def __init__(self, *, transcript_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._keep = transcript_seconds
+        self._now = now
+        self._records: dict[str, CallRecord] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def announce(self, call: CallStarted) -> CallRecord | None:
+        """Expect a call for 30 s. None when a call of that id is known already."""
+        self.expire()
+        if call.call_id in self._records:
+            return None
+        record = CallRecord(call=call, state="announced", changed_at=self._now())
+        self._records[call.call_id] = record
+        return record
+
+    def get(self, call_id: str) -> CallRecord | None:
+        """The record of a call that is still remembered."""
+        self.expire()
+        return self._records.get(call_id)
+
+    def all(self) -> list[CallRecord]:
+        """Every remembered call, oldest first."""
+        self.expire()
+        return list(self._records.values())
+
+    @property
+    def live(self) -> int:
+        """Calls that are on the line now."""
+        return sum(record.state == "live" for record in self._records.values())
+
+    def attach(self, call: CallStarted) -> CallRecord:
+        """A call's audio begins: announced, unannounced or (a further leg) back again."""
+        record = self._records.setdefault(
+            call.call_id, CallRecord(call=call, state="live", changed_at=self._now())
+        )
+        record.call, record.state, record.changed_at, record.end_reason = call, "live", self._now(), None
+        return record
+
+    def can_reattach(self, record: CallRecord) -> bool:
+        """Whether a connection for this call would continue it."""
+        away = self._now() - record.changed_at
+        return record.state in ("detached", "ended") and away <= REATTACH_SECONDS
+
+    def observe(self, event: CallEvent) -> None:
+        """Keep a call's record true (a sink)."""
+        record = self._records.get(event.call_id)
+        if record is None:
+            return
+        record.provider = event.provider
+        match event.event:
+            case AttemptEnded(audio_samples=sent):
+                record.attempts += 1
+                record.sent += sent
+            case Transcript(is_final=True, text=text) as final if text:
+                record.finals.append(final)
+            case CallEnded(reason=reason, heard=heard, voiced=voiced):
+                record.heard += heard
+                record.voiced += voiced
+                record.end_reason = reason
+                record.state = "detached" if reason == "detached" else "ended"
+                record.changed_at = self._now()
+        record.event_count += 1
+        record.events.append((record.event_count, event_json(event.event)))
+        record.ring()
+
+    async def events(
+        self, call_id: str, *, after: int = 0, idle_seconds: float = 15.0
+    ) -> AsyncIterator[tuple[int, Mapping[str, object]] | None]:
+        """A call's events from the beginning (or after a number), then as they happen, to its end.
+
+        Yields None when nothing happened for a while, so that the connection can be kept alive.
+        """
+        record = self._records[call_id]
+        bell = asyncio.Event()
+        record.bells.add(bell)
+        try:
+            while True:
+                bell.clear()
+                if fresh := [item for item in record.events if item[0] > after]:
+                    for item in fresh:
+                        yield item
+                    after = fresh[-1][0]
+                    continue  # more may have happened while the follower was busy with these
+                if record.state == "ended" or self._records.get(call_id) is not record:
+                    return
+                try:
+                    async with asyncio.timeout(idle_seconds):
+                        await bell.wait()
+                except TimeoutError:
+                    yield None
+        finally:
+            record.bells.discard(bell)
+
+    def expire(self) -> None:
+        """Forget what nobody may need: transcripts leave memory, announcements lapse."""
+        now = self._now()
+        for call_id, record in tuple(self._records.items()):
+            away = now - record.changed_at
+            if record.state == "detached" and away > REATTACH_SECONDS:
+                record.state = "ended"
+            limit = {"announced": ANNOUNCED_SECONDS, "ended": max(self._keep, REATTACH_SECONDS)}
+            if away > limit.get(record.state, float("inf")):
+                del self._records[call_id]
+                record.ring()

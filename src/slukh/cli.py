@@ -1,0 +1,272 @@
+"""The command line. Exit codes: 0 done, 1 something is wrong with the machine or a server, 2 bad input."""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from slukh import __version__
+from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
+from slukh.errors import SlukhError, UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The hearing of a telephone voice agent. `slukh doctor` says whether this machine is ready; "
+    "settings are environment variables, listed in doc/configuration.md.",
+)
+weights_app = typer.Typer(no_args_is_help=True, help="Model files in the user's cache.")
+calls_app = typer.Typer(no_args_is_help=True, help="Calls and their usage, from the ledger.")
+app.add_typer(weights_app, name="weights")
+app.add_typer(calls_app, name="calls")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON value per line, for scripts.")]
+Language = Annotated[str | None, typer.Option("--language", help="BCP-47, such as uk-UA or ru-RU.")]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="Of a raw file: mulaw, alaw or linear16; else by its suffix.")
+]
+Fast = Annotated[bool, typer.Option("--fast", help="Faster than the pace of speech.")]
+RecordingFile = Annotated[Path, typer.Argument(metavar="FILE", help="A mono wav, or raw G.711.")]
+
+
+@app.callback()
+def _main() -> None:
+    """The hearing of a telephone voice agent."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def serve() -> None:
+    """Take calls: AudioSocket on 9092, HTTP on 8080, until SIGTERM has drained them.
+
+    Asterisk: AudioSocket(${UUID},HOST:9092), after announcing the call with POST /v1/calls.
+    """
+    from slukh.monitoring.logs import configure_logging
+    from slukh.server import serve as serve_calls
+
+    flags, whisper, settings = load(FeatureFlagSettings), load(WhisperSettings), load(Settings)
+    configure_logging(settings.slukh_log_level)
+    _run(serve_calls(flags, whisper, settings))
+
+
+@app.command()
+def call(
+    file: RecordingFile,
+    to: Annotated[str, typer.Option("--to", help="AudioSocket of the gateway.")] = "127.0.0.1:9092",
+    api: Annotated[str | None, typer.Option("--api", help="Its HTTP address.")] = None,
+    language: Language = None,
+    caller: Annotated[str | None, typer.Option("--caller", help="The caller's number.")] = None,
+    encoding: Encoding = None,
+    fast: Fast = False,
+    with_server: Annotated[
+        bool, typer.Option("--with-server", help="Start a gateway for this one call, on free ports.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Place a call: play a recording into a gateway and print what it hears.
+
+    slukh call examples/calls/tyre-shop-uk.wav --language uk-UA --with-server
+
+    slukh call caller.ulaw --to 10.0.0.5:9092 --caller +380671234567
+    """
+    from slukh.caller import FAST, CallPlan, place_call, running_gateway
+    from slukh.telephony.wavfile import read_recording
+    from slukh.terminal import EventPrinter
+
+    recording = read_recording(file, encoding=_encoding(encoding))
+    settings = load(Settings, slukh_language=language)
+    host, port = _host_and_port(to)
+    token = settings.slukh_api_token
+
+    async def place() -> None:
+        async with AsyncExitStack() as stack:
+            printer = stack.enter_context(EventPrinter(as_json=as_json))
+            plan = CallPlan(
+                recording=recording,
+                host=host,
+                port=port,
+                api=api or f"http://{host}:{settings.slukh_http_port}",
+                token=None if token is None else token.get_secret_value(),
+                language_code=language,
+                caller=caller,
+                pace=FAST if fast else 1.0,
+            )
+            if with_server:
+                plan = await stack.enter_async_context(running_gateway(plan, printer.note))
+            printer.summary(await place_call(plan, printer.show))
+
+    _run(place())
+
+
+@app.command()
+def transcribe(
+    file: RecordingFile,
+    language: Language = None,
+    provider: Annotated[str | None, typer.Option("--provider", help="Such as whisper.")] = None,
+    encoding: Encoding = None,
+    fast: Fast = False,
+    as_json: Json = False,
+) -> None:
+    """Hear a recording as if it were a call, without a server.
+
+    Example: slukh transcribe examples/calls/tyre-shop-ru.wav --language ru-RU --fast --json
+    """
+    from slukh.monitoring.logs import configure_logging
+    from slukh.telephony.wavfile import read_recording
+    from slukh.terminal import EventPrinter
+    from slukh.transcribe import transcribe_recording
+
+    recording = read_recording(file, encoding=_encoding(encoding))
+    flags = load(FeatureFlagSettings, ff_stt_provider=provider)
+    settings = load(Settings, slukh_language=language)
+    configure_logging("WARNING")
+    with EventPrinter(as_json=as_json) as printer:
+        _run(
+            transcribe_recording(
+                flags, load(WhisperSettings), settings, recording, printer.show, paced=not fast
+            )
+        )
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check settings, weights, disk, ports and the recogniser within 10 s, and say what to do.
+
+    Exit code 1 when something is wrong.
+    """
+    from slukh.doctor import examine
+
+    findings = asyncio.run(examine())
+    if as_json:
+        typer.echo(json.dumps([finding.as_json() for finding in findings], ensure_ascii=False))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for finding in findings:
+            mark = "[green]ok  [/]" if finding.ok else "[red]WRONG[/]"
+            console.print(f"{mark:<6} {finding.check:<12} {finding.detail}", markup=True)
+            if not finding.ok:
+                console.print(f"       -> {finding.remedy}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@weights_app.command("get")
+def weights_get(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="silero|base|SIZE|PATH",
+            help="silero: the voice detector. base, small, large-v3 ...: a Whisper. PATH: a folder with a "
+            "CTranslate2 conversion.",
+        ),
+    ],
+) -> None:
+    """Fetch model files, check their sha256 and keep them in the user's cache.
+
+    Example: slukh weights get silero base
+    """
+    from slukh.weights import get_silero, get_whisper
+
+    root = load(Settings).slukh_weights_dir
+    for name in names:
+        path = (
+            get_silero(root, progress=typer.echo)
+            if name == "silero"
+            else get_whisper(root, name, progress=typer.echo)
+        )
+        typer.echo(f"{name}: ready in {path}")
+
+
+@calls_app.command("list")
+def calls_list(
+    limit: Annotated[int, typer.Option(min=1, help="Newest calls to show.")] = 20, as_json: Json = False
+) -> None:
+    """The newest calls."""
+    from slukh.cost.meter import row_json
+    from slukh.terminal import calls_table
+
+    calls = [row_json(row) for row in _ledger().calls(limit=limit)]
+    if as_json:
+        for row in calls:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        Console().print(calls_table(calls))
+
+
+@calls_app.command("show")
+def calls_show(call_id: str, as_json: Json = False) -> None:
+    """One call and every usage row of it."""
+    from slukh.cost.meter import row_json
+    from slukh.terminal import call_tables
+
+    found = _ledger().call(call_id)
+    if found is None:
+        raise UserError(
+            f"no call {call_id} in the ledger", remedy="`slukh calls list` shows the ones there are"
+        )
+    shown = {"legs": [row_json(leg) for leg in found.legs], "usage": [row_json(row) for row in found.usage]}
+    if as_json:
+        typer.echo(json.dumps({"call_id": call_id, **shown}, ensure_ascii=False))
+    else:
+        Console().print(*call_tables(shown))
+
+
+def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
+    from slukh.cost.ledger import Ledger
+
+    return Ledger(load(Settings).ledger_url)
+
+
+def _encoding(name: str | None) -> Any:  # noqa: ANN401  # one of read_recording's literals
+    if name not in (None, "mulaw", "alaw", "linear16"):
+        raise UserError(f"unknown encoding {name!r}", remedy="use mulaw, alaw or linear16")
+    return name
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"{text!r} is no address", remedy="write HOST:PORT, such as 127.0.0.1:9092")
+    return host, int(port)
+
+
+def _run(main: Any) -> None:  # noqa: ANN401  # a coroutine
+    """Run a coroutine on uvloop, where it exists."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+def main() -> NoReturn:
+    """Entry point: an error of ours is one line that names the remedy, never a traceback."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        _fail(error, 2)
+    except SlukhError as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _fail(error: SlukhError, code: int) -> NoReturn:
+    print(f"slukh: {error}", file=sys.stderr)  # noqa: T201  # the one place that speaks to a person in distress
+    sys.exit(code)

@@ -1,0 +1,139 @@
+"""Takes the calls of one process: who may come in, what each call gets, and how all of them are let go."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from slukh.assembly import Parts
+from slukh.callbook import CallBook
+from slukh.errors import TelephonyError
+from slukh.routing.router import CallRouter
+from slukh.session import Sink, publisher, run_call
+from slukh.telephony.audiosocket import AudioSocketCodec
+from slukh.telephony.line import SocketLine, identify
+from slukh.types import CallStarted, Event
+
+logger = logging.getLogger(__name__)
+
+LAST_FINALS_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Which calls are taken.
+
+    Attributes:
+        max_calls: at a time.
+        require_announced: refuse calls that nobody announced.
+    """
+
+    max_calls: int
+    require_announced: bool = False
+
+
+class Gateway:
+    """Takes the calls of one process.
+
+    Args:
+        parts: what all calls share.
+        book: the calls' records.
+        sinks: who hears events, besides the book.
+        admission: which calls are taken.
+        refused: told the reason of every connection that was turned away.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        book: CallBook,
+        sinks: Sequence[Sink],
+        admission: Admission,
+        refused: Callable[[str], None],
+    ) -> None:
+        self._parts = parts
+        self._book = book
+        self._sinks = (book, *sinks)
+        self._admission = admission
+        self._refused = refused
+        self._calls: dict[asyncio.Task[None], tuple[SocketLine, CallRouter]] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+        self.is_draining = False
+
+    def refuse_reason(self) -> str | None:
+        """Why a new call would be refused now, or None."""
+        if self.is_draining:
+            return "draining"
+        return "full" if self._book.live >= self._admission.max_calls else None
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One AudioSocket connection, from its first byte to its last."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        try:
+            codec = AudioSocketCodec()
+            call_id, early = await identify(reader, codec)
+            call = self._admit(call_id)
+        except TelephonyError as refusal:
+            self._refused(refusal.reason)
+            logger.warning("connection_refused", extra={"reason": refusal.reason, "detail": refusal.detail})
+            writer.transport.abort()
+            return
+        record = self._book.attach(call)
+        if call.leg > 1:
+            record.clock.attach(record.clock.due(now := task.get_loop().time()), now)
+        line = SocketLine(reader, writer, codec, early=early, clock=record.clock)
+        listener = self._parts.listener(record.next_utterance_id)
+        router = self._parts.router(call, self._publisher(call))
+        self._calls[task] = (line, router)
+        try:
+            await run_call(call, line, listener, router)
+        finally:
+            record.next_utterance_id = listener.next_utterance_id
+            del self._calls[task]
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new calls, let the running ones end; after `seconds` give them back to the dial plan."""
+        self.is_draining = True
+        if self._calls:
+            logger.info("draining", extra={"calls": len(self._calls)})
+            await asyncio.wait(set(self._calls), timeout=seconds)
+        for line, _ in tuple(self._calls.values()):
+            await line.hang_up("drained")
+        if self._calls:
+            await asyncio.wait(set(self._calls), timeout=LAST_FINALS_SECONDS)
+        for _, router in tuple(self._calls.values()):
+            router.abandon()
+        if self._connections:
+            await asyncio.wait(set(self._connections), timeout=LAST_FINALS_SECONDS)
+
+    def _publisher(self, call: CallStarted) -> Callable[[Event], None]:
+        serving = self._parts.serving
+        return publisher(
+            call, self._sinks, provider=serving.name, model=serving.model, assigned_arm=serving.name
+        )
+
+    def _admit(self, call_id: str) -> CallStarted:
+        """The call of a connection that may come in. Raises TelephonyError."""
+        record = self._book.get(call_id)
+        if record is not None and record.state == "live":
+            raise TelephonyError("duplicate", "a second connection for a call that is on the line")
+        if (reason := self.refuse_reason()) is not None:
+            raise TelephonyError("full", reason)
+        if record is None:
+            if self._admission.require_announced:
+                raise TelephonyError("unannounced", "no POST /v1/calls came before its audio")
+            parts = self._parts
+            return CallStarted(
+                call_id=call_id,
+                language_code=parts.language_code,
+                alternative_language_codes=parts.alternative_language_codes,
+                announced=False,
+            )
+        if record.state == "announced":
+            return record.call
+        if not self._book.can_reattach(record):
+            raise TelephonyError("duplicate", "the call of this UUID is over")
+        return replace(record.call, leg=record.call.leg + 1)

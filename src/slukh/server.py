@@ -1,0 +1,220 @@
+"""`slukh serve`: a gateway with its ports, sinks and stored clips, until SIGTERM has drained it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import uvicorn
+
+from slukh.assembly import Parts, build_parts
+from slukh.callbook import CallBook
+from slukh.config import FeatureFlagSettings, Settings, WhisperSettings
+from slukh.cost.drain import MeterSink
+from slukh.cost.ledger import Ledger
+from slukh.cost.spool import Spool, SpoolTakenError
+from slukh.errors import STT_ERRORS, LedgerError, ServiceError
+from slukh.experiment.wer import word_errors
+from slukh.gateway import Admission, Gateway
+from slukh.monitoring.metrics import Metrics
+from slukh.routing.health import Canaries, Heard
+from slukh.types import AttemptEnded, CallEnded, CallEvent
+from slukh.web.api import ApiOptions, create_app
+
+logger = logging.getLogger(__name__)
+
+_ERROR_TYPES = frozenset(error.error_type for error in STT_ERRORS)
+_MAX_GATEWAYS = 16  # on one machine, with one data folder
+_STREAM_LIMIT = 256 * 1024
+
+
+class CallLog:
+    """One line when a leg ends tells the whole call (a sink). No text, no number of the caller's."""
+
+    def __init__(self, book: CallBook) -> None:
+        self._book = book
+
+    def observe(self, event: CallEvent) -> None:
+        """Log the end of a leg, gaps, and Attempts that failed."""
+        match event.event:
+            case CallEnded(reason=reason):
+                record = self._book.get(event.call_id)
+                fields = {} if record is None else record.detail()["usage"]
+                logger.info(
+                    "call_ended",
+                    extra={"call_id": event.call_id, "leg": event.leg, "reason": reason, "usage": fields,
+                           "provider": event.provider},
+                )  # fmt: skip
+            case AttemptEnded(outcome=outcome, provider=provider, attempt=attempt) if outcome in _ERROR_TYPES:
+                logger.warning(
+                    "attempt_failed",
+                    extra={"call_id": event.call_id, "provider": provider, "attempt": attempt,
+                           "outcome": outcome},
+                )  # fmt: skip
+
+
+async def serve(flags: FeatureFlagSettings, whisper: WhisperSettings, settings: Settings) -> None:
+    """Run a gateway until SIGTERM or SIGINT has drained it.
+
+    Raises:
+        UserError: a port is taken, weights are missing, the ledger cannot be written.
+        SttError: the recogniser cannot serve.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        media = stack.enter_context(
+            _listen(
+                settings.slukh_audiosocket_host, settings.slukh_audiosocket_port, "SLUKH_AUDIOSOCKET_PORT"
+            )
+        )
+        http = stack.enter_context(
+            _listen(settings.slukh_http_host, settings.slukh_http_port, "SLUKH_HTTP_PORT")
+        )
+        parts = build_parts(flags, whisper, settings)
+        stack.push_async_callback(parts.aclose)
+        metrics = Metrics(providers=tuple(parts.providers))
+        meter = stack.enter_context(_meter(settings, metrics))
+        book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
+        gateway = Gateway(
+            parts,
+            book,
+            (metrics, meter, CallLog(book)),
+            Admission(max_calls=settings.slukh_max_calls, require_announced=settings.slukh_require_announced),
+            metrics.refused,
+        )
+        canaries = Canaries(
+            parts.providers,
+            interval_seconds=settings.slukh_canary_minutes * 60,
+            on_heard=lambda name, heard: _book_canary(name, heard, parts, metrics, meter),
+            on_failed=lambda name, error: logger.error(
+                "canary_failed", extra={"provider": name, "error": str(error)}
+            ),
+        )
+        starting = {"recogniser": "still starting"}
+
+        def not_ready() -> dict[str, str]:
+            wrong = dict(starting)
+            if canaries.failing:
+                wrong["recogniser"] = "; ".join(canaries.failing.values())
+            if meter.last_error is not None:
+                wrong["disk"] = meter.last_error
+            if gateway.is_draining:
+                wrong["gateway"] = "draining"
+            return wrong
+
+        token = settings.slukh_api_token
+        options = ApiOptions(
+            token=None if token is None else token.get_secret_value(),
+            caller_key=_caller_key(settings.slukh_data_dir),
+            language_code=parts.language_code,
+            alternative_language_codes=parts.alternative_language_codes,
+            refuse_reason=gateway.refuse_reason,
+            not_ready=not_ready,
+            metrics=metrics.render,
+        )
+        web = _WebServer(uvicorn.Config(create_app(book, options), log_config=None, lifespan="off"))
+        serving_web = asyncio.create_task(web.serve(sockets=[http]))
+        await parts.start()
+        starting.clear()
+        background = [asyncio.create_task(canaries.run()), asyncio.create_task(_forget(book))]
+        server = await asyncio.start_server(gateway.handle, sock=media, limit=_STREAM_LIMIT)
+        logger.info("listening", extra={"audiosocket": media.getsockname(), "http": http.getsockname()})
+        try:
+            await stop.wait()
+        finally:
+            server.close()
+            await gateway.drain(settings.slukh_drain_seconds)
+            for task in background:
+                task.cancel()
+            web.should_exit = True
+            await serving_web
+
+
+class _WebServer(uvicorn.Server):
+    """uvicorn without its own signal handlers: SIGTERM is ours, it drains calls first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+async def _forget(book: CallBook) -> None:
+    """Transcripts leave memory when their time is over, asked for or not."""
+    while True:
+        await asyncio.sleep(10.0)
+        book.expire()
+
+
+def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:
+    """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
+    clip = heard.clip
+    errors = word_errors(clip.text, heard.text)
+    metrics.accuracy(name, clip.language_code, "canary", words=errors.reference_words, errors=errors.errors)
+    provider = parts.providers[name]
+    attempt = AttemptEnded(
+        utterance_id=1, attempt=1, provider=name, model=provider.model, purpose="canary",
+        outcome="published" if heard.text else "empty", audio_samples=len(clip.pcm) // 2,
+        final_seconds=heard.final_seconds,
+    )  # fmt: skip
+    meter.observe(
+        CallEvent(call_id=f"canary-{uuid4()}", leg=1, provider=name, model=provider.model, assigned_arm=name,
+                  received_at=datetime.now(UTC), event=attempt)
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _listen(host: str, port: int, setting: str) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server((host, port), backlog=512)
+    except OSError as error:
+        raise ServiceError(
+            f"cannot listen on {host}:{port} ({error.strerror})",
+            remedy=f"stop what uses it, or set {setting} to another port",
+        ) from error
+    with listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
+    ledger = Ledger(settings.ledger_url)
+    spool = _own_spool(settings.slukh_data_dir, metrics)
+    meter = MeterSink(spool, ledger, on_error=metrics.usage_error, on_rows=metrics.spooled)
+    meter.start()
+    try:
+        yield meter
+    finally:
+        meter.stop()
+        spool.close()
+        ledger.close()
+
+
+def _own_spool(data_dir: Path, metrics: Metrics) -> Spool:
+    """The first spool that no other gateway on this machine owns."""
+    for number in range(1, _MAX_GATEWAYS):
+        with contextlib.suppress(SpoolTakenError):
+            return Spool(data_dir / f"spool-{number}", on_error=metrics.usage_error)
+    return Spool(data_dir / f"spool-{_MAX_GATEWAYS}", on_error=metrics.usage_error)
+
+
+def _caller_key(data_dir: Path) -> bytes:
+    """The key of the callers' hashes, made once: a new one would make every caller a new caller."""
+    path = data_dir / "caller.key"
+    try:
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(32))
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        raise LedgerError(f"cannot use {path} ({error})", remedy="make the data folder writable") from error

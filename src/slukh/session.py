@@ -1,0 +1,71 @@
+"""One call is one line through the house: line in, events out."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from slukh.routing.router import CallRouter
+from slukh.speech.listener import Listener
+from slukh.telephony.clock import Heard
+from slukh.telephony.line import Line
+from slukh.types import CallEnded, CallEvent, CallStarted, Event
+
+logger = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Whoever wants to know: metrics, the meter, the call's record, the log."""
+
+    def observe(self, event: CallEvent) -> None:
+        """Take an event. Never blocks, never raises."""
+
+
+def publisher(
+    call: CallStarted, sinks: Sequence[Sink], *, provider: str, model: str, assigned_arm: str
+) -> Callable[[Event], None]:
+    """A function that stamps a call's events once and hands them to every sink.
+
+    A sink that raises is logged and skipped: a call never ends because the meter or the metrics failed.
+    """
+
+    def publish(event: Event) -> None:
+        stamped = CallEvent(
+            call_id=call.call_id,
+            leg=call.leg,
+            provider=provider,
+            model=model,
+            assigned_arm=assigned_arm,
+            received_at=datetime.now(UTC),
+            event=event,
+        )
+        for sink in sinks:
+            try:
+                sink.observe(stamped)
+            except Exception:
+                logger.exception("sink_failed", extra={"sink": type(sink).__name__})
+
+    return publish
+
+
+async def run_call(call: CallStarted, line: Line, listener: Listener, router: CallRouter) -> None:
+    """Hear a call to its end; every utterance that began is published before this returns."""
+    router.publish(call)
+    ended = CallEnded(position=0, reason="error")
+    try:
+        async for event in line.events():
+            match event:
+                case Heard(samples=samples, position=position):
+                    for speech in listener.hear(samples, position):
+                        router.hear(speech)
+                case CallEnded():
+                    ended = event
+                case _:
+                    router.publish(event)
+    except Exception:  # a defect of ours must not leave a call half booked, nor touch another
+        logger.exception("call_defect", extra={"call_id": call.call_id})
+    for speech in listener.finish():
+        router.hear(speech)
+    await router.finish()
+    router.publish(replace(ended, voiced=listener.voiced_samples))

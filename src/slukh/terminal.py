@@ -1,0 +1,138 @@
+"""What a person sees: events as they come, and tables."""
+
+import json
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+Values = Mapping[str, Any]
+_USAGE_COLUMNS = (
+    "leg", "component", "sequence", "provider", "model",
+    "unit", "quantity", "reported_quantity", "purpose", "outcome",
+)  # fmt: skip
+
+
+class EventPrinter:
+    """Prints the events of a call: JSON lines, or text in which interims give way to their final.
+
+    Args:
+        as_json: for scripts.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self._as_json:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def note(self, text: str) -> None:
+        """Say what is going on, beside the output."""
+        self._notes.print(f"[dim]{text}[/]")
+
+    def show(self, event: Values) -> None:
+        """One event, as `event_json` makes it."""
+        if self._as_json:
+            self._line(json.dumps(event, ensure_ascii=False))
+        elif event["event"] == "transcript":
+            self._transcript(event)
+        elif event["event"] == "result_dropped":
+            self._console.print(f"[yellow]dropped[/] by the guard: {event['reason']}")
+        elif event["event"] == "audio_gap":
+            self._console.print(
+                f"[yellow]gap[/] {event['start']:.2f} to {event['end']:.2f} s ({event['reason']})"
+            )
+        elif event["event"] == "attempt_ended" and event["outcome"] not in ("published", "empty"):
+            self._console.print(f"[yellow]attempt {event['attempt']}[/] ended: {event['outcome']}")
+
+    def summary(self, record: Values) -> None:
+        """How the call went, from `GET /v1/calls/{id}`."""
+        if self._as_json:
+            self._line(json.dumps({"event": "summary", **record}, ensure_ascii=False))
+            return
+        usage = record["usage"]
+        table = Table(title=f"call {record['call_id']}", show_header=False, title_justify="left")
+        table.add_row("provider", str(record["provider"]))
+        table.add_row("attempts", str(usage["attempts"]))
+        table.add_row("utterances with text", str(len(record["transcript"])))
+        table.add_row("seconds of call", f"{usage['call_seconds']:.1f}")
+        table.add_row("seconds of speech", f"{usage['speech_seconds']:.1f}")
+        table.add_row("seconds sent to the recogniser", f"{usage['sent_seconds']:.1f}")
+        table.add_row("seconds of silence not sent", f"{usage['withheld_seconds']:.1f}")
+        table.add_row("ended by", str(record["end_reason"]))
+        self._console.print(table)
+
+    def _transcript(self, event: Values) -> None:
+        text = Text(f"{event['end']:7.2f} s  ")
+        if event["is_final"]:
+            confidence = "  - " if event["confidence"] is None else f"{event['confidence']:.2f}"
+            text.append("final  ", style="bold green")
+            text.append(f"{event['language_code']}  {confidence}  ")
+            text.append(event["text"] or "(no words)", style="bold" if event["text"] else "dim")
+            self._live.update(Text(""), refresh=True)
+            self._console.print(text)
+            return
+        stable = event["stable_length"]
+        text.append("interim", style="cyan")
+        text.append(f"  {event['language_code']}    -   {event['text'][:stable]}")
+        text.append(event["text"][stable:], style="dim")
+        if self._live.is_started:
+            self._live.update(text, refresh=True)
+        else:
+            self._console.print(text)
+
+    def _line(self, line: str) -> None:
+        self._console.file.write(line + "\n")
+        self._console.file.flush()
+
+
+def calls_table(calls: Sequence[Values]) -> Table:
+    """`slukh calls list`."""
+    table = Table()
+    for name in (
+        "started",
+        "call",
+        "leg",
+        "language",
+        "provider",
+        "call s",
+        "speech s",
+        "sent s",
+        "ended by",
+    ):
+        table.add_column(name, justify="right" if name.endswith(" s") else "left")
+    for row in calls:
+        table.add_row(
+            str(row["started_at"])[:19],
+            str(row["call_id"]),
+            str(row["leg"]),
+            str(row["language_code"]),
+            str(row["provider"]),
+            *(f"{row[column] / 1000:.1f}" for column in ("heard_ms", "voiced_ms", "sent_ms")),
+            str(row["end_reason"] or row["state"]),
+        )
+    return table
+
+
+def call_tables(call: Values) -> tuple[Table, Table]:
+    """`slukh calls show`."""
+    usage = Table(title="usage")
+    for name in _USAGE_COLUMNS:
+        usage.add_column(name)
+    for row in call["usage"]:
+        usage.add_row(*("" if row[name] is None else str(row[name]) for name in _USAGE_COLUMNS))
+    return calls_table(call["legs"]), usage

@@ -1,0 +1,45 @@
+"""A recording, heard as if it were a call, without a server."""
+
+from collections.abc import Callable, Mapping
+from uuid import uuid4
+
+from slukh.assembly import build_parts
+from slukh.config import FeatureFlagSettings, Settings, WhisperSettings
+from slukh.session import run_call
+from slukh.telephony.wavfile import FileLine, Recording
+from slukh.types import CallStarted, Event, event_json
+
+_PATIENCE_SECONDS = 600.0
+
+
+async def transcribe_recording(
+    flags: FeatureFlagSettings,
+    whisper: WhisperSettings,
+    settings: Settings,
+    recording: Recording,
+    on_event: Callable[[Mapping[str, object]], None],
+    *,
+    paced: bool,
+) -> None:
+    """Run a recording through the whole line and tell its events.
+
+    Raises:
+        WeightsError, SttError: the recogniser cannot be started.
+    """
+    if not paced:  # utterances queue up in front of the recogniser: none of them is late
+        settings = settings.model_copy(update={"slukh_final_seconds": _PATIENCE_SECONDS})
+    parts = build_parts(flags, whisper, settings)
+
+    def publish(event: Event) -> None:
+        on_event(event_json(event))
+
+    call = CallStarted(
+        call_id=str(uuid4()),
+        language_code=parts.language_code,
+        alternative_language_codes=parts.alternative_language_codes,
+    )
+    try:
+        await parts.start()
+        await run_call(call, FileLine(recording, paced=paced), parts.listener(), parts.router(call, publish))
+    finally:
+        await parts.aclose()

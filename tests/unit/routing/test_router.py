@@ -1,0 +1,167 @@
+"""One call's router over fakes that truly hear numbered audio."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from slukh.errors import SttConnectError, SttStreamError
+from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.router import CallRouter
+from slukh.speech.listener import Listener
+from slukh.speech.segmenter import Endpointing
+from slukh.speech.vad import EnergyDetector
+from slukh.stt.base import Hypothesis, Rejection, StreamConfig
+from slukh.stt.fake import FakeProvider, FakeStream, Script
+from slukh.testing.numbered import heard_numbers, heard_words, numbered_speech, silence
+from slukh.types import (
+    AttemptEnded,
+    CallStarted,
+    Event,
+    ResultDropped,
+    SpeechEnded,
+    SpeechStarted,
+    Transcript,
+)
+
+CALL = CallStarted(call_id="c", language_code="uk-UA")
+
+
+class TwoEars:
+    """A call of numbered words, heard to its end."""
+
+    def __init__(self, *scripts: Script, policy: AttemptPolicy | None = None) -> None:
+        self.provider = FakeProvider(heard_words, iter(scripts))
+        self.events: list[Event] = []
+        self.policy = policy or AttemptPolicy()
+
+    async def speak(self, *utterances: Iterable[int]) -> None:
+        router = CallRouter(CALL, {"fake": self.provider}, self.events.append, policy=self.policy)
+        listener = Listener(EnergyDetector(), Endpointing())
+        position = 0
+        for numbers in utterances:
+            for samples in (silence(0.4), numbered_speech(numbers), silence(0.8)):
+                for at in range(0, len(samples), 160):
+                    for event in listener.hear(samples[at : at + 160], position):
+                        router.hear(event)
+                    position += len(samples[at : at + 160])
+                    await asyncio.sleep(0)
+        for event in listener.finish():
+            router.hear(event)
+        await router.finish()
+
+    @property
+    def finals(self) -> list[str]:
+        return [e.text for e in self.events if isinstance(e, Transcript) and e.is_final]
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [e.outcome for e in self.events if isinstance(e, AttemptEnded)]
+
+
+def failing(after_seconds: float) -> Script:
+    return Script(error=SttStreamError("fake", "reset"), error_after_seconds=after_seconds)
+
+
+def test_numbered_audio_is_heard_as_it_was_spoken() -> None:
+    assert heard_numbers(numbered_speech(range(100)).tobytes()) == list(range(100))
+
+
+async def test_every_utterance_has_one_final_in_order() -> None:
+    call = TwoEars()
+    await call.speak([1, 2, 3], [4, 5])
+    assert call.finals == ["1 2 3", "4 5"]
+    assert call.outcomes == ["published", "published"]
+
+
+async def test_events_of_an_utterance_come_in_the_order_of_the_call() -> None:
+    call = TwoEars()
+    await call.speak([1, 2, 3])
+    assert isinstance(call.events[0], SpeechStarted)
+    interims = [e for e in call.events if isinstance(e, Transcript) and not e.is_final]
+    assert interims
+    assert any(isinstance(e, SpeechEnded) for e in call.events)
+    assert isinstance(call.events[-1], Transcript)
+
+
+async def test_an_attempt_that_dies_in_mid_word_loses_and_doubles_no_word() -> None:
+    for cut in (0.1, 0.5, 0.9, 1.3):
+        call = TwoEars(failing(cut))
+        await call.speak([11, 22, 33, 44])
+        assert call.finals == ["11 22 33 44"]
+        assert call.outcomes == ["stream", "published"]
+
+
+async def test_three_failures_in_a_row_still_lose_no_word() -> None:
+    refused = Script(open_error=SttConnectError("fake", "refused"))
+    call = TwoEars(refused, failing(0.3), refused, policy=AttemptPolicy(retry_seconds=0.01))
+    await call.speak([7, 8, 9])
+    assert call.finals == ["7 8 9"]
+    assert call.outcomes == ["connect", "stream", "connect", "published"]
+
+
+async def test_a_stream_that_blocks_is_given_up_and_the_utterance_told_anew() -> None:
+    call = TwoEars(Script(blocks_send=True), policy=AttemptPolicy(send_seconds=0.05))
+    await call.speak([1, 2])
+    assert call.finals == ["1 2"]
+    assert call.outcomes == ["timeout", "published"]
+
+
+async def test_a_stream_that_stays_silent_is_given_up_and_the_utterance_told_anew() -> None:
+    call = TwoEars(Script(is_silent=True), policy=AttemptPolicy(final_seconds=0.05))
+    await call.speak([1, 2])
+    assert call.finals == ["1 2"]
+
+
+async def test_when_nothing_works_the_stable_interim_is_published_marked() -> None:
+    dead = [failing(1.15) for _ in range(4)]
+    call = TwoEars(*dead, policy=AttemptPolicy(retry_seconds=0.01))
+    await call.speak([1, 2, 3])
+    salvaged = [e for e in call.events if isinstance(e, Transcript) and e.is_final]
+    assert [(e.text, e.is_salvage) for e in salvaged] == [("1 2", True)]
+
+
+async def test_a_defect_in_a_recogniser_does_not_end_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(FakeProvider):
+        opened = 0
+
+        async def open(self, config: StreamConfig) -> FakeStream:
+            self.opened += 1
+            if self.opened == 1:
+                raise ZeroDivisionError
+            return await super().open(config)
+
+    call = TwoEars()
+    call.provider = Broken(heard_words)
+    await call.speak([1, 2])
+    assert call.finals == ["1 2"]
+    assert "recogniser_defect" in caplog.text
+
+
+async def test_a_rejected_final_is_an_event_and_an_empty_transcript() -> None:
+    class GuardedStream(FakeStream):
+        async def end(self) -> None:
+            self._results.put_nowait(Rejection(reason="phrase"))
+            self._results.put_nowait(Hypothesis(text="", is_final=True, language_code="uk-UA"))
+
+    class Guarded(FakeProvider):
+        async def open(self, config: StreamConfig) -> FakeStream:
+            return GuardedStream(self, Script(), config.language_code, heard_words, interims=False)
+
+    call = TwoEars()
+    call.provider = Guarded(heard_words)
+    await call.speak([1, 2])
+    assert [e.reason for e in call.events if isinstance(e, ResultDropped)] == ["phrase"]
+    assert call.finals == [""]
+    assert call.outcomes == ["empty"]
+
+
+async def test_audio_sent_is_counted_once_for_every_attempt() -> None:
+    call = TwoEars(failing(0.5))
+    await call.speak([1, 2, 3])
+    first, second = (e for e in call.events if isinstance(e, AttemptEnded))
+    assert 0.45 * 8000 <= first.audio_samples <= 0.6 * 8000
+    assert second.audio_samples >= 3 * 0.36 * 8000
+    assert second.final_seconds is not None

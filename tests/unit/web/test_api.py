@@ -1,0 +1,114 @@
+"""The HTTP API: who may call it, what it refuses, and what it tells."""
+
+import json
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from starlette.testclient import TestClient
+
+from slukh.callbook import CallBook
+from slukh.web.api import ApiOptions, caller_hash, create_app
+
+
+def client(
+    *, token: str | None = None, refuse: str | None = None, wrong: dict[str, str] | None = None
+) -> TestClient:
+    options = ApiOptions(
+        token=token,
+        caller_key=b"key",
+        language_code="uk-UA",
+        alternative_language_codes=(),
+        refuse_reason=lambda: refuse,
+        not_ready=lambda: wrong or {},
+        metrics=lambda: (b"calls_active 0\n", "text/plain; version=0.0.4"),
+    )
+    return TestClient(create_app(CallBook(transcript_seconds=600), options))
+
+
+def test_an_announced_call_is_known_and_not_done() -> None:
+    api, call_id = client(), str(uuid4())
+    answer = api.post("/v1/calls", json={"call_id": call_id, "language_code": "ru-RU", "trunk": "kyivstar"})
+    assert answer.status_code == 201
+    told = api.get(f"/v1/calls/{call_id}").json()
+    assert (told["state"], told["done"], told["language_code"]) == ("announced", False, "ru-RU")
+    assert [c["call_id"] for c in api.get("/v1/calls").json()["calls"]] == [call_id]
+
+
+def test_the_same_call_announced_again_is_refused() -> None:
+    api, body = client(), {"call_id": str(uuid4())}
+    api.post("/v1/calls", json=body)
+    assert api.post("/v1/calls", json=body).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"call_id": "not-a-uuid"}, "call_id"),
+        ({}, "call_id"),
+        ({"call_id": str(uuid4()), "language_code": "xx-XX"}, "uk-UA"),
+        ({"call_id": str(uuid4()), "colour": "red"}, "colour"),
+        ({"call_id": str(uuid4()), "caller": "1" * 100}, "caller"),
+    ],
+)
+def test_a_bad_announcement_is_refused_and_says_what_is_wrong(body: dict[str, str], named: str) -> None:
+    answer = client().post("/v1/calls", json=body)
+    assert answer.status_code == 422
+    assert named in answer.json()["error"]["problem"]
+
+
+def test_a_body_that_is_not_json_or_too_long_is_refused() -> None:
+    assert client().post("/v1/calls", content=b"{").status_code == 422
+    assert client().post("/v1/calls", content=b" " * 20_000).status_code == 413
+
+
+def test_a_gateway_that_is_full_or_draining_refuses_with_the_reason() -> None:
+    answer = client(refuse="draining").post("/v1/calls", json={"call_id": str(uuid4())})
+    assert answer.status_code == 503
+    assert "draining" in answer.json()["error"]["problem"]
+
+
+ROUTES: list[Callable[[TestClient], int]] = [
+    lambda api: api.post("/v1/calls", json={"call_id": str(uuid4())}).status_code,
+    lambda api: api.get("/v1/calls").status_code,
+    lambda api: api.get("/v1/calls/x").status_code,
+    lambda api: api.get("/v1/calls/x/events").status_code,
+]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic secret", "Bearer secret2", "secret"])
+def test_every_call_route_wants_the_token(route: Callable[[TestClient], int], header: str | None) -> None:
+    api = client(token="secret")
+    if header is not None:
+        api.headers["authorization"] = header
+    assert route(api) == 401
+    api.headers["authorization"] = "Bearer secret"
+    assert route(api) != 401
+
+
+def test_health_and_metrics_want_no_token() -> None:
+    api = client(token="secret")
+    assert api.get("/healthz").json() == {"status": "alive"}
+    assert api.get("/metrics").text == "calls_active 0\n"
+    assert api.get("/readyz").status_code == 200
+
+
+def test_readiness_names_what_is_wrong() -> None:
+    answer = client(wrong={"disk": "read-only"}).get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "wrong": {"disk": "read-only"}}
+
+
+def test_an_unknown_call_is_not_found() -> None:
+    for path in ("/v1/calls/x", "/v1/calls/x/events"):
+        answer = client().get(path)
+        assert answer.status_code == 404
+        assert answer.json()["error"]["remedy"]
+
+
+def test_one_number_has_one_hash_however_it_is_written_and_none_when_withheld() -> None:
+    assert caller_hash(b"k", "+38 (067) 123-45-67") == caller_hash(b"k", "380671234567")
+    assert caller_hash(b"k", "380671234567") != caller_hash(b"other", "380671234567")
+    assert caller_hash(b"k", "anonymous") is None
+    assert "067" not in json.dumps(caller_hash(b"k", "380671234567"))
