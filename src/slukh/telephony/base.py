@@ -1,0 +1,64 @@
+"""The transport contract: bytes of a telephone's media connection in, events out, and no I/O.
+
+A codec speaks one protocol on one connection. `line.SocketLine` drives it; the contract suite in
+tests/unit/telephony/test_codec_contract.py holds every codec to what is promised here.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """The peer said whose call it is; the first event of a gateway's connection.
+
+    Attributes:
+        call_id: UUID, lower case with hyphens.
+    """
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaReceived:
+    """A piece of audio.
+
+    Attributes:
+        linear16: little-endian int16 mono, never empty.
+        sample_rate_hertz: its rate.
+    """
+
+    linear16: bytes = field(repr=False)
+    sample_rate_hertz: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitPressed:
+    """A key of the caller's telephone; it may be of a card's PIN, so no repr shows it."""
+
+    digit: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerHungUp:
+    """The peer said that the call is over. Most peers just close the connection instead."""
+
+
+CodecEvent = Identified | MediaReceived | DigitPressed | PeerHungUp
+
+
+class Codec(Protocol):
+    """One side of one connection.
+
+    The same bytes give the same events however TCP split them. A peer that breaks the protocol raises
+    `TelephonyError` as soon as the offence is visible; the codec is of no use afterwards.
+    """
+
+    def receive_data(self, data: bytes) -> list[CodecEvent]:
+        """Events of all frames that these bytes complete. Raises TelephonyError."""
+
+    def encode_audio(self, linear16_8k: bytes) -> bytes:
+        """One frame of 8 kHz audio for the peer. ValueError when it does not fit into a frame."""
+
+    def encode_hangup(self) -> bytes:
+        """The frame that ends the call."""

@@ -1,0 +1,140 @@
+"""What every telephony codec promises, held against each of them: add a `Transport` to TRANSPORTS."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slukh.errors import TelephonyError
+from slukh.telephony import audiosocket
+from slukh.telephony.base import Codec, CodecEvent, DigitPressed, Identified, MediaReceived, PeerHungUp
+
+CALL_ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+PCM = bytes(range(256)) + bytes(64)  # 160 samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transport:
+    """A codec, and its peer's side written down by hand."""
+
+    name: str
+    gateway: Callable[[], Codec]
+    caller: Callable[[], Codec]
+    reasons: frozenset[str]
+    greeting: Callable[[str], bytes]
+    audio: Callable[[bytes], bytes]
+    digit: Callable[[str], bytes]
+    hangup: bytes
+
+
+TRANSPORTS = [
+    Transport(
+        name="audiosocket",
+        gateway=audiosocket.AudioSocketCodec,
+        caller=lambda: audiosocket.AudioSocketCodec(side="caller"),
+        reasons=audiosocket.REASONS,
+        greeting=lambda call_id: b"\x01\x00\x10" + bytes.fromhex(call_id.replace("-", "")),
+        audio=lambda pcm: b"\x10" + len(pcm).to_bytes(2, "big") + pcm,
+        digit=lambda digit: b"\x03\x00\x01" + digit.encode(),
+        hangup=b"\x00\x00\x00",
+    ),
+]
+
+every_transport = pytest.mark.parametrize("transport", TRANSPORTS, ids=lambda transport: transport.name)
+
+
+def split(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+def received(codec: Codec, chunks: list[bytes]) -> tuple[list[CodecEvent], str | None]:
+    """All events, and the reason of the error that ended them."""
+    events: list[CodecEvent] = []
+    for chunk in chunks:
+        try:
+            events += codec.receive_data(chunk)
+        except TelephonyError as error:
+            return events, error.reason
+    return events, None
+
+
+pieces = st.lists(
+    st.one_of(
+        st.tuples(st.just("audio"), st.binary(min_size=1, max_size=400).map(lambda half: half + half)),
+        st.tuples(st.just("digit"), st.sampled_from("0123456789*#")),
+    ),
+    max_size=12,
+)
+cut_points = st.lists(st.integers(0, 10_000), max_size=30)
+
+
+@every_transport
+@given(pieces=pieces, cuts=cut_points)
+def test_any_split_gives_the_same_events(
+    transport: Transport, pieces: list[tuple[str, bytes | str]], cuts: list[int]
+) -> None:
+    wire = transport.greeting(CALL_ID)
+    expected: list[CodecEvent] = [Identified(call_id=CALL_ID)]
+    for _, value in pieces:
+        if isinstance(value, bytes):
+            wire += transport.audio(value)
+            expected.append(MediaReceived(linear16=value, sample_rate_hertz=8000))
+        else:
+            wire += transport.digit(value)
+            expected.append(DigitPressed(digit=value))
+    wire += transport.hangup
+    expected.append(PeerHungUp())
+    assert received(transport.gateway(), split(wire, cuts)) == (expected, None)
+
+
+@every_transport
+@given(garbage=st.binary(max_size=300), cuts=cut_points)
+def test_garbage_is_refused_with_a_known_reason_or_ignored_whatever_the_split(
+    transport: Transport, garbage: bytes, cuts: list[int]
+) -> None:
+    wire = transport.greeting(CALL_ID) + garbage
+    _, reason = received(transport.gateway(), split(wire, cuts))
+    assert reason is None or reason in transport.reasons
+    assert received(transport.gateway(), [wire])[1] == reason
+    assert received(transport.gateway(), [wire[at : at + 1] for at in range(len(wire))])[1] == reason
+
+
+@every_transport
+def test_the_peer_hears_what_is_sent(transport: Transport) -> None:
+    gateway, caller = transport.gateway(), transport.caller()
+    heard = caller.receive_data(gateway.encode_audio(PCM) + gateway.encode_hangup())
+    assert heard == [MediaReceived(linear16=PCM, sample_rate_hertz=8000), PeerHungUp()]
+
+
+@every_transport
+def test_half_a_sample_is_not_sent(transport: Transport) -> None:
+    with pytest.raises(ValueError, match="two bytes"):
+        transport.gateway().encode_audio(b"\0\0\0")
+
+
+@every_transport
+def test_an_incomplete_frame_gives_nothing_yet(transport: Transport) -> None:
+    codec = transport.gateway()
+    codec.receive_data(transport.greeting(CALL_ID))
+    frame = transport.audio(PCM)
+    assert codec.receive_data(frame[:-1]) == []
+    assert codec.receive_data(frame[-1:]) == [MediaReceived(linear16=PCM, sample_rate_hertz=8000)]
+
+
+@every_transport
+def test_no_repr_shows_a_digit(transport: Transport) -> None:
+    codec = transport.gateway()
+    events = codec.receive_data(transport.greeting(CALL_ID) + transport.digit("7"))
+    assert events[-1] == DigitPressed(digit="7")
+    assert "7" not in repr(events[-1])
+
+
+@every_transport
+def test_audio_before_the_call_id_is_refused(transport: Transport) -> None:
+    with pytest.raises(TelephonyError) as refused:
+        transport.gateway().receive_data(transport.audio(PCM))
+    assert refused.value.reason == "audio_before_id"
