@@ -1,0 +1,351 @@
+"""What Prometheus sees: every metric declared once, every series there from the start, none added by calls.
+
+A label takes its value from a closed set; anything else is counted as `other`. So the number of series is
+known before the first call, a rate needs no first sample, and nothing a caller says or is can become a label.
+`doc/metrics.md` is generated from `DECLARATIONS` (`python -m slukh.monitoring.metrics`).
+"""
+
+import itertools
+import logging
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+
+from slukh.cost.meter import USAGE_STAGES, CallTallies, UsageStage
+from slukh.errors import ErrorType
+from slukh.types import DROP_REASONS, OUTCOMES, AttemptEnded, AudioGap, CallEvent, ResultDropped, seconds
+
+logger = logging.getLogger(__name__)
+
+OTHER = "other"
+CANARY_LANGUAGES = ("ru-RU", "uk-UA")
+REFERENCES = ("canary",)
+# What `TelephonyError.reason` says, and the admission of the gateway.
+REFUSALS = (
+    "audio_before_id", "bad_id", "duplicate", "full", "malformed", "no_id", "peer_error", "second_id",
+    "unannounced",
+)  # fmt: skip
+_ERROR_TYPES: tuple[str, ...] = get_args(ErrorType)
+_END_REASONS = ("hangup", "gateway", "detached", "drained", "error")
+_GAP_REASONS = ("idle", "stale", "detached")
+_SERVING = ("serve", "retry", "hedge")
+
+# A final within 0.8 s of the endpoint keeps a conversation going; our own deadline is some seconds.
+_LATENCY = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """One metric.
+
+    Attributes:
+        name: as Prometheus shows it, with unit and `_total`.
+        kind: its type.
+        unit: of its value.
+        help: what it counts.
+        labels: label -> the name of its closed set.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    help: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+DECLARATIONS: tuple[Declaration, ...] = (
+    Declaration(
+        name="stt_whisper_latency_seconds", kind="histogram", unit="seconds",
+        help="From our endpoint to Whisper's final.",
+    ),
+    Declaration(
+        name="stt_whisper_errors_total", kind="counter", unit="attempts",
+        help="Attempts on Whisper that failed, by error class; a stall is a timeout.",
+        labels={"error_type": "error types"},
+    ),
+    Declaration(
+        name="stt_provider_requests_total", kind="counter", unit="attempts",
+        help="Attempts that ended, by the provider the rollout assigned, the one asked, and the outcome.",
+        labels={"assigned": "providers", "provider": "providers", "outcome": "outcomes"},
+    ),
+    Declaration(
+        name="stt_provider_accuracy", kind="gauge", unit="ratio",
+        help="1 - word error rate against a reference; NaN until measured, below 0 when more was invented "
+        "than said.",
+        labels={"provider": "providers", "language": "languages", "reference": "references"},
+    ),
+    Declaration(
+        name="stt_provider_accuracy_words", kind="gauge", unit="words",
+        help="Words of the reference behind stt_provider_accuracy.",
+        labels={"provider": "providers", "language": "languages", "reference": "references"},
+    ),
+    Declaration(
+        name="stt_first_interim_seconds", kind="histogram", unit="seconds",
+        help="From the first audio sent to the first interim, or final where there was none.",
+        labels={"provider": "providers"},
+    ),
+    Declaration(
+        name="stt_final_seconds", kind="histogram", unit="seconds",
+        help="From our endpoint to the final.",
+        labels={"provider": "providers"},
+    ),
+    Declaration(
+        name="stt_audio_heard_seconds_total", kind="counter", unit="seconds",
+        help="Audio that came from callers, counted when a call ends.",
+    ),
+    Declaration(
+        name="stt_audio_sent_seconds_total", kind="counter", unit="seconds",
+        help="Audio that left for a recogniser; what went twice counts twice.",
+        labels={"provider": "providers"},
+    ),
+    Declaration(
+        name="stt_audio_withheld_seconds_total", kind="counter", unit="seconds",
+        help="Audio heard that went to no recogniser, counted when a call ends.",
+    ),
+    Declaration(
+        name="stt_results_dropped_total", kind="counter", unit="finals",
+        help="Finals that the guard against invented text kept back.",
+        labels={"provider": "providers", "reason": "drop reasons"},
+    ),
+    Declaration(name="calls_active", kind="gauge", unit="calls", help="Calls on the line now."),
+    Declaration(
+        name="calls_total", kind="counter", unit="calls",
+        help="Legs of calls that ended, by how.",
+        labels={"announced": "yes or no", "reason": "end reasons"},
+    ),
+    Declaration(
+        name="telephony_refused_total", kind="counter", unit="connections",
+        help="Connections that were turned away.",
+        labels={"reason": "refusals"},
+    ),
+    Declaration(
+        name="audio_gap_seconds_total", kind="counter", unit="seconds",
+        help="Audio of calls that nobody heard; silence stands in its place.",
+        labels={"reason": "gap reasons"},
+    ),
+    Declaration(
+        name="usage_spool_rows", kind="gauge", unit="rows",
+        help="Usage rows that are not in the ledger yet.",
+    ),
+    Declaration(
+        name="usage_errors_total", kind="counter", unit="errors",
+        help="What went wrong with usage: not metered, disk refused, memory full (rows lost), line rejected, "
+        "ledger refused, conflict with an earlier row.",
+        labels={"stage": "usage stages"},
+    ),
+)  # fmt: skip
+
+_FIXED_SETS: Mapping[str, tuple[str, ...]] = {
+    "error types": _ERROR_TYPES,
+    "outcomes": OUTCOMES,
+    "references": REFERENCES,
+    "drop reasons": DROP_REASONS,
+    "end reasons": _END_REASONS,
+    "gap reasons": _GAP_REASONS,
+    "usage stages": USAGE_STAGES,
+}
+
+
+class Metrics:
+    """The metrics of one process, in their own registry; a sink.
+
+    Args:
+        providers: registry names of the recognisers.
+        languages: BCP-47 codes that accuracy is measured in.
+        refusals: reasons for which connections are turned away.
+    """
+
+    def __init__(
+        self,
+        *,
+        providers: Iterable[str],
+        languages: Iterable[str] = CANARY_LANGUAGES,
+        refusals: Iterable[str] = REFUSALS,
+    ) -> None:
+        named = {"providers": providers, "languages": languages, "refusals": refusals, **_FIXED_SETS}
+        closed = {name: frozenset(values) | {OTHER} for name, values in named.items()}
+        closed["yes or no"] = frozenset({"true", "false"})
+        self._allowed = {
+            declared.name: {label: closed[kind] for label, kind in declared.labels.items()}
+            for declared in DECLARATIONS
+        }
+        self._registry = CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for declared in DECLARATIONS:
+            self._declare(declared)
+        for values in _combinations(self._allowed["stt_provider_accuracy"]):
+            self._gauges["stt_provider_accuracy"].labels(**values).set(math.nan)
+        self._tallies = CallTallies()
+
+    def observe(self, event: CallEvent) -> None:
+        """Count an event. Never blocks, never raises. To be called from one thread."""
+        try:
+            self._count(event)
+        except Exception as error:  # noqa: BLE001  # a sink's fault must not end a call
+            fault = {"error": type(error).__name__}  # not its text, which may hold a call's data
+            logger.error("metrics_failed", extra=fault)  # noqa: TRY400  # likewise
+
+    def refused(self, reason: str) -> None:
+        """A connection was turned away."""
+        self._add("telephony_refused_total", 1, reason=reason)
+
+    def accuracy(self, provider: str, language: str, reference: str, *, words: int, errors: int) -> None:
+        """A measurement of accuracy replaces the one before; one without words says nothing.
+
+        Args:
+            provider: who was measured.
+            language: BCP-47.
+            reference: against what, one of `REFERENCES`.
+            words: of the reference.
+            errors: word edits.
+        """
+        if words > 0:
+            labels = {"provider": provider, "language": language, "reference": reference}
+            self._set("stt_provider_accuracy", 1 - errors / words, **labels)
+            self._set("stt_provider_accuracy_words", words, **labels)
+
+    def spooled(self, rows: int) -> None:
+        """So many usage rows are not in the ledger yet."""
+        self._set("usage_spool_rows", rows)
+
+    def usage_error(self, stage: UsageStage) -> None:
+        """Something went wrong with usage."""
+        self._add("usage_errors_total", 1, stage=stage)
+
+    def render(self) -> tuple[bytes, str]:
+        """The page for `/metrics` and its content type."""
+        return generate_latest(_WithoutCreated(self._registry)), CONTENT_TYPE_PLAIN_0_0_4
+
+    def _count(self, event: CallEvent) -> None:
+        match event.event:
+            case AttemptEnded() as ended:
+                self._count_attempt(event.assigned_arm, ended)
+            case ResultDropped(provider=provider, reason=reason):
+                self._add("stt_results_dropped_total", 1, provider=provider, reason=reason)
+            case AudioGap(start=start, end=end, reason=reason):
+                self._add("audio_gap_seconds_total", seconds(end - start), reason=reason)
+        facts = self._tallies.add(event)
+        if facts is None:
+            return
+        self._set("calls_active", len(self._tallies))
+        if facts.end_reason is not None:
+            announced = "true" if facts.announced else "false"
+            self._add("calls_total", 1, announced=announced, reason=facts.end_reason)
+            self._add("stt_audio_heard_seconds_total", facts.heard_ms / 1000)
+            self._add("stt_audio_withheld_seconds_total", facts.withheld_ms / 1000)
+
+    def _count_attempt(self, assigned: str, ended: AttemptEnded) -> None:
+        provider, outcome = ended.provider, ended.outcome
+        self._add("stt_provider_requests_total", 1, assigned=assigned, provider=provider, outcome=outcome)
+        self._add("stt_audio_sent_seconds_total", seconds(ended.audio_samples), provider=provider)
+        is_whisper = provider.startswith("whisper")
+        if is_whisper and (outcome in _ERROR_TYPES or outcome == "stalled"):
+            # A stall is a deadline of ours that passed; the label's set is that of `errors.py`.
+            error_type = "timeout" if outcome == "stalled" else outcome
+            self._add("stt_whisper_errors_total", 1, error_type=error_type)
+        if ended.purpose not in _SERVING:
+            return  # no caller waited for it
+        if ended.first_result_seconds is not None:
+            self._time("stt_first_interim_seconds", ended.first_result_seconds, provider=provider)
+        if ended.final_seconds is not None:
+            self._time("stt_final_seconds", ended.final_seconds, provider=provider)
+            if is_whisper:
+                self._time("stt_whisper_latency_seconds", ended.final_seconds)
+
+    def _declare(self, declared: Declaration) -> None:
+        name, labels = declared.name, tuple(declared.labels)
+        metric: Counter | Gauge | Histogram
+        match declared.kind:
+            case "counter":
+                metric = self._counters[name] = Counter(name, declared.help, labels, registry=self._registry)
+            case "gauge":
+                metric = self._gauges[name] = Gauge(name, declared.help, labels, registry=self._registry)
+            case "histogram":
+                metric = self._histograms[name] = Histogram(
+                    name, declared.help, labels, registry=self._registry, buckets=_LATENCY
+                )
+        if labels:
+            for values in _combinations(self._allowed[name]):
+                metric.labels(**values)
+
+    def _closed(self, name: str, labels: Mapping[str, str]) -> dict[str, str]:
+        allowed = self._allowed[name]
+        return {label: value if value in allowed[label] else OTHER for label, value in labels.items()}
+
+    def _add(self, name: str, amount: float, **labels: str) -> None:
+        metric = self._counters[name]
+        (metric.labels(**self._closed(name, labels)) if labels else metric).inc(amount)
+
+    def _set(self, name: str, value: float, **labels: str) -> None:
+        metric = self._gauges[name]
+        (metric.labels(**self._closed(name, labels)) if labels else metric).set(value)
+
+    def _time(self, name: str, value: float, **labels: str) -> None:
+        metric = self._histograms[name]
+        # A final that was ready before the endpoint took no time; a negative one would make the sum fall.
+        (metric.labels(**self._closed(name, labels)) if labels else metric).observe(max(0.0, value))
+
+
+class _WithoutCreated:
+    """A registry without the `_created` series that the client library adds to each of ours."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, less that."""
+        for metric in self._registry.collect():
+            metric.samples = [s for s in metric.samples if not s.name.endswith("_created")]
+            yield metric
+
+
+def _combinations(allowed: Mapping[str, frozenset[str]]) -> Iterator[dict[str, str]]:
+    for values in itertools.product(*(sorted(values) for values in allowed.values())):
+        yield dict(zip(allowed, values, strict=True))
+
+
+def reference() -> str:
+    """doc/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "`GET /metrics`, in Prometheus' text format. Generated from `src/slukh/monitoring/metrics.py`.",
+        "",
+        "Every series is there from the start, counters at zero, and calls add none.",
+        "A label value outside its set is counted as `other`. None holds a call's id, a caller or a text.",
+        "",
+        "| metric | type | unit | labels | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for declared in DECLARATIONS:
+        labels = ", ".join(f"`{label}` ({kind})" for label, kind in declared.labels.items())
+        lines.append(
+            f"| `{declared.name}` | {declared.kind} | {declared.unit} | {labels} | {declared.help} |"
+        )
+    sets = {
+        "providers": "the recognisers of this process, by registry name",
+        "languages": _listed(CANARY_LANGUAGES),
+        "refusals": _listed(REFUSALS),
+        "yes or no": _listed(("true", "false")),
+        **{name: _listed(values) for name, values in _FIXED_SETS.items()},
+    }
+    lines += ["", "| set | values |", "|---|---|"]
+    lines += [f"| {name} | {values} |" for name, values in sorted(sets.items())]
+    lines += ["", f"Buckets of the histograms, in seconds: {', '.join(f'{b:g}' for b in _LATENCY)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
