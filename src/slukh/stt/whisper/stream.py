@@ -1,0 +1,271 @@
+"""One utterance through Whisper: when to decode, what to believe. The one policy of both decoders.
+
+    voice comes in   every 400 ms of it, from 800 ms on, an interim: greedy, short window, guarded against
+                     loops, one at a time; what two in a row agree on is stable
+    200 ms silence   a speculative final; whatever is voiced after the audio it covered makes it void
+    end()            that speculative final if it still holds, else a final: beam 5, 30 s window
+    a loop           in clearly voiced audio is decoded once more without repetitions, so that the
+                     caller's sentence is not lost with it
+    the guard        refuses what nobody said: a Rejection, then an empty final
+
+All distances are counted in samples of audio, never in time, so the same audio gives the same decodes.
+An interim that fails is passed over in silence: the final is what counts, and it reports the failure.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import math
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from slukh.errors import SttError, SttRequestError, SttStreamError
+from slukh.stt.base import Hypothesis, Rejection, Result, StreamConfig
+from slukh.stt.whisper.agreement import LocalAgreement
+from slukh.stt.whisper.decoding import Decoder, DecodeRequest, Decoding, Kind
+from slukh.stt.whisper.guard import CLEARLY_VOICED_SECONDS, drop_reason, loop_reason, phrase_kind
+from slukh.stt.whisper.policy import DEFAULT_POLICY, StreamPolicy, request_for
+from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk, samples_from_ms, seconds
+
+logger = logging.getLogger(__name__)
+
+_stream_numbers = itertools.count(1)
+
+
+class WhisperStream:
+    """An `SttStream` over a `Decoder`; made by `WhisperProvider.open`.
+
+    `send` after `end` is refused, after `close` it is ignored. `end` twice is once. `close` is allowed at any
+    time and ends the iteration without a final.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        config: StreamConfig,
+        *,
+        provider: str = "whisper",
+        policy: StreamPolicy = DEFAULT_POLICY,
+        metered: bool = False,
+    ) -> None:
+        self._decoder = decoder
+        self._config = config
+        self._provider = provider
+        self._policy = policy
+        self._interims = config.interim_results and decoder.limits.interims and not metered
+        self._speculates = decoder.limits.speculative and not metered
+        self._number = next(_stream_numbers)
+        self._results: asyncio.Queue[Result | SttError | None] = asyncio.Queue()
+        self._agreement = LocalAgreement()
+        self._pcm = bytearray()
+        self._voiced = 0  # samples heard as voice
+        self._first_voice: int | None = None  # where the first of them is
+        self._last_voice = 0  # where the last of them ends
+        self._interim_voiced = 0  # value of _voiced at the last interim
+        self._interim: asyncio.Task[None] | None = None
+        self._speculation: asyncio.Task[Decoding] | None = None
+        self._deciding: DecodeRequest | None = None  # what the speculation, or the final, waits for
+        self._final: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def send(self, chunk: AudioChunk) -> None:
+        """Take audio; starts the decodes that are due. Never blocks: an utterance is short and kept whole.
+
+        Raises:
+            SttRequestError: after `end`, or when the utterance outgrows what the decoder takes.
+        """
+        if self._closed:
+            return
+        if self._final is not None:
+            raise SttRequestError(self._provider, "audio after the end of the utterance")
+        if self._samples + chunk.samples > self._decoder.limits.max_seconds * SAMPLE_RATE_HERTZ:
+            limit = f"{self._decoder.limits.max_seconds:g} s"
+            raise SttRequestError(self._provider, f"the utterance is longer than {limit}")
+        if chunk.voiced and chunk.samples:
+            self._first_voice = self._samples if self._first_voice is None else self._first_voice
+            self._voiced += chunk.samples
+        self._pcm += chunk.pcm
+        if chunk.voiced and chunk.samples:
+            self._last_voice = self._samples
+            self._drop_speculation()
+        self._speculate_if_due()
+        self._interim_if_due()
+
+    async def end(self) -> None:
+        """The utterance is over: its final is decoded now, or is already there."""
+        if self._closed or self._final is not None:
+            return
+        self._cancel(self._interim)
+        self._final = asyncio.create_task(self._finish())
+
+    async def __aiter__(self) -> AsyncIterator[Result]:
+        """Interims, perhaps a `Rejection`, then exactly one final; for one reader."""
+        while True:
+            result = await self._results.get()
+            if result is None:
+                return
+            if isinstance(result, SttError):
+                raise result
+            yield result
+            if isinstance(result, Hypothesis) and result.is_final:
+                return
+
+    async def close(self) -> None:
+        """Cancel what still runs; the iteration ends."""
+        self._closed = True
+        tasks = [task for task in (self._interim, self._speculation, self._final) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._results.put_nowait(None)
+
+    @property
+    def _samples(self) -> int:
+        return len(self._pcm) // 2
+
+    # Interims
+
+    def _interim_if_due(self) -> None:
+        due = max(
+            samples_from_ms(self._policy.first_interim_ms),
+            self._interim_voiced + samples_from_ms(self._policy.interim_every_ms),
+        )
+        if self._interims and self._interim is None and self._speculation is None and self._voiced >= due:
+            self._interim_voiced = self._voiced
+            self._interim = asyncio.create_task(self._say_interim(self._request("interim")))
+            self._interim.add_done_callback(self._interim_is_over)
+
+    def _interim_is_over(self, task: asyncio.Task[None]) -> None:
+        if self._interim is task:
+            self._interim = None
+
+    async def _say_interim(self, request: DecodeRequest) -> None:
+        try:
+            decoding = await self._decoder.decode(request)
+        except SttError as error:
+            logger.debug("interim_failed", extra={"provider": self._provider, "error_type": error.error_type})
+            return
+        if (
+            self._final is not None
+            or not decoding.text
+            or loop_reason(decoding)
+            or phrase_kind(decoding.text)
+        ):
+            return
+        text, stable_length = self._agreement.update(decoding.text)
+        self._results.put_nowait(
+            Hypothesis(
+                text=text,
+                is_final=False,
+                stable_length=stable_length,
+                confidence=_confidence(decoding),
+                language_code=decoding.language_code,
+                language_probabilities=decoding.language_probabilities,
+            )
+        )
+
+    # Finals
+
+    def _speculate_if_due(self) -> None:
+        silence = self._samples - self._last_voice
+        if (
+            self._speculates
+            and self._speculation is None
+            and self._voiced > 0
+            and silence >= samples_from_ms(self._policy.speculate_after_ms)
+        ):
+            self._cancel(self._interim)
+            self._speculation = asyncio.create_task(self._decode(self._request("speculative")))
+            self._speculation.add_done_callback(_look_at_its_error)
+
+    def _drop_speculation(self) -> None:
+        if self._speculation is not None:
+            self._speculation.cancel()
+            self._speculation = None
+
+    async def _finish(self) -> None:
+        try:
+            if not self._voiced:
+                decoding = Decoding(text="", language_code=self._config.language_code)
+            else:
+                decoding = await self._speculated() or await self._decode(self._request("final"))
+        except SttError as error:
+            self._results.put_nowait(error)
+            return
+        except Exception as error:  # a bug of ours must not leave the reader waiting for ever
+            logger.exception("decode_failed")
+            failure = SttStreamError(self._provider, f"decoding failed with {type(error).__name__}")
+            failure.__cause__ = error
+            self._results.put_nowait(failure)
+            return
+        reason = drop_reason(decoding, voiced_seconds=seconds(self._voiced), voiced_share=self._voiced_share)
+        if reason is not None:
+            self._results.put_nowait(Rejection(reason=reason))
+            decoding = replace(decoding, text="", avg_logprob=None)
+        self._results.put_nowait(
+            Hypothesis(
+                text=decoding.text,
+                is_final=True,
+                stable_length=len(decoding.text),
+                confidence=_confidence(decoding) if decoding.text else None,
+                language_code=decoding.language_code,
+                language_probabilities=decoding.language_probabilities,
+                reported_ms=decoding.reported_ms,
+            )
+        )
+
+    async def _speculated(self) -> Decoding | None:
+        """The speculative final, or None when there is none that holds or it failed."""
+        if self._speculation is None:
+            return None
+        if self._deciding is not None:
+            self._decoder.hasten(self._deciding)
+        with contextlib.suppress(SttError):
+            return await self._speculation
+        return None
+
+    async def _decode(self, request: DecodeRequest) -> Decoding:
+        self._deciding = request
+        decoding = await self._decoder.decode(request)
+        if (
+            loop_reason(decoding)
+            and self._decoder.limits.repetition_guard
+            and seconds(self._voiced) >= CLEARLY_VOICED_SECONDS
+        ):
+            kind: Kind = "speculative" if self._final is None else "final"
+            self._deciding = replace(request, kind=kind, no_repeat_ngram_size=3)
+            return await self._decoder.decode(self._deciding)
+        return decoding
+
+    def _request(self, kind: Kind) -> DecodeRequest:
+        return request_for(
+            kind,
+            bytes(self._pcm),
+            voiced_seconds=seconds(self._voiced),
+            stream=self._number,
+            config=self._config,
+            policy=self._policy,
+        )
+
+    @property
+    def _voiced_share(self) -> float:
+        if self._first_voice is None:
+            return 0.0
+        return self._voiced / (self._last_voice - self._first_voice)
+
+    @staticmethod
+    def _cancel(task: asyncio.Task[None] | None) -> None:
+        if task is not None:
+            task.cancel()
+
+
+def _confidence(decoding: Decoding) -> float | None:
+    """exp(mean log probability): it ranks texts of one model, and is not accuracy."""
+    return None if decoding.avg_logprob is None else min(1.0, math.exp(decoding.avg_logprob))
+
+
+def _look_at_its_error(task: asyncio.Task[Decoding]) -> None:
+    """A speculative decode that nobody came to need may fail unheard."""
+    if not task.cancelled():
+        task.exception()

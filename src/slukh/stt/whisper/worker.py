@@ -1,0 +1,94 @@
+"""The Whisper child: a model behind a pipe, so that its crash is a failed Attempt, not a dead gateway.
+
+Started as `python -m slukh.stt.whisper.worker MODEL_FOLDER ...` by child.py. Reads requests from stdin and
+writes answers to what was stdout, framed as framing.py says; fd 1 itself becomes stderr, so that a library
+that prints cannot corrupt the protocol. It never downloads, ignores SIGINT (the gateway decides when it
+goes), and dies at once when stdin closes, in the middle of a decode too, because then nobody is left to hear
+the answer.
+
+    in   {"id": 7, "languages": {"uk": 0.8, "ru": 0.2}, "beam_size": 5, ...} + PCM
+    out  {"ready": {"multilingual": true}}  or  {"refused": "why the model cannot be loaded"}
+    out  {"id": 7, "text": "...", ...}      or  {"id": 7, "failed": "...", "request": true}
+"""
+
+import argparse
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO
+
+from slukh.stt.whisper.framing import LENGTH, frame, header_length, parse_header
+from slukh.stt.whisper.model import RequestRefusedError, WhisperModel
+
+
+def main() -> None:
+    """Run until stdin closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    arguments = _arguments()
+    requests, answers = _private_pipes()
+    writing = threading.Lock()
+
+    def answer(header: dict[str, Any]) -> None:
+        with writing:
+            answers.write(frame(header))
+            answers.flush()
+
+    try:
+        model = WhisperModel(
+            arguments.model,
+            compute_type=arguments.compute_type,
+            threads=arguments.threads,
+            workers=arguments.workers,
+        )
+    except Exception as error:  # noqa: BLE001  # whatever it is, the gateway must learn it in words
+        answer({"refused": f"{type(error).__name__}: {error}"})
+        return
+    answer({"ready": {"multilingual": model.is_multilingual}})
+
+    def serve(header: dict[str, Any], pcm: bytes) -> None:
+        try:
+            answer({"id": header["id"], **model.decode(header, pcm)})
+        except Exception as error:  # noqa: BLE001  # one bad request must not take the model from the others
+            refused = isinstance(error, RequestRefusedError)
+            answer({"id": header["id"], "failed": f"{type(error).__name__}: {error}", "request": refused})
+
+    with ThreadPoolExecutor(max_workers=arguments.workers) as pool:
+        while (message := _read(requests)) is not None:
+            pool.submit(serve, *message)
+        # Not sys.exit: that would wait for the decodes that still run.
+        os._exit(0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="slukh.stt.whisper.worker")
+    parser.add_argument("model")
+    parser.add_argument("--compute-type", default="int8")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
+    return parser.parse_args()
+
+
+def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The protocol's own descriptors; fd 0 becomes empty and fd 1 the log."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def _read(requests: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+    """The next request, or None when the gateway is gone."""
+    prefix = requests.read(LENGTH.size)
+    if len(prefix) < LENGTH.size:
+        return None
+    header, length = parse_header(requests.read(header_length(prefix)))
+    payload = requests.read(length)
+    return (header, payload) if len(payload) == length else None
+
+
+if __name__ == "__main__":
+    main()
