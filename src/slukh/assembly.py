@@ -81,6 +81,7 @@ def build_parts(flags: FeatureFlagSettings, whisper_settings: WhisperSettings, s
     Raises:
         WeightsError: a model file is missing or corrupt.
     """
+    silero = SileroModel(find_silero(settings.slukh_weights_dir))
     key = whisper_settings.whisper_api_key
     provider = whisper(
         api_url=whisper_settings.whisper_api_url,
@@ -93,7 +94,7 @@ def build_parts(flags: FeatureFlagSettings, whisper_settings: WhisperSettings, s
         final_seconds=settings.slukh_final_seconds,
     )
     return Parts(
-        detector=SileroModel(find_silero(settings.slukh_weights_dir)).detector,
+        detector=silero.detector,
         providers={flags.ff_stt_provider: provider},
         endpointing=Endpointing(
             endpoint_ms=settings.slukh_endpoint_ms, pre_roll_ms=settings.slukh_pre_roll_ms

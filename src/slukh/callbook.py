@@ -36,7 +36,8 @@ class CallRecord:
         clock: the call's, kept for a further leg.
         next_utterance_id: likewise.
         finals: by utterance, in the order they were published.
-        sent: samples that went to recognisers.
+        sent: samples that went to recognisers, over all Attempts.
+        covered: by utterance, the samples of it that went to any.
     """
 
     call: CallStarted
@@ -52,6 +53,7 @@ class CallRecord:
     end_reason: str | None = None
     finals: list[Transcript] = field(default_factory=list)
     events: deque[tuple[int, dict[str, object]]] = field(default_factory=lambda: deque(maxlen=_EVENTS_KEPT))
+    covered: dict[int, int] = field(default_factory=dict)
     event_count: int = 0
     bells: set[asyncio.Event] = field(default_factory=set)
 
@@ -87,7 +89,7 @@ class CallRecord:
                 "call_seconds": round(seconds(self.heard), 3),
                 "speech_seconds": round(seconds(self.voiced), 3),
                 "sent_seconds": round(seconds(self.sent), 3),
-                "withheld_seconds": round(seconds(max(self.heard - self.sent, 0)), 3),
+                "withheld_seconds": round(seconds(max(self.heard - sum(self.covered.values()), 0)), 3),
             },
             "transcript": [event_json(final) for final in self.finals],
         }
@@ -153,9 +155,10 @@ class CallBook:
             return
         record.provider = event.provider
         match event.event:
-            case AttemptEnded(audio_samples=sent):
+            case AttemptEnded(utterance_id=utterance_id, audio_samples=sent):
                 record.attempts += 1
                 record.sent += sent
+                record.covered[utterance_id] = max(sent, record.covered.get(utterance_id, 0))
             case Transcript(is_final=True, text=text) as final if text:
                 record.finals.append(final)
             case CallEnded(reason=reason, heard=heard, voiced=voiced):

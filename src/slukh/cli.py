@@ -207,7 +207,6 @@ def calls_list(
 @calls_app.command("show")
 def calls_show(call_id: str, as_json: Json = False) -> None:
     """One call and every usage row of it."""
-    from slukh.cost.meter import row_json
     from slukh.terminal import call_tables
 
     found = _ledger().call(call_id)
@@ -215,11 +214,10 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
         raise UserError(
             f"no call {call_id} in the ledger", remedy="`slukh calls list` shows the ones there are"
         )
-    shown = {"legs": [row_json(leg) for leg in found.legs], "usage": [row_json(row) for row in found.usage]}
     if as_json:
-        typer.echo(json.dumps({"call_id": call_id, **shown}, ensure_ascii=False))
+        typer.echo(json.dumps({"call_id": call_id, **found.as_json()}, ensure_ascii=False))
     else:
-        Console().print(*call_tables(shown))
+        Console().print(*call_tables(found.as_json()))
 
 
 def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save

@@ -14,7 +14,7 @@ from slukh.assembly import Parts, build_parts
 from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
 from slukh.cost.ledger import Ledger
 from slukh.errors import SlukhError, SttError, UserError
-from slukh.experiment.wer import word_errors
+from slukh.experiment.wer import plain_text, word_errors
 from slukh.routing.health import hear_clip, stored_clips
 from slukh.weights import find_silero, find_whisper
 
@@ -148,7 +148,7 @@ async def _recogniser(flags: FeatureFlagSettings, whisper: WhisperSettings, sett
         return Finding(check="recogniser", ok=False, detail=error.detail, remedy=remedy)
     except SlukhError as error:
         return Finding(check="recogniser", ok=False, detail=str(error), remedy="see the log")
-    wer = word_errors(clip.text, heard.text).wer or 0.0
+    wer = word_errors(plain_text(clip.text), plain_text(heard.text)).wer or 0.0
     return Finding(
         check="recogniser", ok=bool(heard.text),
         detail=f"heard the {clip.language_code} clip in {heard.final_seconds:.2f} s, {wer:.0%} words wrong",

@@ -55,6 +55,8 @@ class STTEngine:
         self._router: CallRouter | None = None
         self._resampler: Resampler | None = None
         self._position = 0
+        self._half_sample = b""
+        self._is_over = False
 
     async def start_stream(self, config: object) -> None:
         """Begin a call.
@@ -79,7 +81,9 @@ class STTEngine:
             language_code=language_code,
             alternative_language_codes=tuple(bcp_47(code) for code in alternatives),
         )
-        self._transcripts = asyncio.Queue()
+        if self._is_over:  # who asked before the first stream started hears the first stream
+            self._transcripts = asyncio.Queue()
+        self._is_over = False
         self._resampler = Resampler(int(getattr(config, "sample_rate_hertz", None) or 8000), 8000)
         self._listener = self._parts.listener()
         self._router = self._parts.router(
@@ -89,12 +93,16 @@ class STTEngine:
             phrase_hints=tuple(getattr(config, "phrase_hints", None) or ()),
         )
         self._position = 0
+        self._half_sample = b""
 
     async def feed_audio(self, audio: bytes) -> None:
         """Hear more of the call: linear 16-bit little-endian mono, at the stream's rate, any length."""
         if self._router is None or self._listener is None or self._resampler is None:
             raise RuntimeError("no stream is open: call start_stream first")
-        samples = self._resampler.resample(samples_from_linear16(audio))
+        audio = self._half_sample + audio
+        whole = len(audio) // 2 * 2
+        self._half_sample = audio[whole:]
+        samples = self._resampler.resample(samples_from_linear16(audio[:whole]))
         for event in self._listener.hear(samples, self._position):
             self._router.hear(event)
         self._position += len(samples)
@@ -114,6 +122,7 @@ class STTEngine:
         for event in self._listener.finish():
             router.hear(event)
         await router.finish()
+        self._is_over = True
         self._transcripts.put_nowait(None)
 
     async def aclose(self) -> None:

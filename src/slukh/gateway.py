@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from slukh.assembly import Parts
 from slukh.callbook import CallBook
@@ -60,7 +61,7 @@ class Gateway:
         self._connections: set[asyncio.Task[None]] = set()
         self.is_draining = False
 
-    def refuse_reason(self) -> str | None:
+    def refuse_reason(self) -> Literal["draining", "full"] | None:
         """Why a new call would be refused now, or None."""
         if self.is_draining:
             return "draining"
@@ -121,7 +122,7 @@ class Gateway:
         if record is not None and record.state == "live":
             raise TelephonyError("duplicate", "a second connection for a call that is on the line")
         if (reason := self.refuse_reason()) is not None:
-            raise TelephonyError("full", reason)
+            raise TelephonyError(reason, "no new calls now")
         if record is None:
             if self._admission.require_announced:
                 raise TelephonyError("unannounced", "no POST /v1/calls came before its audio")

@@ -21,7 +21,7 @@ from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
 from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.errors import STT_ERRORS, LedgerError, ServiceError
-from slukh.experiment.wer import word_errors
+from slukh.experiment.wer import plain_text, word_errors
 from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.health import Canaries, Heard
@@ -158,7 +158,7 @@ async def _forget(book: CallBook) -> None:
 def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:
     """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
     clip = heard.clip
-    errors = word_errors(clip.text, heard.text)
+    errors = word_errors(plain_text(clip.text), plain_text(heard.text))
     metrics.accuracy(name, clip.language_code, "canary", words=errors.reference_words, errors=errors.errors)
     provider = parts.providers[name]
     attempt = AttemptEnded(

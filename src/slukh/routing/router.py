@@ -140,6 +140,7 @@ class _UtteranceRun:
         self._endpoint_at: float | None = None
         self._news = asyncio.Event()
         self._grew = asyncio.Event()
+        self._carry_out(self._core.start(time.monotonic()))
         self.task = asyncio.create_task(self._run())
 
     def grew(self) -> None:
@@ -157,7 +158,6 @@ class _UtteranceRun:
         self._carry_out(self._core.abandon("cancelled"))
 
     async def _run(self) -> None:
-        self._carry_out(self._core.start(time.monotonic()))
         while not self._core.is_published:
             self._news.clear()
             deadline = self._core.next_deadline

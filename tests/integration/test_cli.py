@@ -1,0 +1,257 @@
+"""The command line as a person uses it: real processes, real Whisper, and every bad input."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from slukh.experiment.wer import plain_text, word_errors
+from slukh.telephony.wavfile import write_wav
+from slukh.weights import weights_dir
+
+
+def slukh(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLUKH_", "FF_", "WHISPER_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "slukh", *map(str, arguments)],
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Bad input ends in exit code 2 and one line on standard error that names the remedy."""
+    assert result.returncode == 2, result
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.fixture
+def speech(examples: Path, tmp_path: Path) -> Path:
+    """The first sentence of the Russian sample call."""
+    with wave.open(str(examples / "tyre-shop-ru.wav")) as recording:
+        samples = np.frombuffer(recording.readframes(8 * 8000), dtype=np.int16)
+    path = tmp_path / "speech.wav"
+    write_wav(path, samples)
+    return path
+
+
+def test_help_teaches() -> None:
+    told = slukh("--help")
+    assert told.returncode == 0
+    for command in ("serve", "call", "transcribe", "doctor", "weights", "calls"):
+        assert command in told.stdout
+        assert slukh(command, "--help").returncode == 0
+
+
+def test_transcribe_tells_events_as_json_lines(speech: Path) -> None:
+    result = slukh("transcribe", speech, "--language", "ru-RU", "--provider", "whisper", "--fast", "--json")
+    assert result.returncode == 0, result.stderr
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    transcripts = [event for event in events if event["event"] == "transcript"]
+    assert all(
+        {"text", "is_final", "language_code", "start", "end"} <= set(transcript) for transcript in transcripts
+    )
+    finals = [transcript for transcript in transcripts if transcript["is_final"]]
+    assert len(finals) == 1
+    assert finals[0]["language_code"] == "ru-RU"
+    assert 0.5 < finals[0]["start"] < 2.0
+    assert 5.0 < finals[0]["end"] < 8.0
+    said = "Добрый день, мне нужны зимние шины 205 на 55 радиус 16."
+    errors = word_errors(plain_text(said), plain_text(finals[0]["text"]))
+    assert errors.wer is not None
+    assert errors.wer < 0.5
+
+
+@contextmanager
+def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
+    media, http = free_port(), free_port()
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLUKH_", "FF_", "WHISPER_"))}
+    settings = {
+        "SLUKH_AUDIOSOCKET_PORT": str(media), "SLUKH_HTTP_PORT": str(http), "SLUKH_DATA_DIR": str(tmp_path / "data"),
+    }  # fmt: skip
+    with (tmp_path / "serve.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "slukh", "serve"], env=clean | settings | environment, stderr=log, text=True
+        )
+        api = f"http://127.0.0.1:{http}"
+        try:
+            give_up = time.monotonic() + 60
+            while not ready(api):
+                assert server.poll() is None, (tmp_path / "serve.log").read_text()
+                assert time.monotonic() < give_up, "never ready"
+                time.sleep(0.2)
+            yield media, api, server
+        finally:
+            server.send_signal(signal.SIGTERM)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def ready(api: str) -> bool:
+    try:
+        return httpx.get(f"{api}/readyz", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def test_a_call_leaves_transcript_metrics_and_usage_behind(tmp_path: Path, speech: Path) -> None:
+    with serving(tmp_path, SLUKH_API_TOKEN="secret", SLUKH_REQUIRE_ANNOUNCED="true") as (media, api, server):
+        call = ("call", speech, "--to", f"127.0.0.1:{media}", "--api", api, "--language", "ru-RU", "--json")
+        assert_one_line(slukh(*call, SLUKH_API_TOKEN="wrong"), "token")
+        result = slukh(*call, "--caller", "+380671234567", SLUKH_API_TOKEN="secret")
+        assert result.returncode == 0, result.stderr
+        *events, summary = (json.loads(line) for line in result.stdout.splitlines())
+        assert {"call_started", "speech_started", "speech_ended", "transcript", "attempt_ended", "call_ended"} <= {
+            event["event"] for event in events
+        }
+        assert any(e["event"] == "transcript" and not e["is_final"] for e in events), "no interim"
+        assert summary["usage"]["call_seconds"] == pytest.approx(8.0, abs=0.1)
+        assert 3.0 < summary["usage"]["speech_seconds"] < 7.0
+        assert summary["usage"]["withheld_seconds"] > 0.5
+        metrics = httpx.get(f"{api}/metrics").text
+        served = 'stt_provider_requests_total{assigned="whisper",outcome="published",provider="whisper"} 1.0'
+        assert served in metrics
+        assert "calls_active 0.0" in metrics
+        assert "38067" not in metrics
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    data = {"SLUKH_DATA_DIR": str(tmp_path / "data")}
+    listed = [json.loads(line) for line in slukh("calls", "list", "--json", **data).stdout.splitlines()]
+    assert [row["call_id"] for row in listed] == [summary["call_id"]]
+    shown = json.loads(slukh("calls", "show", summary["call_id"], "--json", **data).stdout)
+    units = {(row["component"], row["unit"], row["outcome"]) for row in shown["usage"]}
+    assert units == {("stt", "audio_ms", "published"), ("line", "call_ms", "hangup")}
+    log = (tmp_path / "serve.log").read_text()
+    assert '"event": "call_ended"' in log
+    for private in ("671234567", "шины", "secret"):
+        assert private not in log
+
+
+def test_doctor_finds_nothing_wrong_and_says_what_it_found(tmp_path: Path) -> None:
+    ports = {"SLUKH_AUDIOSOCKET_PORT": "0", "SLUKH_HTTP_PORT": "0", "SLUKH_DATA_DIR": str(tmp_path)}
+    began = time.monotonic()
+    result = slukh("doctor", "--json", **ports)
+    assert time.monotonic() - began < 30
+    findings = json.loads(result.stdout)
+    assert result.returncode == 0, findings
+    assert {finding["check"] for finding in findings} == {"settings", "weights", "disk", "ports", "recogniser"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "check", "word"),
+    [
+        ({"SLUKH_LANGUAGE": "xx-XX"}, "settings", "uk-UA"),
+        ({"WHISPER_MODEL_SIZE": "small"}, "weights", "slukh weights get small"),
+        ({"SLUKH_DATA_DIR": "/proc/nowhere"}, "disk", "SLUKH_DATA_DIR"),
+        ({"WHISPER_API_URL": "http://127.0.0.1:9"}, "recogniser", "WHISPER_API_URL"),
+    ],
+)
+def test_doctor_says_what_is_wrong_and_what_to_do(
+    environment: dict[str, str], check: str, word: str, tmp_path: Path
+) -> None:
+    ports = {"SLUKH_AUDIOSOCKET_PORT": "0", "SLUKH_HTTP_PORT": "0", "SLUKH_DATA_DIR": str(tmp_path)}
+    result = slukh("doctor", "--json", **ports | environment)
+    assert result.returncode == 1
+    wrong = [finding for finding in json.loads(result.stdout) if not finding["ok"]]
+    assert {finding["check"] for finding in wrong} == {check}
+    assert any(word in finding["remedy"] + finding["detail"] for finding in wrong), wrong
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = slukh("serve", SLUKH_AUDIOSOCKET_PORT=port, SLUKH_HTTP_PORT="0", SLUKH_DATA_DIR=str(tmp_path))
+    assert_one_line(result, "SLUKH_AUDIOSOCKET_PORT", port)
+
+
+def test_an_unwritable_ledger_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_bytes(b"this is no database, but it is long enough to look like one" * 20)
+    ports = {"SLUKH_AUDIOSOCKET_PORT": "0", "SLUKH_HTTP_PORT": "0"}
+    assert_one_line(slukh("serve", SLUKH_DATA_DIR=str(tmp_path), **ports), "ledger")
+    assert_one_line(slukh("serve", SLUKH_DATA_DIR="/proc/nowhere", **ports), "SLUKH_")
+    assert_one_line(slukh("calls", "list", SLUKH_DATA_DIR=str(tmp_path)), "ledger")
+
+
+def test_missing_and_corrupt_weights_are_one_line(tmp_path: Path, speech: Path) -> None:
+    assert_one_line(slukh("transcribe", speech, SLUKH_WEIGHTS_DIR=str(tmp_path)), "slukh weights get silero")
+    assert_one_line(slukh("transcribe", speech, WHISPER_MODEL_SIZE="tinny"), "base")
+    corrupt = tmp_path / "silero"
+    corrupt.mkdir()
+    for file in (weights_dir() / "silero").iterdir():
+        (corrupt / file.name).write_bytes(file.read_bytes().replace(b"\x00", b"\x01", 1))
+    assert_one_line(slukh("transcribe", speech, SLUKH_WEIGHTS_DIR=str(tmp_path)), "slukh weights get silero")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--language", "xx-XX"), "uk-UA"),
+        (("--provider", "gogle"), "whisper"),
+        (("--encoding", "mp3"), "mulaw"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_one_line(arguments: tuple[str, str], word: str, speech: Path) -> None:
+    assert_one_line(slukh("transcribe", speech, *arguments), word)
+
+
+def bad_recordings(folder: Path) -> Iterator[Path]:
+    tone = (np.sin(np.arange(16000)) * 8000).astype(np.int16)
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("hello")
+    with wave.open(str(folder / "stereo.wav"), "wb") as stereo:
+        stereo.setparams((2, 2, 8000, 0, "NONE", ""))
+        stereo.writeframes(tone.tobytes())
+    write_wav(folder / "whole.wav", tone)
+    (folder / "truncated.wav").write_bytes((folder / "whole.wav").read_bytes()[:9000])
+    (folder / "whole.wav").unlink()
+    floats = (tone / 32768).astype("<f4").tobytes()
+    header = b"fmt " + (16).to_bytes(4, "little") + b"\x03\x00\x01\x00"
+    header += (44100).to_bytes(4, "little") + (44100 * 4).to_bytes(4, "little") + b"\x04\x00\x20\x00"
+    body = b"WAVE" + header + b"data" + len(floats).to_bytes(4, "little") + floats
+    (folder / "float.wav").write_bytes(b"RIFF" + len(body).to_bytes(4, "little") + body)
+    yield from sorted(folder.iterdir())
+    yield folder
+    yield folder / "missing.wav"
+
+
+def test_a_recording_that_cannot_be_played_is_one_line_with_a_remedy(tmp_path: Path) -> None:
+    for path in bad_recordings(tmp_path):
+        assert_one_line(slukh("transcribe", path), path.name)
+        assert_one_line(slukh("call", path), path.name)
+
+
+def test_no_gateway_is_one_line(speech: Path) -> None:
+    assert_one_line(slukh("call", speech, "--to", "127.0.0.1:9", "--api", "http://127.0.0.1:9"), "slukh serve")
+    assert_one_line(slukh("call", speech, "--to", "nonsense"), "HOST:PORT")
+
+
+def test_an_unknown_call_is_one_line(tmp_path: Path) -> None:
+    assert_one_line(slukh("calls", "show", "no-such-call", SLUKH_DATA_DIR=str(tmp_path)), "slukh calls list")
+
+
+def test_a_misspelt_setting_is_one_line() -> None:
+    assert_one_line(slukh("serve", SLUKH_LANGUGE="uk-UA"), "SLUKH_LANGUAGE")

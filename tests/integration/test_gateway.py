@@ -1,0 +1,259 @@
+"""A gateway on loopback: real TCP, AudioSocket as Asterisk speaks it, fakes that truly hear numbered audio."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from slukh.callbook import CallBook, CallRecord
+from slukh.errors import SttStreamError
+from slukh.gateway import Admission, Gateway
+from slukh.stt.fake import Script
+from slukh.testing.calls import Caller
+from slukh.testing.numbered import numbered_speech, silence
+from slukh.testing.parts import fake_parts
+from slukh.types import AudioGap, CallEnded, CallEvent, CallStarted, Dtmf, Event, Transcript
+
+
+@dataclass
+class Events:
+    """A sink that remembers, and tells when a call has ended."""
+
+    seen: list[CallEvent] = field(default_factory=list)
+    ended: asyncio.Queue[CallEnded] = field(default_factory=asyncio.Queue)
+
+    def observe(self, event: CallEvent) -> None:
+        self.seen.append(event)
+        if isinstance(event.event, CallEnded):
+            self.ended.put_nowait(event.event)
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [e.event for e in self.seen if isinstance(e.event, kind)]
+
+    def finals(self, call_id: str) -> list[tuple[int, str]]:
+        return [
+            (e.event.utterance_id, e.event.text)
+            for e in self.seen
+            if e.call_id == call_id and isinstance(e.event, Transcript) and e.event.is_final
+        ]
+
+
+class Broken:
+    """A sink that fails on everything."""
+
+    def observe(self, event: CallEvent) -> None:
+        raise ZeroDivisionError(event.call_id)
+
+
+@dataclass
+class House:
+    gateway: Gateway
+    book: CallBook
+    events: Events
+    refused: list[str]
+    port: int
+
+    def caller(self, call_id: str | None = None) -> Caller:
+        return Caller(self.port, call_id or str(uuid4()))
+
+    def record(self, call_id: str) -> CallRecord:
+        record = self.book.get(call_id)
+        assert record is not None
+        return record
+
+    async def until_live(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.book.live:
+                await asyncio.sleep(0.01)
+
+    async def ended(self) -> CallEnded:
+        async with asyncio.timeout(10):
+            return await self.events.ended.get()
+
+
+@asynccontextmanager
+async def house(
+    scripts: Iterable[Script] = (), *, max_calls: int = 10, require_announced: bool = False
+) -> AsyncIterator[House]:
+    book, events, refused = CallBook(transcript_seconds=600), Events(), list[str]()
+    admission = Admission(max_calls=max_calls, require_announced=require_announced)
+    gateway = Gateway(fake_parts(scripts), book, (Broken(), events), admission, refused.append)
+    server = await asyncio.start_server(gateway.handle, "127.0.0.1", 0)
+    try:
+        yield House(gateway, book, events, refused, server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        await gateway.drain(0)
+
+
+def speech(*utterances: Iterable[int]) -> list[NDArray[np.int16]]:
+    return [part for numbers in utterances for part in (silence(0.4), numbered_speech(numbers), silence(0.8))]
+
+
+async def test_a_call_is_heard_to_its_last_word_even_when_a_sink_fails() -> None:
+    call_id = str(uuid4())
+    async with house() as gateway, gateway.caller(call_id) as caller:
+        await caller.say(speech([1, 2, 3], [4, 5]))
+        await caller.say([numbered_speech([6, 7])])  # hangs up in mid-utterance
+        await caller.hang_up()
+        assert (await gateway.ended()).reason == "hangup"
+        assert gateway.events.finals(call_id) == [(1, "1 2 3"), (2, "4 5"), (3, "6 7")]
+        record = gateway.record(call_id)
+        assert record.is_done
+        assert record.call.announced is False
+
+
+async def test_an_announced_call_keeps_what_was_announced() -> None:
+    call = CallStarted(call_id=str(uuid4()), language_code="ru-RU", trunk="kyivstar")
+    async with house(require_announced=True) as gateway:
+        gateway.book.announce(call)
+        async with gateway.caller(call.call_id) as caller:
+            await caller.say(speech([1]))
+            await caller.hang_up()
+            await gateway.ended()
+        finals = [e for e in gateway.events.of(Transcript) if isinstance(e, Transcript) and e.is_final]
+        assert [final.language_code for final in finals] == ["ru-RU"]
+
+
+async def test_an_unannounced_call_is_refused_when_announcing_is_required() -> None:
+    async with house(require_announced=True) as gateway, gateway.caller() as caller:
+        await caller.until_closed()
+        assert gateway.refused == ["unannounced"]
+
+
+async def test_a_second_connection_for_a_live_call_is_refused_and_the_first_goes_on() -> None:
+    call_id = str(uuid4())
+    async with house() as gateway, gateway.caller(call_id) as caller:
+        await gateway.until_live()
+        async with gateway.caller(call_id) as intruder:
+            await intruder.until_closed()
+        assert gateway.refused == ["duplicate"]
+        await caller.say(speech([1, 2]))
+        await caller.hang_up()
+        await gateway.ended()
+        assert gateway.events.finals(call_id) == [(1, "1 2")]
+
+
+async def test_a_full_gateway_refuses_the_next_call_and_leaves_the_others_alone() -> None:
+    async with house(max_calls=1) as gateway, gateway.caller() as first:
+        await gateway.until_live()
+        async with gateway.caller() as second:
+            await second.until_closed()
+        assert gateway.refused == ["full"]
+        await first.say(speech([1]))
+        await first.hang_up()
+        assert (await gateway.ended()).reason == "hangup"
+
+
+async def test_a_call_that_comes_back_goes_on_as_its_next_leg() -> None:
+    call_id = str(uuid4())
+    async with house() as gateway:
+        async with gateway.caller(call_id) as caller:
+            await caller.say(speech([1, 2]))
+            while not gateway.events.finals(call_id):  # a reset throws away what was not read yet
+                await asyncio.sleep(0.01)
+            caller.reset()
+        assert (await gateway.ended()).reason == "detached"
+        assert not gateway.record(call_id).is_done
+        async with gateway.caller(call_id) as again:
+            await again.say(speech([3, 4]))
+            await again.hang_up()
+        assert (await gateway.ended()).reason == "hangup"
+        assert gateway.events.finals(call_id) == [(1, "1 2"), (2, "3 4")]
+        assert [e.leg for e in gateway.events.seen if isinstance(e.event, CallStarted)] == [1, 2]
+        starts = [t.start for t in gateway.events.of(Transcript) if isinstance(t, Transcript)]
+        assert starts == sorted(starts)
+        assert gateway.record(call_id).is_done
+
+
+async def test_a_broken_peer_is_cut_off_with_a_reason_and_disturbs_nobody() -> None:
+    async with house() as gateway, gateway.caller() as good:
+        await gateway.until_live()
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await reader.read() == b""
+        writer.close()
+        assert len(gateway.refused) == 1
+        await good.say(speech([8, 9]))
+        await good.hang_up()
+        await gateway.ended()
+        assert [text for _, text in gateway.events.finals(gateway.events.seen[0].call_id)] == ["8 9"]
+
+
+async def test_a_recogniser_that_dies_in_mid_call_ends_no_call_and_loses_no_word() -> None:
+    dies = Script(error=SttStreamError("fake", "child died"), error_after_seconds=0.6)
+    call_id = str(uuid4())
+    async with house([dies, dies]) as gateway, gateway.caller(call_id) as caller:
+        await caller.say(speech([1, 2, 3], [4, 5]))
+        await caller.hang_up()
+        await gateway.ended()
+        assert [text for _, text in gateway.events.finals(call_id)] == ["1 2 3", "4 5"]
+
+
+async def test_a_digit_is_an_event_and_stands_in_no_log_and_no_record(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    call_id = str(uuid4())
+    async with house() as gateway, gateway.caller(call_id) as caller:
+        await caller.say([silence(0.2)])
+        for digit in "9173":
+            caller.press(digit)
+        await caller.hang_up()
+        await gateway.ended()
+        digits = [e.digit for e in gateway.events.of(Dtmf) if isinstance(e, Dtmf)]
+        assert digits == list("9173")
+        shown = [event for _, event in gateway.record(call_id).events if event["event"] == "dtmf"]
+        assert [set(event) for event in shown] == [{"event", "position"}] * 4
+        assert not any("digit='" in line for line in caplog.messages)
+
+
+async def test_draining_lets_calls_finish_and_refuses_new_ones() -> None:
+    call_id = str(uuid4())
+    async with house() as gateway, gateway.caller(call_id) as caller:
+        await caller.say(speech([1]))
+        await gateway.until_live()
+        draining = asyncio.create_task(gateway.gateway.drain(5))
+        await asyncio.sleep(0)
+        async with gateway.caller() as late:
+            await late.until_closed()
+        assert gateway.refused == ["draining"]
+        await caller.say(speech([2]))
+        await caller.hang_up()
+        await draining
+        assert [text for _, text in gateway.events.finals(call_id)] == ["1", "2"]
+
+
+async def test_a_drain_that_takes_too_long_gives_calls_back_to_the_dial_plan() -> None:
+    call_id = str(uuid4())
+    async with house() as gateway, gateway.caller(call_id) as caller:
+        await caller.say([silence(0.3), numbered_speech([1, 2])])
+        while not gateway.events.of(Transcript):  # heard so far
+            await asyncio.sleep(0.01)
+        await gateway.gateway.drain(0.05)
+        assert (await caller.until_closed()).endswith(b"\x00\x00\x00")  # "terminate": the dial plan goes on
+        assert (await gateway.ended()).reason == "drained"
+        assert gateway.events.finals(call_id) == [(1, "1 2")]
+
+
+async def test_twenty_calls_at_once_are_heard_each_for_itself() -> None:
+    async def one(gateway: House, number: int) -> tuple[list[str], list[str]]:
+        call_id = str(uuid4())
+        async with gateway.caller(call_id) as caller:
+            await caller.say(speech([number, number + 1], [number + 2]))
+            await caller.hang_up()
+            while not gateway.record(call_id).is_done:
+                await asyncio.sleep(0.01)
+        heard = [text for _, text in gateway.events.finals(call_id)]
+        return heard, [f"{number} {number + 1}", f"{number + 2}"]
+
+    async with house(max_calls=20) as gateway:
+        for heard, said in await asyncio.gather(*(one(gateway, n) for n in range(20))):
+            assert heard == said
+        assert not gateway.events.of(AudioGap)

@@ -1,0 +1,117 @@
+"""The house keeps its shape: who may import whom, and which names are public."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+import slukh
+
+SOURCE = Path(slukh.__file__).parent
+
+VOCABULARY = {"types", "errors"}
+# A part may import what stands here, itself, and the vocabulary. Order: the straight line of doc/design.md.
+MAY_IMPORT: dict[str, set[str]] = {
+    "types": set(),
+    "errors": set(),
+    "audio": set(),
+    "weights_sources": set(),
+    "weights": {"weights_sources"},
+    "speech": {"audio"},
+    "telephony": {"audio"},
+    "stt": {"audio", "weights"},
+    "routing": {"stt", "speech"},
+    "cost": set(),
+    "experiment": set(),
+    "monitoring": {"cost"},  # the closed set of usage stages
+    "config": {"stt"},  # the languages
+    "session": {"routing", "speech", "telephony"},
+    "callbook": {"telephony"},  # the call's clock, kept for its next leg
+    "web": {"callbook", "stt"},
+    "assembly": {"config", "routing", "speech", "stt", "weights"},
+    "gateway": {"assembly", "callbook", "routing", "session", "telephony"},
+    "transcribe": {"assembly", "config", "session", "telephony"},
+    "engine": {"assembly", "audio", "config", "routing", "speech", "stt"},
+    "caller": {"telephony"},
+    "terminal": set(),
+    "doctor": {"assembly", "config", "cost", "experiment", "routing", "weights"},
+    "server": {"assembly", "callbook", "config", "cost", "experiment", "gateway", "monitoring", "routing",
+               "telephony", "web"},
+    "testing": {"assembly", "audio", "callbook", "gateway", "routing", "speech", "stt", "telephony"},
+    "cli": {"assembly", "caller", "config", "cost", "doctor", "monitoring", "server", "telephony", "terminal",
+            "transcribe", "weights", "__init__"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}  # fmt: skip
+
+# Each of these stands in one place, so that the rest can be tested without it.
+ONLY_IN = {
+    "prometheus_client": {"monitoring/metrics.py"},
+    "sqlalchemy": {"cost/ledger.py"},
+    "onnxruntime": {"speech/vad.py"},
+    "ctranslate2": {"stt/whisper/model.py"},
+    "faster_whisper": {"stt/whisper/model.py"},
+    "huggingface_hub": {"weights_sources.py"},
+}
+
+SANS_IO = (
+    "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py", "routing/attempts.py",
+    "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py", "cost/meter.py", "experiment/wer.py",
+    "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
+)  # fmt: skip
+
+PUBLIC = {
+    "slukh": ["__version__"],
+}
+
+FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of every module a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((SOURCE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names.add(node.module or "")
+    return names
+
+
+def part(name: str) -> str:
+    """The part of the house that a dotted name or a path belongs to."""
+    return name.removeprefix("slukh").lstrip(".").split(".")[0] or "__init__"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_go_one_way(path: Path) -> None:
+    own = path.parts[0].removesuffix(".py")
+    allowed = MAY_IMPORT[own] | VOCABULARY | {own}
+    ours = {part(name) for name in imported(path) if name.split(".")[0] == "slukh"}
+    assert ours <= allowed, f"{path} imports {sorted(ours - allowed)}"
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_stands_in_one_place(library: str) -> None:
+    users = {str(path) for path in FILES if library in {name.split(".")[0] for name in imported(path)}}
+    assert users == ONLY_IN[library]
+
+
+@pytest.mark.parametrize("path", SANS_IO)
+def test_a_core_does_no_input_or_output(path: str) -> None:
+    forbidden = {"asyncio", "socket", "threading", "time", "subprocess", "httpx", "os"}
+    assert not imported(Path(path)) & forbidden
+
+
+def test_nothing_that_ships_imports_the_tests_own_tools() -> None:
+    users = {path.parts[0] for path in FILES if any(n.startswith("slukh.testing") for n in imported(path))}
+    assert users <= {"testing"}
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_the_public_names_are_these(module: str) -> None:
+    exported = importlib.import_module(module).__all__
+    assert exported == PUBLIC[module]
+    assert exported == sorted(exported)
