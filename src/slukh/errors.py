@@ -20,9 +20,19 @@
 Callers branch on the class and its fields, never on the sentence.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 ErrorType = Literal["connect", "timeout", "stream", "overloaded", "protocol", "request", "authentication"]
+RefusalReason = Literal[
+    # the peer broke the protocol
+    "audio_before_id", "bad_id", "malformed", "no_id", "peer_error", "second_id",
+    # the gateway did not take it
+    "draining",      # we were told to stop
+    "duplicate",     # a second connection for a call that is live or long over
+    "full",          # no room for another call
+    "unannounced",   # no POST /v1/calls came before, and one is required
+]  # fmt: skip
+REFUSAL_REASONS: tuple[RefusalReason, ...] = get_args(RefusalReason)
 
 
 class SlukhError(Exception):
@@ -67,14 +77,14 @@ class ServiceError(UserError):
 
 
 class TelephonyError(SlukhError):
-    """The peer on a media line broke its protocol.
+    """A media connection that is refused or cut off.
 
     Attributes:
-        reason: from the codec's closed set, the label of the metric that counts it.
+        reason: the label of the metric that counts it.
         detail: what was seen.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: RefusalReason, detail: str) -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail

@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 
 from slukh.cost.meter import USAGE_STAGES, CallTallies, UsageStage
-from slukh.errors import ErrorType
+from slukh.errors import REFUSAL_REASONS, ErrorType
 from slukh.types import DROP_REASONS, OUTCOMES, AttemptEnded, AudioGap, CallEvent, ResultDropped, seconds
 
 logger = logging.getLogger(__name__)
@@ -26,11 +26,6 @@ logger = logging.getLogger(__name__)
 OTHER = "other"
 CANARY_LANGUAGES = ("ru-RU", "uk-UA")
 REFERENCES = ("canary",)
-# What `TelephonyError.reason` says, and the admission of the gateway.
-REFUSALS = (
-    "audio_before_id", "bad_id", "duplicate", "full", "malformed", "no_id", "peer_error", "second_id",
-    "unannounced",
-)  # fmt: skip
 _ERROR_TYPES: tuple[str, ...] = get_args(ErrorType)
 _END_REASONS = ("hangup", "gateway", "detached", "drained", "error")
 _GAP_REASONS = ("idle", "stale", "detached")
@@ -145,6 +140,7 @@ _FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "error types": _ERROR_TYPES,
     "outcomes": OUTCOMES,
     "references": REFERENCES,
+    "refusals": REFUSAL_REASONS,
     "drop reasons": DROP_REASONS,
     "end reasons": _END_REASONS,
     "gap reasons": _GAP_REASONS,
@@ -158,7 +154,6 @@ class Metrics:
     Args:
         providers: registry names of the recognisers.
         languages: BCP-47 codes that accuracy is measured in.
-        refusals: reasons for which connections are turned away.
     """
 
     def __init__(
@@ -166,9 +161,8 @@ class Metrics:
         *,
         providers: Iterable[str],
         languages: Iterable[str] = CANARY_LANGUAGES,
-        refusals: Iterable[str] = REFUSALS,
     ) -> None:
-        named = {"providers": providers, "languages": languages, "refusals": refusals, **_FIXED_SETS}
+        named = {"providers": providers, "languages": languages, **_FIXED_SETS}
         closed = {name: frozenset(values) | {OTHER} for name, values in named.items()}
         closed["yes or no"] = frozenset({"true", "false"})
         self._allowed = {
@@ -333,7 +327,6 @@ def reference() -> str:
     sets = {
         "providers": "the recognisers of this process, by registry name",
         "languages": _listed(CANARY_LANGUAGES),
-        "refusals": _listed(REFUSALS),
         "yes or no": _listed(("true", "false")),
         **{name: _listed(values) for name, values in _FIXED_SETS.items()},
     }

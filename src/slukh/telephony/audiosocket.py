@@ -23,19 +23,6 @@ from typing import Final, Literal, NoReturn
 from slukh.errors import TelephonyError
 from slukh.telephony.base import CodecEvent, DigitPressed, Identified, MediaReceived, PeerHungUp
 
-Reason = Literal[
-    # the codec's
-    "audio_before_id", "bad_id", "malformed", "peer_error", "second_id",
-    # the server's
-    "draining",      # we were told to stop
-    "duplicate",     # a second connection for a call that is live
-    "full",          # no room for another call
-    "no_id",         # no UUID within 2 s
-    "unannounced",   # no POST /v1/calls came before, and one is required
-    "unknown",
-]  # fmt: skip
-REASONS: Final[frozenset[str]] = frozenset(Reason.__args__)  # type: ignore[attr-defined]  # Literal has no typed args
-
 HANGUP: Final = 0x00
 ID: Final = 0x01
 DTMF: Final = 0x03

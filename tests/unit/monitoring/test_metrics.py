@@ -1,4 +1,3 @@
-import ast
 import math
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +7,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from slukh.monitoring import metrics as module
-from slukh.monitoring.metrics import DECLARATIONS, REFUSALS, Metrics, reference
+from slukh.monitoring.metrics import DECLARATIONS, Metrics, reference
 from slukh.types import (
     AttemptEnded,
     AudioGap,
@@ -229,17 +228,6 @@ def test_names_follow_prometheus_conventions() -> None:
         if declared.unit == "seconds":
             assert declared.name.removesuffix("_total").endswith("_seconds")
         assert declared.help.endswith(".")
-
-
-def test_every_reason_that_a_peer_is_refused_for_is_a_label() -> None:
-    raised = {
-        node.args[0].value
-        for path in (ROOT / "src" / "slukh").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TelephonyError"
-        and node.args and isinstance(node.args[0], ast.Constant)
-    }  # fmt: skip
-    assert raised <= set(REFUSALS)
 
 
 def test_the_reference_is_up_to_date() -> None:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slukh.errors import TelephonyError
+from slukh.errors import REFUSAL_REASONS, TelephonyError
 from slukh.telephony.audiosocket import (
-    REASONS,
     AudioSocketCodec,
     encode_dtmf,
     encode_frame,
@@ -24,7 +23,7 @@ def refusal(data: bytes, *, side: str = "gateway") -> str:
     codec = AudioSocketCodec() if side == "gateway" else AudioSocketCodec(side="caller")
     with pytest.raises(TelephonyError) as refused:
         codec.receive_data(data)
-    assert refused.value.reason in REASONS
+    assert refused.value.reason in REFUSAL_REASONS
     return refused.value.reason
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slukh.errors import TelephonyError
+from slukh.errors import REFUSAL_REASONS, TelephonyError
 from slukh.telephony import audiosocket
 from slukh.telephony.base import Codec, CodecEvent, DigitPressed, Identified, MediaReceived, PeerHungUp
 
@@ -35,7 +35,7 @@ TRANSPORTS = [
         name="audiosocket",
         gateway=audiosocket.AudioSocketCodec,
         caller=lambda: audiosocket.AudioSocketCodec(side="caller"),
-        reasons=audiosocket.REASONS,
+        reasons=frozenset(REFUSAL_REASONS),
         greeting=lambda call_id: b"\x01\x00\x10" + bytes.fromhex(call_id.replace("-", "")),
         audio=lambda pcm: b"\x10" + len(pcm).to_bytes(2, "big") + pcm,
         digit=lambda digit: b"\x03\x00\x01" + digit.encode(),
