@@ -89,11 +89,16 @@ def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subp
     media, http = free_port(), free_port()
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLUKH_", "FF_", "WHISPER_"))}
     settings = {
-        "SLUKH_AUDIOSOCKET_PORT": str(media), "SLUKH_HTTP_PORT": str(http), "SLUKH_DATA_DIR": str(tmp_path / "data"),
-    }  # fmt: skip
+        "SLUKH_AUDIOSOCKET_PORT": str(media),
+        "SLUKH_HTTP_PORT": str(http),
+        "SLUKH_DATA_DIR": str(tmp_path / "data"),
+    }
     with (tmp_path / "serve.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "slukh", "serve"], env=clean | settings | environment, stderr=log, text=True
+            [sys.executable, "-m", "slukh", "serve"],
+            env=clean | settings | environment,
+            stderr=log,
+            text=True,
         )
         api = f"http://127.0.0.1:{http}"
         try:
@@ -125,9 +130,14 @@ def test_a_call_leaves_transcript_metrics_and_usage_behind(tmp_path: Path, speec
         result = slukh(*call, "--caller", "+380671234567", SLUKH_API_TOKEN="secret")
         assert result.returncode == 0, result.stderr
         *events, summary = (json.loads(line) for line in result.stdout.splitlines())
-        assert {"call_started", "speech_started", "speech_ended", "transcript", "attempt_ended", "call_ended"} <= {
-            event["event"] for event in events
-        }
+        assert {
+            "call_started",
+            "speech_started",
+            "speech_ended",
+            "transcript",
+            "attempt_ended",
+            "call_ended",
+        } <= {event["event"] for event in events}
         assert any(e["event"] == "transcript" and not e["is_final"] for e in events), "no interim"
         assert summary["usage"]["call_seconds"] == pytest.approx(8.0, abs=0.1)
         assert 3.0 < summary["usage"]["speech_seconds"] < 7.0
@@ -158,7 +168,13 @@ def test_doctor_finds_nothing_wrong_and_says_what_it_found(tmp_path: Path) -> No
     assert time.monotonic() - began < 30
     findings = json.loads(result.stdout)
     assert result.returncode == 0, findings
-    assert {finding["check"] for finding in findings} == {"settings", "weights", "disk", "ports", "recogniser"}
+    assert {finding["check"] for finding in findings} == {
+        "settings",
+        "weights",
+        "disk",
+        "ports",
+        "recogniser",
+    }
 
 
 @pytest.mark.parametrize(
@@ -184,7 +200,9 @@ def test_doctor_says_what_is_wrong_and_what_to_do(
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        result = slukh("serve", SLUKH_AUDIOSOCKET_PORT=port, SLUKH_HTTP_PORT="0", SLUKH_DATA_DIR=str(tmp_path))
+        result = slukh(
+            "serve", SLUKH_AUDIOSOCKET_PORT=port, SLUKH_HTTP_PORT="0", SLUKH_DATA_DIR=str(tmp_path)
+        )
     assert_one_line(result, "SLUKH_AUDIOSOCKET_PORT", port)
 
 
@@ -245,7 +263,9 @@ def test_a_recording_that_cannot_be_played_is_one_line_with_a_remedy(tmp_path: P
 
 
 def test_no_gateway_is_one_line(speech: Path) -> None:
-    assert_one_line(slukh("call", speech, "--to", "127.0.0.1:9", "--api", "http://127.0.0.1:9"), "slukh serve")
+    assert_one_line(
+        slukh("call", speech, "--to", "127.0.0.1:9", "--api", "http://127.0.0.1:9"), "slukh serve"
+    )
     assert_one_line(slukh("call", speech, "--to", "nonsense"), "HOST:PORT")
 
 

@@ -1,8 +1,8 @@
-"""A gateway on loopback: real TCP, AudioSocket as Asterisk speaks it, fakes that truly hear numbered audio."""
+"""A gateway on loopback: real TCP, AudioSocket as Asterisk speaks it, fakes that hear numbered audio."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -27,11 +27,19 @@ class Events:
 
     seen: list[CallEvent] = field(default_factory=list)
     ended: asyncio.Queue[CallEnded] = field(default_factory=asyncio.Queue)
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     def observe(self, event: CallEvent) -> None:
         self.seen.append(event)
+        self.bell.set()
         if isinstance(event.event, CallEnded):
             self.ended.put_nowait(event.event)
+
+    async def until(self, is_true: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not is_true():
+                self.bell.clear()
+                await self.bell.wait()
 
     def of(self, kind: type[Event]) -> list[Event]:
         return [e.event for e in self.seen if isinstance(e.event, kind)]
@@ -68,9 +76,7 @@ class House:
         return record
 
     async def until_live(self) -> None:
-        async with asyncio.timeout(10):
-            while not self.book.live:
-                await asyncio.sleep(0.01)
+        await self.events.until(lambda: self.book.live)
 
     async def ended(self) -> CallEnded:
         async with asyncio.timeout(10):
@@ -156,8 +162,8 @@ async def test_a_call_that_comes_back_goes_on_as_its_next_leg() -> None:
     async with house() as gateway:
         async with gateway.caller(call_id) as caller:
             await caller.say(speech([1, 2]))
-            while not gateway.events.finals(call_id):  # a reset throws away what was not read yet
-                await asyncio.sleep(0.01)
+            # A reset throws away what was not read yet.
+            await gateway.events.until(lambda: gateway.events.finals(call_id))
             caller.reset()
         assert (await gateway.ended()).reason == "detached"
         assert not gateway.record(call_id).is_done
@@ -234,8 +240,7 @@ async def test_a_drain_that_takes_too_long_gives_calls_back_to_the_dial_plan() -
     call_id = str(uuid4())
     async with house() as gateway, gateway.caller(call_id) as caller:
         await caller.say([silence(0.3), numbered_speech([1, 2])])
-        while not gateway.events.of(Transcript):  # heard so far
-            await asyncio.sleep(0.01)
+        await gateway.events.until(lambda: gateway.events.of(Transcript))
         await gateway.gateway.drain(0.05)
         assert (await caller.until_closed()).endswith(b"\x00\x00\x00")  # "terminate": the dial plan goes on
         assert (await gateway.ended()).reason == "drained"
@@ -248,8 +253,7 @@ async def test_twenty_calls_at_once_are_heard_each_for_itself() -> None:
         async with gateway.caller(call_id) as caller:
             await caller.say(speech([number, number + 1], [number + 2]))
             await caller.hang_up()
-            while not gateway.record(call_id).is_done:
-                await asyncio.sleep(0.01)
+            await gateway.events.until(lambda: gateway.record(call_id).is_done)
         heard = [text for _, text in gateway.events.finals(call_id)]
         return heard, [f"{number} {number + 1}", f"{number + 2}"]
 

@@ -1,0 +1,30 @@
+"""What the examples show works as it stands there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slukh.experiment.wer import character_errors, plain_text
+
+
+@pytest.mark.parametrize("language_code", ["uk-UA", "ru-RU"])
+def test_the_engine_example_hears_the_sample_call(examples: Path, language_code: str) -> None:
+    name = f"tyre-shop-{language_code[:2]}"
+    result = subprocess.run(
+        [sys.executable, str(examples.parent / "engine.py"), str(examples / f"{name}.wav"), language_code],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
+    assert len(lines) == 5
+    assert {line[0] for line in lines} == {language_code}
+    # The second sentence: the others are full of numbers, which Whisper writes as digits.
+    said = (examples / f"{name}.txt").read_text(encoding="utf-8").splitlines()[1]
+    errors = character_errors(plain_text(said), plain_text(lines[1][2]))
+    assert errors.cer is not None
+    assert errors.cer < 0.2, lines[1][2]
