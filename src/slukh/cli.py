@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 something is wrong with the machine or a server, 2 bad input."""
+"""The command line. Exit codes: 0 done, 1 the doctor found something, 2 an error, in one line."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from slukh import __version__
 from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
-from slukh.errors import SlukhError, UserError
+from slukh.errors import ServiceError, SlukhError, UserError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -106,6 +106,7 @@ def call(
             if with_server:
                 plan = await stack.enter_async_context(running_gateway(plan, printer.note))
             printer.summary(await place_call(plan, printer.show))
+            _refuse_silence(printer.unheard)
 
     _run(place())
 
@@ -133,11 +134,9 @@ def transcribe(
     settings = load(Settings, slukh_language=language)
     configure_logging("WARNING")
     with EventPrinter(as_json=as_json) as printer:
-        _run(
-            transcribe_recording(
-                flags, load(WhisperSettings), settings, recording, printer.show, paced=not fast
-            )
-        )
+        whisper = load(WhisperSettings)
+        _run(transcribe_recording(flags, whisper, settings, recording, printer.show, paced=not fast))
+        _refuse_silence(printer.unheard)
 
 
 @app.command()
@@ -232,6 +231,14 @@ def _encoding(name: str | None) -> Any:  # noqa: ANN401  # one of read_recording
     return name
 
 
+def _refuse_silence(unheard: str | None) -> None:
+    """A recording whose recogniser failed was not transcribed, and a script must see that."""
+    if unheard is not None:
+        raise ServiceError(
+            f"not everything was transcribed ({unheard})", remedy="`slukh doctor` looks closer"
+        )
+
+
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal():
@@ -253,18 +260,12 @@ def main() -> NoReturn:
     """Entry point: an error of ours is one line that names the remedy, never a traceback."""
     try:
         app(standalone_mode=True)
-    except UserError as error:
-        _fail(error, 2)
     except SlukhError as error:
-        _fail(error, 1)
+        print(f"slukh: {error}", file=sys.stderr)  # noqa: T201  # a person in distress, not a log
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(0)
-
-
-def _fail(error: SlukhError, code: int) -> NoReturn:
-    print(f"slukh: {error}", file=sys.stderr)  # noqa: T201  # the one place that speaks to a person in distress
-    sys.exit(code)

@@ -20,7 +20,7 @@ from slukh.config import FeatureFlagSettings, Settings, WhisperSettings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
 from slukh.cost.spool import Spool, SpoolTakenError
-from slukh.errors import STT_ERRORS, LedgerError, ServiceError
+from slukh.errors import LedgerError, ServiceError
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
@@ -30,7 +30,6 @@ from slukh.web.api import ApiOptions, create_app
 
 logger = logging.getLogger(__name__)
 
-_ERROR_TYPES = frozenset(error.error_type for error in STT_ERRORS)
 _MAX_GATEWAYS = 16  # on one machine, with one data folder
 _STREAM_LIMIT = 256 * 1024
 
@@ -52,11 +51,11 @@ class CallLog:
                     extra={"call_id": event.call_id, "leg": event.leg, "reason": reason, "usage": fields,
                            "provider": event.provider},
                 )  # fmt: skip
-            case AttemptEnded(outcome=outcome, provider=provider, attempt=attempt) if outcome in _ERROR_TYPES:
+            case AttemptEnded(error=str(error), outcome=outcome, provider=provider, attempt=attempt):
                 logger.warning(
                     "attempt_failed",
                     extra={"call_id": event.call_id, "provider": provider, "attempt": attempt,
-                           "outcome": outcome},
+                           "outcome": outcome, "error": error},
                 )  # fmt: skip
 
 

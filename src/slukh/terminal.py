@@ -22,9 +22,14 @@ class EventPrinter:
 
     Args:
         as_json: for scripts.
+
+    Attributes:
+        unheard: why an utterance was not transcribed, when one was not.
     """
 
     def __init__(self, *, as_json: bool) -> None:
+        self.unheard: str | None = None
+        self._error: str | None = None
         self._as_json = as_json
         self._console = Console(highlight=False, soft_wrap=True)
         self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -46,6 +51,10 @@ class EventPrinter:
 
     def show(self, event: Values) -> None:
         """One event, as `event_json` makes it."""
+        if event["event"] == "attempt_ended":
+            self._error = event["error"]
+        elif event["event"] == "transcript" and event["is_salvage"]:
+            self.unheard = self._error or "no recogniser answered"
         if self._as_json:
             self._line(json.dumps(event, ensure_ascii=False))
         elif event["event"] == "transcript":
@@ -56,8 +65,8 @@ class EventPrinter:
             self._console.print(
                 f"[yellow]gap[/] {event['start']:.2f} to {event['end']:.2f} s ({event['reason']})"
             )
-        elif event["event"] == "attempt_ended" and event["outcome"] not in ("published", "empty"):
-            self._console.print(f"[yellow]attempt {event['attempt']}[/] ended: {event['outcome']}")
+        elif event["event"] == "attempt_ended" and event["error"] is not None:
+            self._console.print(f"[yellow]attempt {event['attempt']}[/] failed: {event['error']}")
 
     def summary(self, record: Values) -> None:
         """How the call went, from `GET /v1/calls/{id}`."""

@@ -222,6 +222,7 @@ class AttemptEnded:
         reported_ms: the provider's own figure of billed audio, or None.
         first_result_seconds: first audio sent to first interim or final, or None.
         final_seconds: our endpoint to its final, or None when there was none.
+        error: what went wrong, one clause for an operator; None when nothing did.
     """
 
     utterance_id: int
@@ -234,6 +235,7 @@ class AttemptEnded:
     reported_ms: int | None = None
     first_result_seconds: float | None = None
     final_seconds: float | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The command line as a person uses it: real processes, real Whisper, and every bad input."""
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.telephony.wavfile import write_wav
+from slukh.testing.whisper_server import FakeWhisperServer, Status
 from slukh.weights import weights_dir
 
 
@@ -260,6 +262,27 @@ def test_a_recording_that_cannot_be_played_is_one_line_with_a_remedy(tmp_path: P
     for path in bad_recordings(tmp_path):
         assert_one_line(slukh("transcribe", path), path.name)
         assert_one_line(slukh("call", path), path.name)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Status(404, "<html>not here</html>", "text/html"), ("/v1/audio/transcriptions", "slukh doctor")),
+        (Status(200, "<html>a router's login page</html>", "text/html"), ("Whisper server", "slukh doctor")),
+        (Status(401, '{"error": {"message": "bad key"}}'), ("WHISPER_API_KEY",)),
+    ],
+)
+async def test_a_server_that_is_no_whisper_server_is_one_line(
+    speech: Path, answer: Status, words: tuple[str, ...]
+) -> None:
+    async with FakeWhisperServer([answer]) as server:
+        result = await asyncio.to_thread(
+            slukh, "transcribe", speech, "--fast", "--json", WHISPER_API_URL=server.url
+        )
+    assert result.returncode == 2, result
+    (line,) = result.stderr.strip().splitlines()
+    for word in words:
+        assert word in line
 
 
 def test_no_gateway_is_one_line(speech: Path) -> None:

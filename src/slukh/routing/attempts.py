@@ -47,10 +47,11 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
-    """Close a stream; its row says `outcome`."""
+    """Close a stream; its row says `outcome`, and why when it failed."""
 
     attempt: int
     outcome: Outcome
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ class UtteranceAttempts:
         if (running := self._is_running(attempt)) is None or self.is_published:
             return []
         self._running = None
-        actions: list[Action] = [Close(attempt=attempt, outcome=error.error_type)]
+        actions: list[Action] = [Close(attempt=attempt, outcome=error.error_type, error=error.detail)]
         if error.is_permanent:
             self._providers.remove(running.provider)
         elif len(self._providers) > 1:

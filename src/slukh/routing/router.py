@@ -177,8 +177,8 @@ class _UtteranceRun:
                     attempt = _Attempt(number=number, provider=self._router.providers[name], purpose=purpose)
                     self._attempts[number] = attempt
                     attempt.task = asyncio.create_task(self._attempt(attempt))
-                case Close(attempt=number, outcome=outcome):
-                    self._close(self._attempts[number], outcome)
+                case Close(attempt=number, outcome=outcome, error=error):
+                    self._close(self._attempts[number], outcome, error)
                 case Show(hypothesis=hypothesis):
                     self._router.publish(self._transcript(hypothesis))
                 case Publish(hypothesis=hypothesis, is_salvage=is_salvage):
@@ -186,7 +186,7 @@ class _UtteranceRun:
                     self._router.published(self._utterance, hypothesis)
         self._news.set()
 
-    def _close(self, attempt: _Attempt, outcome: Outcome) -> None:
+    def _close(self, attempt: _Attempt, outcome: Outcome, error: str | None) -> None:
         if attempt.task is not None and attempt.final_at is None:
             attempt.task.cancel()
         if attempt.rejection is not None:
@@ -209,6 +209,7 @@ class _UtteranceRun:
                 reported_ms=attempt.reported_ms,
                 first_result_seconds=_between(attempt.first_sent_at, attempt.first_result_at),
                 final_seconds=_between(self._endpoint_at, attempt.final_at),
+                error=error,
             )
         )
 

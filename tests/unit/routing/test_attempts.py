@@ -57,7 +57,7 @@ def test_a_failed_attempt_is_followed_at_once_by_another() -> None:
     utterance = core()
     utterance.start(0.0)
     assert utterance.failed(1, broken(), 1.0) == [
-        Close(attempt=1, outcome="stream"),
+        Close(attempt=1, outcome="stream", error="reset"),
         Open(attempt=2, provider="whisper", purpose="retry"),
     ]
 
@@ -72,7 +72,7 @@ def test_a_provider_that_failed_twice_is_given_time_before_the_third() -> None:
     utterance = core()
     utterance.start(0.0)
     utterance.failed(1, broken(), 1.0)
-    assert utterance.failed(2, broken(), 1.0) == [Close(attempt=2, outcome="stream")]
+    assert utterance.failed(2, broken(), 1.0) == [Close(attempt=2, outcome="stream", error="reset")]
     assert utterance.next_deadline == 1.25
     assert utterance.tick(1.2) == []
     assert utterance.tick(1.25) == [Open(attempt=3, provider="whisper", purpose="retry")]
@@ -83,7 +83,7 @@ def test_a_permanent_error_is_not_tried_again_on_the_same_provider() -> None:
     utterance.start(0.0)
     utterance.endpoint(1.0)
     assert utterance.failed(1, SttAuthenticationError("whisper", "wrong key"), 1.1) == [
-        Close(attempt=1, outcome="authentication"),
+        Close(attempt=1, outcome="authentication", error="wrong key"),
         Publish(attempt=None, hypothesis=final(""), is_salvage=True),
     ]
 
@@ -92,7 +92,7 @@ def test_a_final_before_our_endpoint_fails_the_attempt_because_the_rest_would_be
     utterance = core()
     utterance.start(0.0)
     assert utterance.result(1, final("половина"), 1.0) == [
-        Close(attempt=1, outcome="stream"),
+        Close(attempt=1, outcome="stream", error="gave its final before the utterance was over"),
         Open(attempt=2, provider="whisper", purpose="retry"),
     ]
 
@@ -110,7 +110,7 @@ def test_nothing_is_salvaged_while_the_caller_still_speaks() -> None:
     utterance = core()
     utterance.start(0.0)
     assert utterance.failed(1, SttAuthenticationError("whisper", "wrong key"), 0.5) == [
-        Close(attempt=1, outcome="authentication")
+        Close(attempt=1, outcome="authentication", error="wrong key")
     ]
     assert isinstance(utterance.endpoint(3.0)[-1], Publish)
 
@@ -120,7 +120,7 @@ def test_a_stream_that_does_not_open_is_given_up_after_its_deadline() -> None:
     utterance.start(10.0)
     assert utterance.next_deadline == 12.0
     assert utterance.tick(12.0) == [
-        Close(attempt=1, outcome="timeout"),
+        Close(attempt=1, outcome="timeout", error="no open stream in time"),
         Open(attempt=2, provider="whisper", purpose="retry"),
     ]
 
@@ -142,7 +142,7 @@ def test_a_final_is_awaited_from_the_endpoint_on() -> None:
     utterance.opened(1)
     utterance.endpoint(5.0)
     assert utterance.next_deadline == 13.0
-    assert utterance.tick(13.0)[0] == Close(attempt=1, outcome="timeout")
+    assert utterance.tick(13.0)[0] == Close(attempt=1, outcome="timeout", error="no final in time")
 
 
 def test_an_attempt_that_opened_late_has_its_whole_time() -> None:
