@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 
-from slukh.errors import SttError
+from slukh.errors import SttError, SttRequestError
 from slukh.stt.base import Capabilities, Hypothesis, Result, StreamConfig
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
 
@@ -71,7 +71,14 @@ class FakeProvider:
         """Nothing to load."""
 
     async def open(self, config: StreamConfig) -> "FakeStream":
-        """A stream that behaves as the next script says."""
+        """A stream that behaves as the next script says.
+
+        Raises:
+            SttRequestError: a language that is not among its capabilities.
+            SttError: the script's `open_error`.
+        """
+        if config.language_code not in self.capabilities.languages:
+            raise SttRequestError(self.name, f"does not speak {config.language_code}")
         script = next(self._scripts, WORKS)
         if script.open_error is not None:
             raise script.open_error
@@ -101,7 +108,7 @@ class FakeStream:
         self._interims = interims
         self._pcm = bytearray()
         self._said = 0
-        self._results: asyncio.Queue[Result | SttError] = asyncio.Queue()
+        self._results: asyncio.Queue[Result | SttError | None] = asyncio.Queue()
 
     async def send(self, chunk: AudioChunk) -> None:
         """Take audio, or block for ever when the script says so."""
@@ -112,9 +119,8 @@ class FakeStream:
             self._results.put_nowait(self._script.error)
         elif self._interims and len(self._pcm) // 2 >= self._said + _INTERIM_EVERY:
             self._said = len(self._pcm) // 2
-            text = " ".join(self._hear(bytes(self._pcm)))
-            self._say(Hypothesis(text=text, is_final=False, stable_length=len(text),
-                                 language_code=self._language_code))  # fmt: skip
+            if text := " ".join(self._hear(bytes(self._pcm))):
+                self._say(text, is_final=False)
 
     async def end(self) -> None:
         """Say the final, as soon as the script lets us."""
@@ -123,13 +129,13 @@ class FakeStream:
             self._results.put_nowait(self._script.error)
             return
         await asyncio.sleep(self._script.final_after_seconds)
-        text = " ".join(self._hear(bytes(self._pcm)))
-        self._say(Hypothesis(text=text, is_final=True, stable_length=len(text),
-                             language_code=self._language_code))  # fmt: skip
+        self._say(" ".join(self._hear(bytes(self._pcm))), is_final=True)
 
     async def __aiter__(self) -> AsyncIterator[Result]:
         while True:
             result = await self._results.get()
+            if result is None:
+                return
             if isinstance(result, SttError):
                 raise result
             yield result
@@ -137,12 +143,17 @@ class FakeStream:
                 return
 
     async def close(self) -> None:
-        """Nothing runs."""
+        """Whoever still listens hears the end."""
+        self._results.put_nowait(None)
 
     @property
     def _error_at(self) -> int:
         return round(self._script.error_after_seconds * SAMPLE_RATE_HERTZ) * 2
 
-    def _say(self, hypothesis: Hypothesis) -> None:
+    def _say(self, text: str, *, is_final: bool) -> None:
         if not self._script.is_silent:
-            self._results.put_nowait(hypothesis)
+            self._results.put_nowait(
+                Hypothesis(
+                    text=text, is_final=is_final, stable_length=len(text), language_code=self._language_code
+                )
+            )

@@ -1,0 +1,184 @@
+"""What every recogniser promises (stt/base.py), asked of each: a new one is one more entry in RECOGNISERS."""
+
+import asyncio
+import os
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from slukh.errors import SttError, SttRequestError, WeightsError
+from slukh.experiment.wer import character_errors, plain_text
+from slukh.stt.base import Hypothesis, StreamConfig, SttProvider, SttStream
+from slukh.stt.fake import FakeProvider
+from slukh.stt.whisper.http import HttpDecoder
+from slukh.stt.whisper.local import LocalDecoder
+from slukh.stt.whisper.provider import WhisperProvider
+from slukh.testing.numbered import heard_words, numbered_speech
+from slukh.testing.whisper_server import FakeWhisperServer, Says
+from slukh.types import AudioChunk
+from slukh.weights import find_whisper, weights_dir
+
+UK = StreamConfig(language_code="uk-UA")
+CHUNK = 1600
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A started provider, an utterance of speech, and what is said in it."""
+
+    provider: SttProvider
+    speech: bytes
+    text: str
+
+
+@asynccontextmanager
+async def fake() -> AsyncIterator[Subject]:
+    yield Subject(FakeProvider(heard_words), numbered_speech([1, 2, 3, 4]).tobytes(), "1 2 3 4")
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[Subject]:
+    text = "Скажіть, будь ласка, скільки коштує шиномонтаж чотирьох коліс?"
+    async with FakeWhisperServer([Says(text)]) as whisper_server:
+        provider = WhisperProvider(HttpDecoder(whisper_server.url), model="base")
+        await provider.start()
+        yield Subject(provider, numbered_speech(range(9)).tobytes(), text)
+        await provider.aclose()
+
+
+@asynccontextmanager
+async def local() -> AsyncIterator[Subject]:
+    try:
+        weights = find_whisper(Path(os.environ.get("SLUKH_WEIGHTS_DIR", weights_dir())), "base")
+    except WeightsError as error:
+        pytest.skip(f"LOCAL WHISPER IS NOT TESTED: {error}")
+    clips = files("slukh.stt") / "clips"
+    with (clips / "uk-UA.wav").open("rb") as file, wave.open(file) as recording:
+        speech = recording.readframes(recording.getnframes())
+    provider = WhisperProvider(LocalDecoder(weights), model="base")
+    await provider.start()
+    yield Subject(provider, speech, (clips / "uk-UA.txt").read_text(encoding="utf-8").strip())
+    await provider.aclose()
+
+
+RECOGNISERS: dict[str, Callable[[], AbstractAsyncContextManager[Subject]]] = {
+    "fake": fake,
+    "whisper server": server,
+    "local whisper": local,
+}
+
+
+@pytest.fixture(params=RECOGNISERS)
+async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    async with RECOGNISERS[request.param]() as made:
+        yield made
+
+
+async def feed(stream: SttStream, pcm: bytes, pause: Callable[[], Awaitable[object]] | None = None) -> None:
+    for at in range(0, len(pcm), CHUNK):
+        await stream.send(AudioChunk(pcm=pcm[at : at + CHUNK]))
+        if pause is not None:
+            await pause()
+
+
+async def results(stream: SttStream) -> list[Hypothesis]:
+    async with asyncio.timeout(60):
+        return [result async for result in stream if isinstance(result, Hypothesis)]
+
+
+async def test_an_utterance_ends_in_exactly_one_final(subject: Subject) -> None:
+    stream = await subject.provider.open(UK)
+    listening = asyncio.create_task(results(stream))
+    pace = (lambda: asyncio.sleep(0.1)) if subject.provider.capabilities.interim_results else None
+    await feed(stream, subject.speech, pace)
+    await stream.end()
+    *interims, final = await listening
+    await stream.close()
+    assert final.is_final
+    assert not any(interim.is_final for interim in interims)
+    assert bool(interims) == subject.provider.capabilities.interim_results
+    errors = character_errors(plain_text(subject.text), plain_text(final.text))
+    assert errors.cer is not None
+    assert errors.cer < 0.25, final.text
+    stable = ""
+    for interim in interims:
+        assert interim.text.startswith(stable), "a stable prefix was taken back"
+        assert interim.stable_length >= len(stable)
+        stable = interim.text[: interim.stable_length]
+
+
+async def test_language_comes_back_as_bcp_47_and_confidence_within_its_range(subject: Subject) -> None:
+    stream = await subject.provider.open(UK)
+    await feed(stream, subject.speech)
+    await stream.end()
+    final = (await results(stream))[-1]
+    await stream.close()
+    assert final.language_code == "uk-UA"
+    assert final.confidence is None or 0 < final.confidence <= 1
+
+
+async def test_an_utterance_without_a_voice_has_an_empty_final(subject: Subject) -> None:
+    for chunks in ([], [AudioChunk(pcm=bytes(CHUNK), voiced=False)] * 5):
+        stream = await subject.provider.open(UK)
+        for chunk in chunks:
+            await stream.send(chunk)
+        await stream.end()
+        assert [(r.text, r.is_final) for r in await results(stream)] == [("", True)]
+        await stream.close()
+
+
+async def test_no_interims_are_given_to_somebody_who_wants_none(subject: Subject) -> None:
+    stream = await subject.provider.open(StreamConfig(language_code="uk-UA", interim_results=False))
+    await feed(stream, subject.speech)
+    await stream.end()
+    assert [r.is_final for r in await results(stream)] == [True]
+    await stream.close()
+
+
+async def test_close_is_idempotent_at_any_time_and_ends_the_iteration(subject: Subject) -> None:
+    for audio, ends in ((b"", False), (subject.speech, False), (subject.speech, True)):
+        stream = await subject.provider.open(UK)
+        listening = asyncio.create_task(results(stream))
+        await feed(stream, audio)
+        if ends:
+            await stream.end()
+        await stream.close()
+        await stream.close()
+        try:
+            heard = await listening
+        except SttError:
+            continue
+        assert len([r for r in heard if r.is_final]) <= 1
+
+
+async def test_ending_twice_is_ending_once(subject: Subject) -> None:
+    stream = await subject.provider.open(UK)
+    await feed(stream, subject.speech)
+    await stream.end()
+    await stream.end()
+    assert len([r for r in await results(stream) if r.is_final]) == 1
+    await stream.close()
+
+
+async def test_streams_side_by_side_hear_each_its_own(subject: Subject) -> None:
+    async def one(pcm: bytes) -> str:
+        stream = await subject.provider.open(StreamConfig(language_code="uk-UA", interim_results=False))
+        await feed(stream, pcm)
+        await stream.end()
+        final = (await results(stream))[-1]
+        await stream.close()
+        return final.text
+
+    spoken, silent, again = await asyncio.gather(one(subject.speech), one(b""), one(subject.speech))
+    assert (spoken, silent) == (again, "")
+    assert spoken
+
+
+async def test_an_unknown_language_is_refused_before_any_audio(subject: Subject) -> None:
+    with pytest.raises(SttRequestError):
+        await subject.provider.open(StreamConfig(language_code="tlh-KL"))
