@@ -1,20 +1,18 @@
 """What a person sees: events as they come, and tables."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 Values = Mapping[str, Any]
-_USAGE_COLUMNS = (
-    "leg", "component", "sequence", "provider", "model",
-    "unit", "quantity", "reported_quantity", "purpose", "outcome",
-)  # fmt: skip
+_NUMBERS = frozenset({"seconds", "sequence", "quantity", "reported"})
 
 
 class EventPrinter:
@@ -110,38 +108,55 @@ class EventPrinter:
 
 
 def calls_table(calls: Sequence[Values]) -> Table:
-    """`slukh calls list`."""
-    table = Table()
-    for name in (
-        "started",
-        "call",
-        "leg",
-        "language",
-        "provider",
-        "call s",
-        "speech s",
-        "sent s",
-        "ended by",
-    ):
-        table.add_column(name, justify="right" if name.endswith(" s") else "left")
+    """`slukh calls list`, within 80 columns: an id that is cut off is of no use."""
+    table = _table("started", "call", "lang", "provider", "seconds", "ended")
     for row in calls:
         table.add_row(
-            str(row["started_at"])[:19],
+            _moment(row["started_at"]),
             str(row["call_id"]),
-            str(row["leg"]),
             str(row["language_code"]),
             str(row["provider"]),
-            *(f"{row[column] / 1000:.1f}" for column in ("heard_ms", "voiced_ms", "sent_ms")),
+            f"{row['heard_ms'] / 1000:.1f}",
             str(row["end_reason"] or row["state"]),
         )
     return table
 
 
-def call_tables(call: Values) -> tuple[Table, Table]:
-    """`slukh calls show`."""
-    usage = Table(title="usage")
-    for name in _USAGE_COLUMNS:
-        usage.add_column(name)
+def call_tables(call: Values) -> Iterator[Table]:
+    """`slukh calls show`: what is known of each leg, then every usage row."""
+    for leg in call["legs"]:
+        facts = Table(title=f"leg {leg['leg']}", title_justify="left", show_header=False, box=box.SIMPLE)
+        for name, value in leg.items():
+            if name.endswith("_ms"):
+                facts.add_row(name.removesuffix("_ms") + " seconds", f"{value / 1000:.3f}")
+            elif name != "leg" and value is not None:
+                facts.add_row(name.replace("_", " "), str(value))
+        yield facts
+    usage = _table(
+        "leg", "component", "sequence", "provider", "quantity", "unit", "reported", "purpose", "outcome"
+    )
     for row in call["usage"]:
-        usage.add_row(*("" if row[name] is None else str(row[name]) for name in _USAGE_COLUMNS))
-    return calls_table(call["legs"]), usage
+        usage.add_row(
+            str(row["leg"]),
+            str(row["component"]),
+            str(row["sequence"]),
+            f"{row['provider']} {row['model']}".strip(),
+            str(row["quantity"]),
+            str(row["unit"]),
+            "" if row["reported_quantity"] is None else str(row["reported_quantity"]),
+            str(row["purpose"]),
+            str(row["outcome"]),
+        )
+    yield usage
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
+    return table
+
+
+def _moment(text: object) -> str:
+    """Month to minute of an ISO moment, UTC."""
+    return str(text)[5:16].replace("T", " ")
