@@ -99,7 +99,8 @@ PUBLIC = {
     "__init__.py": "__version__",
     "engine.py": "EngineTranscript STTEngine",
     "stt/base.py": "Capabilities Hypothesis Rejection Result StreamConfig SttProvider SttStream",
-    "types.py": "AttemptEnded AudioChunk AudioGap CallEnded CallEvent CallStarted DROP_REASONS DropReason Dtmf "
+    "types.py": "AttemptEnded AudioChunk AudioGap CallEnded CallEvent CallStarted DROP_REASONS DropReason "
+    "Dtmf "
     "Event FlagDecision OUTCOMES Outcome PURPOSES Purpose ResultDropped SAMPLE_RATE_HERTZ SpeechEnded "
     "SpeechStarted Transcript UNITS Unit Usage Word event_json event_name samples_from_ms seconds",
     "errors.py": "AudioFileError ErrorType LedgerError REFUSAL_REASONS RefusalReason STT_ERRORS ServiceError "

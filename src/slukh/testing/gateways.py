@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from slukh.assembly import Parts
@@ -16,6 +17,54 @@ from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
 from slukh.server import CallLog
 from slukh.session import Sink
+from slukh.types import AttemptEnded, CallEnded, CallEvent, SpeechEnded, Transcript
+
+CallOutcome = tuple[str, tuple[str, ...]]  # how a call ended, and its finals
+
+
+@dataclass(slots=True)
+class Calls:
+    """A sink that counts what became of calls, and keeps nothing of one that is over.
+
+    Attributes:
+        outcomes: calls that ended, by how and with which finals.
+        attempts: Attempts, by their outcome.
+        finals: of the calls that are on the line.
+        utterances: that reached their endpoint.
+        published: finals, salvaged ones included.
+        salvaged: finals that no recogniser gave.
+        news: set at every event.
+    """
+
+    outcomes: Counter[CallOutcome] = field(default_factory=Counter)
+    attempts: Counter[str] = field(default_factory=Counter)
+    finals: dict[str, list[str]] = field(default_factory=dict)
+    utterances: int = 0
+    published: int = 0
+    salvaged: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def observe(self, event: CallEvent) -> None:
+        """Count it."""
+        match event.event:
+            case SpeechEnded():
+                self.utterances += 1
+            case AttemptEnded(outcome=outcome):
+                self.attempts[outcome] += 1
+            case Transcript(is_final=True, text=text, is_salvage=is_salvage):
+                self.finals.setdefault(event.call_id, []).append(text)
+                self.published += 1
+                self.salvaged += is_salvage
+            case CallEnded(reason=reason):
+                self.outcomes[reason, tuple(self.finals.pop(event.call_id, ()))] += 1
+        self.news.set()
+
+    async def until(self, call_id: str, finals: int) -> None:
+        """Wait until a call has so many finals, or has ended."""
+        over = self.outcomes.total()
+        while self.outcomes.total() == over and len(self.finals.get(call_id, ())) < finals:
+            self.news.clear()
+            await self.news.wait()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +110,11 @@ async def loopback_gateway(
         try:
             await parts.start()
             server = await asyncio.start_server(gateway.handle, "127.0.0.1", 0)
-            yield LoopbackGateway(port=server.sockets[0].getsockname()[1], book=book, metrics=metrics)
-            server.close()
-            await gateway.drain(0)
+            try:
+                yield LoopbackGateway(port=server.sockets[0].getsockname()[1], book=book, metrics=metrics)
+            finally:
+                server.close()
+                await gateway.drain(0)
         finally:
             await parts.aclose()
             meter.stop()
