@@ -1,13 +1,22 @@
 """One utterance, its Attempts, and whose text is published: the decision, without any I/O.
 
 An utterance is published once, whole, from exactly one Attempt, so nothing is lost or doubled by
-construction and no text is ever stitched. An Attempt that fails is followed by another one, which gets the
-utterance's audio from its first sample. When none is left, the last stable interim is published, marked.
+construction and no text is ever stitched. An Attempt that fails is followed by another one, on the next
+provider where there is one, and gets the utterance's audio from its first sample. A final that is late gets
+a hedge beside it, where there is a backup. When nothing is left, the last stable interim is published.
 
-The shell calls what happened (`start`, `opened`, `result`, `failed`, `endpoint`, `tick`) with `now`, carries
-out the `Action`s it gets back, and calls `tick` no later than `next_deadline`.
+    what is waited for                  deadline, from                        holds for
+    the stream to open                  connect_seconds, its opening          every provider
+    a chunk to be taken                 send_seconds, the chunk               every provider
+    a first or further result           stall_seconds of voice and of time    those that give interims
+    the final                           final_seconds, our endpoint           every provider
+    a final before a hedge beside it    hedge_seconds, our endpoint           while a backup is there
+
+The shell calls what happened (`start`, `opened`, `sent`, `result`, `failed`, `endpoint`, `tick`) with `now`,
+carries out the `Action`s it gets back, and calls `tick` no later than `next_deadline`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from slukh.errors import SttError, SttStreamError, SttTimeoutError
@@ -22,7 +31,9 @@ class AttemptPolicy:
     Attributes:
         connect_seconds: for a stream to open.
         send_seconds: for one chunk to be taken.
+        stall_seconds: of voice without a result, from a provider that gives interims.
         final_seconds: for the final, from our endpoint (or from the opening of a later Attempt).
+        hedge_seconds: from our endpoint to a second Attempt beside the first; None never hedges.
         give_up_seconds: after our endpoint, whatever is still being tried.
         max_attempts: for one utterance.
         retry_seconds: wait before the same provider is tried a second time again; doubles.
@@ -30,10 +41,25 @@ class AttemptPolicy:
 
     connect_seconds: float = 2.0
     send_seconds: float = 1.5
+    stall_seconds: float = 2.5
     final_seconds: float = 8.0
+    hedge_seconds: float | None = None
     give_up_seconds: float = 20.0
     max_attempts: int = 4
     retry_seconds: float = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A provider that may hear the utterance.
+
+    Attributes:
+        name: registry name.
+        gives_interims: it speaks while the caller speaks, so its silence means something.
+    """
+
+    name: str
+    gives_interims: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,92 +103,103 @@ Action = Open | Close | Show | Publish
 @dataclass(slots=True, kw_only=True)
 class _Running:
     number: int
-    provider: str
+    candidate: Candidate
     opened_at: float
     is_open: bool = False
     send_began_at: float | None = None
+    quiet_since: float
+    quiet_voice: float = 0.0  # seconds of voice it took since it last said something
 
 
 class UtteranceAttempts:
     """Which Attempts one utterance gets, and which of them speaks for it.
 
     Args:
-        providers: registry names, the first one first; later ones are its backups.
+        candidates: the first one first; later ones are its backups.
         language_code: of an empty final when no engine answered.
         policy: deadlines.
     """
 
-    def __init__(self, *, providers: tuple[str, ...], language_code: str, policy: AttemptPolicy) -> None:
-        self._providers = list(providers)
+    def __init__(self, *, candidates: Sequence[Candidate], language_code: str, policy: AttemptPolicy) -> None:
+        self._candidates = list(candidates)
         self._policy = policy
-        self._running: _Running | None = None
+        self._running: dict[int, _Running] = {}
         self._count = 0
         self._retry_at: float | None = None
         self._endpoint_at: float | None = None
+        self._is_hedged = False
         self._shown = Hypothesis(text="", is_final=False, language_code=language_code)
+        self._empty_final: tuple[int, Hypothesis] | None = None  # while another Attempt may know more
         self.is_published = False
 
     @property
     def next_deadline(self) -> float | None:
         """When `tick` must be called at the latest, or None."""
-        moments = [self._retry_at, self._give_up_at]
-        if self._running is not None:
-            moments.append(self._deadline(self._running))
+        if self.is_published:
+            return None
+        moments = [self._retry_at, self._hedge_at, self._give_up_at]
+        moments += [self._deadline(running) for running in self._running.values()]
         return min((m for m in moments if m is not None), default=None)
 
     def start(self, now: float) -> list[Action]:
         """Speech began."""
         return self._open(now, "serve")
 
-    def opened(self, attempt: int) -> None:
+    def opened(self, attempt: int, now: float) -> None:
         """The stream of an Attempt is open."""
-        if (running := self._is_running(attempt)) is not None:
+        if (running := self._running.get(attempt)) is not None:
             running.is_open = True
+            running.quiet_since = now
 
-    def sending(self, attempt: int, since: float | None) -> None:
-        """A chunk is on its way since then, or (None) has been taken."""
-        if (running := self._is_running(attempt)) is not None:
-            running.send_began_at = since
+    def sending(self, attempt: int, now: float) -> None:
+        """A chunk is on its way."""
+        if (running := self._running.get(attempt)) is not None:
+            running.send_began_at = now
+
+    def sent(self, attempt: int, voice_seconds: float, now: float) -> list[Action]:
+        """The chunk has been taken; so much of it was voice."""
+        if (running := self._running.get(attempt)) is None or self.is_published:
+            return []
+        running.send_began_at = None
+        running.quiet_voice += voice_seconds
+        stall = self._policy.stall_seconds
+        # Time as well as voice: a replay brings seconds of voice in an instant.
+        is_stalled = running.quiet_voice >= stall and now - running.quiet_since >= stall
+        if running.candidate.gives_interims and self._endpoint_at is None and is_stalled:
+            return self._fail(running, "stalled", f"{running.quiet_voice:.1f} s of voice and no word", now)
+        return []
 
     def result(self, attempt: int, hypothesis: Hypothesis, now: float) -> list[Action]:
         """An Attempt yielded an interim or its final."""
-        if (running := self._is_running(attempt)) is None or self.is_published:
+        if (running := self._running.get(attempt)) is None or self.is_published:
             return []
-        if hypothesis.is_final:
-            if self._endpoint_at is None:  # the rest of the utterance would be lost
-                early = SttStreamError(running.provider, "gave its final before the utterance was over")
-                return self.failed(attempt, early, now)
-            self._running = None
-            outcome: Outcome = "published" if hypothesis.text else "empty"
-            return [Close(attempt=attempt, outcome=outcome), *self._publish(attempt, hypothesis)]
-        # A later Attempt hears the utterance anew: what the caller's side was told is stable stays.
-        stable = self._shown.text[: self._shown.stable_length]
-        if not hypothesis.text.startswith(stable):
-            return []
-        self._shown = replace(hypothesis, stable_length=max(hypothesis.stable_length, len(stable)))
-        return [Show(attempt=attempt, hypothesis=self._shown)]
+        running.quiet_since, running.quiet_voice = now, 0.0
+        if not hypothesis.is_final:
+            return self._show(attempt, hypothesis)
+        if self._endpoint_at is None:  # the rest of the utterance would be lost
+            early = SttStreamError(running.candidate.name, "gave its final before the utterance was over")
+            return self.failed(attempt, early, now)
+        del self._running[attempt]
+        if hypothesis.text:
+            return [Close(attempt=attempt, outcome="published"), *self._publish(attempt, hypothesis)]
+        closed: list[Action] = [Close(attempt=attempt, outcome="empty")]
+        if self._running:
+            self._empty_final = (attempt, hypothesis)
+            return closed
+        return closed + self._publish(attempt, hypothesis)
 
     def failed(self, attempt: int, error: SttError, now: float) -> list[Action]:
         """An Attempt ended with an error."""
-        if (running := self._is_running(attempt)) is None or self.is_published:
+        if (running := self._running.get(attempt)) is None or self.is_published:
             return []
-        self._running = None
-        actions: list[Action] = [Close(attempt=attempt, outcome=error.error_type, error=error.detail)]
         if error.is_permanent:
-            self._providers.remove(running.provider)
-        elif len(self._providers) > 1:
-            self._providers.append(self._providers.pop(0))
-        if not self._providers or self._count >= self._policy.max_attempts:
-            return actions + self._salvage()
-        if self._count == 1 or self._providers[0] != running.provider:
-            return actions + self._open(now, "retry")
-        self._retry_at = now + self._policy.retry_seconds * 2 ** (self._count - 2)
-        return actions
+            self._candidates.remove(running.candidate)
+        return self._fail(running, error.error_type, error.detail, now)
 
     def endpoint(self, now: float) -> list[Action]:
         """Our endpointing closed the utterance."""
         self._endpoint_at = now
-        if self._running is None and self._retry_at is None and not self.is_published:
+        if not self._running and self._retry_at is None and not self.is_published:
             return self._salvage()
         return []
 
@@ -170,33 +207,44 @@ class UtteranceAttempts:
         """Time passed."""
         if self.is_published:
             return []
+        if self._give_up_at is not None and now >= self._give_up_at:
+            return self.abandon("timeout")
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             return self._open(now, "retry")
-        if self._give_up_at is not None and now >= self._give_up_at:
-            return self.abandon("timeout")
-        running = self._running
-        if running is not None and (deadline := self._deadline(running)) is not None and now >= deadline:
-            error = SttTimeoutError(running.provider, f"no {self._awaited(running)} in time")
-            return self.failed(running.number, error, now)
+        for running in tuple(self._running.values()):
+            deadline = self._deadline(running)
+            if deadline is not None and now >= deadline:
+                error = SttTimeoutError(running.candidate.name, f"no {self._awaited(running)} in time")
+                return self.failed(running.number, error, now)
+        if self._hedge_at is not None and now >= self._hedge_at:
+            self._is_hedged = True
+            (lead,) = self._running.values()
+            self._put_last(lead.candidate)
+            return self._open(now, "hedge")
         return []
 
     def abandon(self, outcome: Outcome) -> list[Action]:
         """Publish what there is: nobody waits any longer."""
         if self.is_published:
             return []
-        actions: list[Action] = []
-        if self._running is not None:
-            actions.append(Close(attempt=self._running.number, outcome=outcome))
-        self._running = self._retry_at = None
         self._endpoint_at = self._endpoint_at or 0.0
-        return actions + self._salvage()
+        return self._close_all(outcome) + self._salvage()
 
     @property
     def _give_up_at(self) -> float | None:
-        if self._endpoint_at is None or self.is_published:
+        return None if self._endpoint_at is None else self._endpoint_at + self._policy.give_up_seconds
+
+    @property
+    def _hedge_at(self) -> float | None:
+        """A hedge is for the one Attempt that is late, and wants another provider."""
+        wait = self._policy.hedge_seconds
+        if wait is None or self._endpoint_at is None or self._is_hedged or len(self._running) != 1:
             return None
-        return self._endpoint_at + self._policy.give_up_seconds
+        if len(self._candidates) == 1 or self._count >= self._policy.max_attempts:
+            return None
+        (running,) = self._running.values()
+        return max(self._endpoint_at, running.opened_at) + wait
 
     def _deadline(self, running: _Running) -> float | None:
         if not running.is_open:
@@ -212,19 +260,52 @@ class UtteranceAttempts:
             return "open stream"
         return "room for audio" if running.send_began_at is not None else "final"
 
-    def _is_running(self, attempt: int) -> _Running | None:
-        running = self._running
-        return running if running is not None and running.number == attempt else None
+    def _show(self, attempt: int, hypothesis: Hypothesis) -> list[Action]:
+        """The oldest Attempt that runs speaks, and never takes back what was stable before a switch."""
+        stable = self._shown.text[: self._shown.stable_length]
+        if attempt != min(self._running) or not hypothesis.text.startswith(stable):
+            return []
+        self._shown = replace(hypothesis, stable_length=max(hypothesis.stable_length, len(stable)))
+        return [Show(attempt=attempt, hypothesis=self._shown)]
+
+    def _fail(self, running: _Running, outcome: Outcome, error: str, now: float) -> list[Action]:
+        del self._running[running.number]
+        actions: list[Action] = [Close(attempt=running.number, outcome=outcome, error=error)]
+        if running.candidate in self._candidates:
+            self._put_last(running.candidate)
+        if self._running:  # the hedge, or the one it was opened beside, goes on
+            return actions
+        if self._empty_final is not None:
+            return actions + self._publish(*self._empty_final)
+        if not self._candidates or self._count >= self._policy.max_attempts:
+            return actions + self._salvage()
+        if self._count == 1 or self._candidates[0] != running.candidate:
+            return actions + self._open(now, "retry")
+        self._retry_at = now + self._policy.retry_seconds * 2 ** (self._count - 2)
+        return actions
+
+    def _put_last(self, candidate: Candidate) -> None:
+        self._candidates.remove(candidate)
+        self._candidates.append(candidate)
 
     def _open(self, now: float, purpose: Purpose) -> list[Action]:
         self._count += 1
-        self._running = _Running(number=self._count, provider=self._providers[0], opened_at=now)
-        return [Open(attempt=self._count, provider=self._providers[0], purpose=purpose)]
+        candidate = self._candidates[0]
+        self._running[self._count] = _Running(
+            number=self._count, candidate=candidate, opened_at=now, quiet_since=now
+        )
+        return [Open(attempt=self._count, provider=candidate.name, purpose=purpose)]
 
-    def _publish(self, attempt: int | None, hypothesis: Hypothesis, *, salvage: bool = False) -> list[Action]:
+    def _publish(self, attempt: int | None, final: Hypothesis, *, salvage: bool = False) -> list[Action]:
         self.is_published = True
+        publish = Publish(attempt=attempt, hypothesis=final, is_salvage=salvage)
+        return [*self._close_all("superseded"), publish]
+
+    def _close_all(self, outcome: Outcome) -> list[Action]:
+        actions: list[Action] = [Close(attempt=number, outcome=outcome) for number in self._running]
+        self._running.clear()
         self._retry_at = None
-        return [Publish(attempt=attempt, hypothesis=hypothesis, is_salvage=salvage)]
+        return actions
 
     def _salvage(self) -> list[Action]:
         if self._endpoint_at is None:  # the caller still speaks: the text is published at the endpoint

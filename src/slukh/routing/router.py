@@ -2,12 +2,22 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from slukh.errors import SttError, SttStreamError
-from slukh.routing.attempts import Action, AttemptPolicy, Close, Open, Publish, Show, UtteranceAttempts
+from slukh.routing.attempts import (
+    Action,
+    AttemptPolicy,
+    Candidate,
+    Close,
+    Open,
+    Publish,
+    Show,
+    UtteranceAttempts,
+)
 from slukh.speech.segmenter import SegmentEvent, Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
 from slukh.stt.base import Hypothesis, Rejection, Result, StreamConfig, SttProvider, SttStream
 from slukh.stt.language import LanguageTracker
@@ -25,6 +35,8 @@ from slukh.types import (
 )
 
 logger = logging.getLogger(__name__)
+
+_LOOK_EVERY_SECONDS = 0.2
 
 Publisher = Callable[[Event], None]
 
@@ -132,7 +144,10 @@ class _UtteranceRun:
         self._router = router
         self._utterance = utterance
         self._core = UtteranceAttempts(
-            providers=tuple(router.providers),
+            candidates=[
+                Candidate(name=name, gives_interims=provider.capabilities.interim_results)
+                for name, provider in router.providers.items()
+            ],
             language_code=router.stream_config().language_code,
             policy=router.policy,
         )
@@ -160,9 +175,11 @@ class _UtteranceRun:
     async def _run(self) -> None:
         while not self._core.is_published:
             self._news.clear()
-            deadline = self._core.next_deadline
+            now = time.monotonic()
+            # A deadline moves with every chunk; to look now and then is cheaper than to be woken for each.
+            wait = min(_LOOK_EVERY_SECONDS, (self._core.next_deadline or math.inf) - now)
             try:
-                async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
+                async with asyncio.timeout(wait):
                     await self._news.wait()
             except TimeoutError:
                 self._carry_out(self._core.tick(time.monotonic()))
@@ -239,7 +256,7 @@ class _UtteranceRun:
         try:
             stream = await attempt.provider.open(self._router.stream_config())
             try:
-                self._core.opened(attempt.number)
+                self._core.opened(attempt.number, time.monotonic())
                 self._news.set()
                 async with asyncio.TaskGroup() as tasks:
                     feeding = tasks.create_task(self._feed(attempt, stream))
@@ -270,8 +287,10 @@ class _UtteranceRun:
             attempt.first_sent_at = attempt.first_sent_at or now
             self._core.sending(attempt.number, now)
             await stream.send(chunk)
-            self._core.sending(attempt.number, None)
             attempt.audio_samples += chunk.samples
+            voice = seconds(chunk.samples) if chunk.voiced else 0.0
+            if actions := self._core.sent(attempt.number, voice, time.monotonic()):
+                self._carry_out(actions)
         await stream.end()
 
     def _heard(self, attempt: _Attempt, result: Result) -> None:

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slukh.errors import SttAuthenticationError, SttError, SttStreamError
-from slukh.routing.attempts import Action, AttemptPolicy, Close, Open, Publish, Show, UtteranceAttempts
+from slukh.routing.attempts import (
+    Action,
+    AttemptPolicy,
+    Candidate,
+    Close,
+    Open,
+    Publish,
+    Show,
+    UtteranceAttempts,
+)
 from slukh.stt.base import Hypothesis
 
 POLICY = AttemptPolicy(
@@ -25,8 +34,9 @@ def final(text: str) -> Hypothesis:
     return Hypothesis(text=text, is_final=True, stable_length=len(text), language_code="uk-UA")
 
 
-def core(*providers: str) -> UtteranceAttempts:
-    return UtteranceAttempts(providers=providers or ("whisper",), language_code="uk-UA", policy=POLICY)
+def core(*providers: str, policy: AttemptPolicy = POLICY) -> UtteranceAttempts:
+    candidates = [Candidate(name=name, gives_interims=name == "google") for name in providers or ("whisper",)]
+    return UtteranceAttempts(candidates=candidates, language_code="uk-UA", policy=policy)
 
 
 def broken(provider: str = "whisper") -> SttError:
@@ -36,7 +46,7 @@ def broken(provider: str = "whisper") -> SttError:
 def test_a_final_closes_its_attempt_and_publishes_it() -> None:
     utterance = core()
     assert utterance.start(0.0) == [Open(attempt=1, provider="whisper", purpose="serve")]
-    utterance.opened(1)
+    utterance.opened(1, 0.0)
     assert utterance.endpoint(3.0) == []
     assert utterance.result(1, final("так"), NOW) == [
         Close(attempt=1, outcome="published"),
@@ -128,18 +138,19 @@ def test_a_stream_that_does_not_open_is_given_up_after_its_deadline() -> None:
 def test_a_stream_that_takes_no_audio_is_given_up_after_its_deadline() -> None:
     utterance = core()
     utterance.start(0.0)
-    utterance.opened(1)
-    deadlines = []
-    for since in (None, 5.0, None):
-        utterance.sending(1, since)
-        deadlines.append(utterance.next_deadline)
+    utterance.opened(1, 0.0)
+    deadlines = [utterance.next_deadline]
+    utterance.sending(1, 5.0)
+    deadlines.append(utterance.next_deadline)
+    utterance.sent(1, 0.1, 5.1)
+    deadlines.append(utterance.next_deadline)
     assert deadlines == [None, 6.5, None]
 
 
 def test_a_final_is_awaited_from_the_endpoint_on() -> None:
     utterance = core()
     utterance.start(0.0)
-    utterance.opened(1)
+    utterance.opened(1, 0.0)
     utterance.endpoint(5.0)
     assert utterance.next_deadline == 13.0
     assert utterance.tick(13.0)[0] == Close(attempt=1, outcome="timeout", error="no final in time")
@@ -148,10 +159,10 @@ def test_a_final_is_awaited_from_the_endpoint_on() -> None:
 def test_an_attempt_that_opened_late_has_its_whole_time() -> None:
     utterance = core()
     utterance.start(0.0)
-    utterance.opened(1)
+    utterance.opened(1, 0.0)
     utterance.endpoint(5.0)
     utterance.failed(1, broken(), 9.0)
-    utterance.opened(2)
+    utterance.opened(2, 0.0)
     assert utterance.next_deadline == 17.0
 
 
@@ -171,6 +182,90 @@ def test_results_of_a_closed_attempt_are_ignored() -> None:
     utterance.start(0.0)
     utterance.failed(1, broken(), 1.0)
     assert utterance.result(1, final("пізно"), NOW) == []
+
+
+HEDGING = AttemptPolicy(hedge_seconds=1.0)
+
+
+def late(policy: AttemptPolicy = HEDGING, *providers: str) -> UtteranceAttempts:
+    """An utterance whose final is late, with a hedge beside it."""
+    utterance = core(*(providers or ("whisper", "google")), policy=policy)
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    utterance.endpoint(3.0)
+    assert utterance.next_deadline == 4.0
+    assert utterance.tick(4.0) == [Open(attempt=2, provider="google", purpose="hedge")]
+    utterance.opened(2, 4.0)
+    return utterance
+
+
+def test_voice_without_a_word_from_a_provider_that_gives_interims_is_a_stall() -> None:
+    utterance = core("google", "whisper")
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    for tenth in range(24):
+        assert utterance.sent(1, 0.1, tenth / 10) == []
+    assert utterance.sent(1, 0.1, 2.5) == [
+        Close(attempt=1, outcome="stalled", error="2.5 s of voice and no word"),
+        Open(attempt=2, provider="whisper", purpose="retry"),
+    ]
+
+
+def test_a_word_in_between_is_no_stall() -> None:
+    utterance = core("google", "whisper")
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    for tenth in range(40):
+        assert utterance.sent(1, 0.1, tenth / 10) == []
+        if tenth == 20:
+            utterance.result(1, interim("так"), 2.0)
+
+
+def test_silence_of_a_provider_without_interims_means_nothing() -> None:
+    utterance = core("whisper", "google")
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    assert all(utterance.sent(1, 0.1, tenth / 10) == [] for tenth in range(200))
+
+
+def test_a_replay_that_is_quicker_than_speech_is_no_stall() -> None:
+    utterance = core("google")
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    assert utterance.sent(1, 9.0, 0.5) == []
+
+
+def test_the_first_text_of_a_hedged_utterance_is_published_and_the_other_superseded() -> None:
+    assert late().result(2, final("так"), 4.5) == [
+        Close(attempt=2, outcome="published"),
+        Close(attempt=1, outcome="superseded"),
+        Publish(attempt=2, hypothesis=final("так")),
+    ]
+    assert late().result(1, final("так"), 4.5)[-1] == Publish(attempt=1, hypothesis=final("так"))
+
+
+def test_an_empty_final_waits_for_the_hedge_that_may_have_heard_more() -> None:
+    utterance = late()
+    assert utterance.result(1, final(""), 4.5) == [Close(attempt=1, outcome="empty")]
+    assert utterance.result(2, final("так"), 5.0)[-1] == Publish(attempt=2, hypothesis=final("так"))
+    utterance = late()
+    utterance.result(1, final(""), 4.5)
+    assert utterance.failed(2, broken("google"), 5.0)[-1] == Publish(attempt=1, hypothesis=final(""))
+
+
+def test_a_hedge_that_outlives_the_one_it_was_opened_beside_goes_on() -> None:
+    utterance = late()
+    assert utterance.failed(1, broken(), 4.2) == [Close(attempt=1, outcome="stream", error="reset")]
+    assert utterance.result(2, final("так"), 5.0)[-1] == Publish(attempt=2, hypothesis=final("так"))
+
+
+def test_there_is_one_hedge_and_none_without_a_backup() -> None:
+    assert late().next_deadline == 11.0  # the final of the first Attempt
+    alone = core("whisper", policy=HEDGING)
+    alone.start(0.0)
+    alone.opened(1, 0.0)
+    alone.endpoint(3.0)
+    assert alone.next_deadline == 11.0
 
 
 @dataclass
@@ -193,7 +288,7 @@ class Tally:
 def take(utterance: UtteranceAttempts, step: str, attempt: int, now: float) -> list[Action]:
     match step:
         case "opened":
-            utterance.opened(attempt)
+            utterance.opened(attempt, 0.0)
         case "interim":
             return utterance.result(attempt, interim("a b", stable=1), now)
         case "final":
@@ -202,10 +297,10 @@ def take(utterance: UtteranceAttempts, step: str, attempt: int, now: float) -> l
             return utterance.failed(attempt, broken(), now)
         case "refused":
             return utterance.failed(attempt, SttAuthenticationError("x", "wrong key"), now)
-        case "sending" | "sent":
-            utterance.sending(attempt, now if step == "sending" else None)
-        case "tick":
-            return utterance.tick(now)
+        case "sending":
+            utterance.sending(attempt, now)
+        case "sent":
+            return utterance.sent(attempt, 1.0, now)
     return []
 
 
@@ -222,18 +317,18 @@ STEPS = st.lists(
 def test_every_utterance_has_one_final_and_every_attempt_one_end(
     steps: list[tuple[str, float]], endpoint_after: int, providers: tuple[str, ...]
 ) -> None:
-    utterance, tally, now = core(*providers), Tally(), 0.0
+    utterance, tally, now = core(*providers, policy=HEDGING), Tally(), 0.0
     tally.add(utterance.start(now))
     for index, (step, pause) in enumerate(steps):
         now += pause
         if index == endpoint_after:
             tally.add(utterance.endpoint(now))
         current = tally.opened[-1]
-        tally.add(take(utterance, step, current, now))
+        tally.add(utterance.tick(now) if step == "tick" else take(utterance, step, current, now))
     if endpoint_after >= len(steps):
         tally.add(utterance.endpoint(now))
     while (deadline := utterance.next_deadline) is not None:
         tally.add(utterance.tick(deadline))
     assert tally.finals == 1
-    assert tally.closed == tally.opened
-    assert len(tally.opened) <= POLICY.max_attempts
+    assert sorted(tally.closed) == tally.opened
+    assert len(tally.opened) <= HEDGING.max_attempts

@@ -107,6 +107,25 @@ async def test_a_stream_that_blocks_is_given_up_and_the_utterance_told_anew() ->
     assert call.outcomes == ["timeout", "published"]
 
 
+async def test_a_stream_that_blocks_in_mid_utterance_is_given_up_before_the_caller_has_finished() -> None:
+    call = TwoEars(Script(blocks_send=True), policy=AttemptPolicy(send_seconds=0.05))
+    ended = asyncio.Event()
+
+    def publish(event: Event) -> None:
+        call.events.append(event)
+        if isinstance(event, AttemptEnded):
+            ended.set()
+
+    router = CallRouter(CALL, {"fake": call.provider}, publish, policy=call.policy)
+    for event in Listener(EnergyDetector(), Endpointing()).hear(numbered_speech([1, 2]), 0):
+        router.hear(event)
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert call.outcomes == ["timeout"]
+    router.abandon()
+    await router.finish()
+
+
 async def test_a_stream_that_stays_silent_is_given_up_and_the_utterance_told_anew() -> None:
     call = TwoEars(Script(is_silent=True), policy=AttemptPolicy(final_seconds=0.05))
     await call.speak([1, 2])
