@@ -12,7 +12,7 @@ from slukh.errors import TelephonyError
 from slukh.routing.router import CallRouter
 from slukh.session import Sink, publisher, run_call
 from slukh.telephony.audiosocket import AudioSocketCodec
-from slukh.telephony.line import SocketLine, identify
+from slukh.telephony.line import Rounds, SocketLine, identify
 from slukh.types import CallStarted, Event
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class Gateway:
         self._refused = refused
         self._calls: dict[asyncio.Task[None], tuple[SocketLine, CallRouter]] = {}
         self._connections: set[asyncio.Task[None]] = set()
+        self._rounds = Rounds()
         self.is_draining = False
 
     def refuse_reason(self) -> Literal["draining", "full"] | None:
@@ -85,7 +86,7 @@ class Gateway:
         record = self._book.attach(call)
         if call.leg > 1:
             record.clock.attach(record.clock.due(now := task.get_loop().time()), now)
-        line = SocketLine(reader, writer, codec, early=early, clock=record.clock)
+        line = SocketLine(reader, writer, codec, early=early, clock=record.clock, rounds=self._rounds)
         listener = self._parts.listener(record.next_utterance_id)
         router = self._parts.router(call, self._publisher(call))
         self._calls[task] = (line, router)

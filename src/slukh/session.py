@@ -10,7 +10,7 @@ from slukh.routing.router import CallRouter
 from slukh.speech.listener import Listener
 from slukh.telephony.clock import Heard
 from slukh.telephony.line import Line
-from slukh.types import CallEnded, CallEvent, CallStarted, Event
+from slukh.types import AudioGap, CallEnded, CallEvent, CallStarted, Dtmf, Event
 
 logger = logging.getLogger(__name__)
 
@@ -53,15 +53,17 @@ async def run_call(call: CallStarted, line: Line, listener: Listener, router: Ca
     """Hear a call to its end; every utterance that began is published before this returns."""
     router.publish(call)
     ended = CallEnded(position=0, reason="error")
+
+    def hear(audio: Heard) -> None:
+        for speech in listener.hear(audio.samples, audio.position):
+            router.hear(speech)
+
     try:
-        async for event in line.events():
+        async for event in line.events(hear):
             match event:
-                case Heard(samples=samples, position=position):
-                    for speech in listener.hear(samples, position):
-                        router.hear(speech)
                 case CallEnded():
                     ended = event
-                case _:
+                case Dtmf() | AudioGap():
                     router.publish(event)
     except Exception:  # a defect of ours must not leave a call half booked, nor touch another
         logger.exception("call_defect", extra={"call_id": call.call_id})

@@ -16,7 +16,7 @@ from slukh.errors import TelephonyError
 from slukh.telephony.audiosocket import AudioSocketCodec, encode_dtmf, encode_frame, encode_id
 from slukh.telephony.base import CodecEvent, MediaReceived, PeerHungUp
 from slukh.telephony.clock import CallClock, Heard
-from slukh.telephony.line import FRAME_BYTES, LineEvent, SocketLine, identify
+from slukh.telephony.line import FRAME_BYTES, LineEvent, Rounds, SocketLine, identify
 from slukh.types import AudioGap, CallEnded, Dtmf
 
 CALL_ID = str(uuid4())
@@ -76,7 +76,7 @@ class Caller:
 
 @asynccontextmanager
 async def connected(
-    *, within: float = 2.0, clock: CallClock | None = None, listen: bool = True
+    *, within: float = 2.0, clock: CallClock | None = None, listen: bool = True, rounds: Rounds | None = None
 ) -> AsyncIterator[Caller]:
     """A caller connected to a gateway of one line, which it listens to in the background."""
     ready = asyncio.Event()
@@ -87,7 +87,7 @@ async def connected(
         await ready.wait()
         try:
             caller.call_id, early = await identify(reader, codec, within=within)
-            caller.line = SocketLine(reader, writer, codec, clock=clock, early=early)
+            caller.line = SocketLine(reader, writer, codec, clock=clock, early=early, rounds=rounds)
             async with caller.happened:
                 caller.happened.notify_all()
             if listen:
@@ -137,6 +137,75 @@ async def test_bytes_that_arrive_one_by_one_are_the_same_call() -> None:
 async def test_what_follows_the_id_in_the_same_read_is_heard() -> None:
     async with connected() as caller:
         await caller.sends(encode_id(CALL_ID) + frame(7) + frame(8))
+        await caller.until(lambda: len(caller.samples) == 320)
+
+
+async def test_a_call_that_was_over_before_anybody_listened_is_heard_whole() -> None:
+    async with connected(listen=False) as caller:
+        await caller.sends(encode_id(CALL_ID))
+        await caller.until(lambda: hasattr(caller, "line"))
+        await caller.sends(*(frame(number) for number in range(1, 101)))
+        caller.writer.write_eof()
+        async with asyncio.timeout(PATIENCE):
+            while not vars(caller.line._reader)["_eof"]:  # noqa: ASYNC110  # a stream has no event for it
+                await asyncio.sleep(0.001)
+            events = [event async for event in caller.line.events()]
+        assert events[-1] == CallEnded(position=16_000, reason="hangup", heard=16_000)
+
+
+async def test_a_hearer_gets_the_audio_and_the_reader_the_rest() -> None:
+    async with connected(listen=False) as caller:
+        await caller.sends(encode_id(CALL_ID) + frame(1))
+        await caller.until(lambda: hasattr(caller, "line"))
+        await caller.sends(frame(2) + encode_dtmf("5") + frame(3))
+        caller.writer.write_eof()
+        heard: list[Heard] = []
+        async with asyncio.timeout(PATIENCE):
+            events = [event async for event in caller.line.events(heard.append)]
+        assert [audio.position for audio in heard] == [0, 160, 320]
+        assert [int(audio.samples[0]) for audio in heard] == [1, 2, 3]
+        assert events == [
+            Dtmf(position=320, digit="5"),
+            CallEnded(position=480, reason="hangup", heard=480),
+        ]
+
+
+async def test_what_a_hearer_raises_is_raised_to_the_reader_and_ends_the_connection() -> None:
+    def hear(audio: Heard) -> None:
+        raise ZeroDivisionError(audio.position)
+
+    async with connected(listen=False) as caller:
+        await caller.sends(encode_id(CALL_ID))
+        await caller.until(lambda: hasattr(caller, "line"))
+        await caller.sends(frame(1))
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(ZeroDivisionError):
+                async for _ in caller.line.events(hear):
+                    pass
+            assert await caller.reader.read() == b""
+
+
+async def test_a_round_keeps_audio_for_a_moment_and_an_end_comes_after_it() -> None:
+    class Watched(Rounds):
+        def add(self, work_off: Callable[[bytes], None], data: bytes) -> None:
+            super().add(work_off, data)
+            added.set()
+
+    added = asyncio.Event()
+    async with connected(rounds=Watched(3600.0)) as caller:
+        await caller.sends(encode_id(CALL_ID) + frame(1))
+        await caller.until(lambda: len(caller.samples) == 160)
+        await caller.sends(frame(2))
+        async with asyncio.timeout(PATIENCE):
+            await added.wait()
+        assert len(caller.samples) == 160
+        caller.writer.write_eof()
+        assert (await caller.until_over()).heard == 320
+
+
+async def test_a_round_is_worked_off_by_itself() -> None:
+    async with connected(rounds=Rounds(0.01)) as caller:
+        await caller.sends(encode_id(CALL_ID), frame(1), frame(2))
         await caller.until(lambda: len(caller.samples) == 320)
 
 
@@ -396,7 +465,8 @@ async def test_a_listener_that_is_cancelled_while_silence_is_due_is_cancelled() 
         await caller.sends(frame(1))
         async with asyncio.timeout(PATIENCE):
             await heard.wait()
-            caller.line._interrupt_read()
+            caller.line.clock._last_audio -= 3.0
+            caller.line._tick()
             listening.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await listening
@@ -410,9 +480,11 @@ async def test_a_tick_that_is_late_itself_does_not_take_a_stall_for_an_idle_line
         await caller.sends(encode_id(CALL_ID), frame(1))
         await caller.until(lambda: len(caller.samples) == 160)
         line = caller.line
+        assert line.clock._origin is not None
+        line.clock._origin -= 3.0
         line.clock._last_audio -= 3.0
         assert line._timer is not None
         line._timer.cancel()
         line._tick_at = asyncio.get_running_loop().time() - late_seconds
         line._tick()
-        assert line._is_interrupted is fills
+        assert (line.clock.position > 160) is fills

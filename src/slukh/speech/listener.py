@@ -3,8 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from slukh.audio import linear16_from_samples, samples_from_linear16
 from slukh.speech.segmenter import Endpointing, Segmenter, SegmentEvent
 from slukh.speech.vad import FRAME_SAMPLES, VoiceDetector, energy_at, frame_energy
+
+_FRAME_BYTES = 2 * FRAME_SAMPLES
 
 
 class Listener:
@@ -22,8 +25,7 @@ class Listener:
         self._detector = detector
         self._segmenter = Segmenter(endpointing, first_utterance_id=first_utterance_id)
         self._floor = energy_at(endpointing.energy_floor_dbfs)
-        self._frame = np.zeros(FRAME_SAMPLES, dtype=np.int16)
-        self._filled = 0
+        self._pcm = b""  # of the frame that is not whole yet
         self._heard_to = 0
 
     @property
@@ -47,32 +49,30 @@ class Listener:
             What happened, in this order.
         """
         events: list[SegmentEvent] = []
-        taken = 0
-        while taken < samples.size:
-            piece = samples[taken : taken + FRAME_SAMPLES - self._filled]
-            self._frame[self._filled : self._filled + piece.size] = piece
-            self._filled += piece.size
-            taken += piece.size
-            if self._filled == FRAME_SAMPLES:
-                events += self._judge(position + taken)
-        self._heard_to = position + taken
+        pcm = self._pcm + linear16_from_samples(samples)
+        self._heard_to = position + samples.size
+        start, end = 0, len(pcm)
+        while end - start >= _FRAME_BYTES:
+            frame = pcm[start : start + _FRAME_BYTES]
+            events += self._judge(frame, frame, self._heard_to - (end - start) // 2)
+            start += _FRAME_BYTES
+        self._pcm = pcm[start:]
         return events
 
     def finish(self) -> list[SegmentEvent]:
         """The call is over: judge what is left of it, padded with silence, and end an open utterance."""
         events: list[SegmentEvent] = []
-        if self._filled:
-            self._frame[self._filled :] = 0
-            events = self._judge(self._heard_to)
+        if self._pcm:
+            padded = self._pcm.ljust(_FRAME_BYTES, b"\0")
+            events = self._judge(self._pcm, padded, self._heard_to - len(self._pcm) // 2)
         return events + self._segmenter.finish()
 
-    def _judge(self, end: int) -> list[SegmentEvent]:
-        """One frame, whole or the call's last, that ends at a position."""
+    def _judge(self, pcm: bytes, whole: bytes, position: int) -> list[SegmentEvent]:
+        """One frame from a position on, as it was heard and (the call's last) made whole."""
+        frame = samples_from_linear16(whole)
         probability = 0.0
         # Most of a call is silence. The network is not asked about it and its memory stands still meanwhile,
         # which costs recorded clips no speech and lets no noise in (tests/integration holds it to that).
-        if frame_energy(self._frame) >= self._floor:
-            probability = self._detector.speech_probability(self._frame)
-        heard = self._frame[: self._filled]
-        self._filled = 0
-        return self._segmenter.push(heard, probability, end - heard.size)
+        if frame_energy(frame) >= self._floor:
+            probability = self._detector.speech_probability(frame)
+        return self._segmenter.push(pcm, probability, position)

@@ -16,10 +16,6 @@ is cut in a breath and not in a word.
 from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from slukh.audio import linear16_from_samples
 from slukh.speech.vad import FRAME_SAMPLES
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk, samples_from_ms
 
@@ -92,12 +88,13 @@ class Utterance:
     def take(self, chunk: AudioChunk) -> None:
         """Append the next chunk; the segmenter's own."""
         self.chunks.append(chunk)
+        start, samples = self.end, chunk.samples
+        self.end = start + samples
         if chunk.voiced:
             if not self.voiced_samples:
-                self.speech_start = self.end
-            self.voiced_samples += chunk.samples
-            self.speech_end = self.end + chunk.samples
-        self.end += chunk.samples
+                self.speech_start = start
+            self.voiced_samples += samples
+            self.speech_end = self.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +151,12 @@ class Segmenter:
         self._voiced_run = 0  # samples of voice up to now, without a break
         self._silent_run = self._pause  # samples without a voice up to now
 
-    def push(self, frame: NDArray[np.int16], probability: float, position: int) -> list[SegmentEvent]:
+    def push(self, pcm: bytes, probability: float, position: int) -> list[SegmentEvent]:
         """What one frame means.
 
         Args:
-            frame: the call's next `FRAME_SAMPLES` samples; only the call's very last frame may be shorter.
+            pcm: the call's next `FRAME_SAMPLES` samples, linear 16-bit little-endian; only the call's very
+                last frame may be shorter.
             probability: 0..1 that it holds a voice.
             position: of its first sample; frames follow each other without a gap.
 
@@ -166,16 +164,16 @@ class Segmenter:
             What happened, in this order.
         """
         options = self._options
-        self._voiced = probability >= (
-            options.stop_probability if self._voiced else options.start_probability
-        )
-        chunk = AudioChunk(pcm=linear16_from_samples(frame), voiced=self._voiced)
-        if self._voiced:
-            self.voiced_samples += frame.size
-            self._voiced_run += frame.size
+        voiced = probability >= (options.stop_probability if self._voiced else options.start_probability)
+        samples = len(pcm) // 2
+        chunk = AudioChunk(pcm=pcm, voiced=voiced)
+        self._voiced = voiced
+        if voiced:
+            self.voiced_samples += samples
+            self._voiced_run += samples
         else:
             self._voiced_run = 0
-            self._silent_run += frame.size
+            self._silent_run += samples
         if self._open is None:
             return self._wait(chunk, position)
         return self._grow(self._open, chunk)

@@ -43,6 +43,7 @@ DIGITS: Final = frozenset("0123456789*#ABCDabcd")
 MAX_PAYLOAD: Final = 0xFFFF
 
 _HEADER: Final = struct.Struct(">BH")
+_HEADER_BYTES: Final = _HEADER.size
 
 
 class AudioSocketCodec:
@@ -71,14 +72,14 @@ class AudioSocketCodec:
             data = self._partial + data
         events: list[CodecEvent] = []
         start, end = 0, len(data)
-        while end - start >= _HEADER.size:
+        while (payload_start := start + _HEADER_BYTES) <= end:
             kind, length = _HEADER.unpack_from(data, start)
             rate = SAMPLE_RATES.get(kind)
             if rate is None:
                 self._check_control(kind, length)
             elif length % 2 or not self._identified:
                 self._refuse_audio(length)
-            payload_start, start_of_next = start + _HEADER.size, start + _HEADER.size + length
+            start_of_next = payload_start + length
             if start_of_next > end:
                 break
             payload = data[payload_start:start_of_next]

@@ -20,6 +20,7 @@ A recording that is sent as fast as TCP takes it is soon further ahead than a li
 is paced by us, and nothing of it is ever stale.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -39,9 +40,9 @@ _SILENCE: Final = np.zeros(SAMPLE_RATE_HERTZ, np.int16)
 _SILENCE.flags.writeable = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: it is made for every frame
 class Heard:
-    """Consecutive samples of a call.
+    """Consecutive samples of a call; nobody changes it.
 
     Attributes:
         samples: int16 at 8 kHz, read-only, never empty.
@@ -125,13 +126,14 @@ class CallClock:
             lag = 0.0
         return lag
 
-    def is_idle(self, now: float) -> bool:
-        """Whether audio has been flowing, and has stopped for so long that it is worth calling `idle`."""
-        return self._origin is not None and now - self._last_audio >= IDLE_SECONDS
+    @property
+    def idle_at(self) -> float:
+        """When it is worth calling `idle` unless audio comes before; never before the first audio."""
+        return math.inf if self._origin is None else self._last_audio + IDLE_SECONDS
 
     def idle(self, now: float) -> list[Heard | AudioGap]:
         """The socket is empty and we were awake to see it: silence that is due, in pieces of at most 1 s."""
-        if not self.is_idle(now):
+        if now < self.idle_at:
             return []
         frames = int((self.lag(now) - IDLE_REST_SECONDS) * SAMPLE_RATE_HERTZ // FRAME_SAMPLES)
         return self._silence(frames * FRAME_SAMPLES, "idle")

@@ -264,7 +264,7 @@ class FileLine:
         self._paced = paced
         self._end: Literal["hangup", "gateway", "drained"] = "hangup"
 
-    async def events(self) -> AsyncIterator[LineEvent]:
+    async def events(self, hear: Callable[[Heard], None] | None = None) -> AsyncIterator[LineEvent]:
         """20 ms at a time, then `CallEnded`."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -273,7 +273,10 @@ class FileLine:
             frame = self._samples[position : position + FRAME_SAMPLES]
             due = began + seconds(position + len(frame))
             await asyncio.sleep(max(0.0, due - loop.time()) if self._paced else 0.0)
-            yield Heard(frame, position)
+            if hear is None:
+                yield Heard(frame, position)
+            else:
+                hear(Heard(frame, position))
             position += len(frame)
         yield CallEnded(position=position, reason=self._end, heard=position)
 

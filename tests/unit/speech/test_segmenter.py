@@ -33,7 +33,7 @@ def play(
     events: list[SegmentEvent] = []
     for number, frame in enumerate(frames, start=first):
         samples = np.full(FRAME_SAMPLES, number, dtype=np.int16)
-        events += segmenter.push(samples, PROBABILITY[frame], number * FRAME_SAMPLES)
+        events += segmenter.push(samples.tobytes(), PROBABILITY[frame], number * FRAME_SAMPLES)
     return events + (segmenter.finish() if end else [])
 
 
@@ -80,7 +80,7 @@ def test_clicks_open_nothing() -> None:
 def test_clicks_are_voiced_samples_all_the_same() -> None:
     segmenter = Segmenter(SHORT)
     for number, frame in enumerate("..##..#."):
-        segmenter.push(np.zeros(FRAME_SAMPLES, np.int16), PROBABILITY[frame], number * FRAME_SAMPLES)
+        segmenter.push(bytes(2 * FRAME_SAMPLES), PROBABILITY[frame], number * FRAME_SAMPLES)
     assert segmenter.voiced_samples == 3 * FRAME_SAMPLES
 
 
@@ -168,7 +168,7 @@ def test_utterances_are_counted_up_from_the_first_id() -> None:
     events: list[SegmentEvent] = []
     for number, frame in enumerate("###....###...."):
         samples = np.zeros(FRAME_SAMPLES, np.int16)
-        events += segmenter.push(samples, PROBABILITY[frame], number * FRAME_SAMPLES)
+        events += segmenter.push(samples.tobytes(), PROBABILITY[frame], number * FRAME_SAMPLES)
     assert [utterance.id for utterance in utterances(events)] == [7, 8]
     assert segmenter.next_utterance_id == 9
 
