@@ -20,7 +20,8 @@ class StreamPolicy:
         final_beam: beam of finals.
         final_window_seconds: what the encoder sees for a final; shorter windows loop on short Ukrainian
             prompts.
-        interim_window_seconds: least window of an interim; below about five seconds Whisper loops.
+        interim_window_seconds: least window of an interim; below about five seconds Whisper loops, at
+            ten its prefixes were nearer to the final (bench/local_whisper.py).
         interim_margin_seconds: silence after the audio of an interim, when it outgrows that window.
         tokens_per_second: bound of a text's length; nobody talks faster.
     """
@@ -31,8 +32,8 @@ class StreamPolicy:
     detect_from_seconds: float = 2.0
     final_beam: int = 5
     final_window_seconds: float = 30.0
-    interim_window_seconds: float = 5.0
-    interim_margin_seconds: float = 2.0
+    interim_window_seconds: float = 10.0
+    interim_margin_seconds: float = 4.0
     tokens_per_second: float = 9.0
 
 

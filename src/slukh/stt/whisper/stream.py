@@ -189,7 +189,7 @@ class WhisperStream:
             if not self._voiced:
                 decoding = Decoding(text="", language_code=self._config.language_code)
             else:
-                decoding = await self._speculated() or await self._decode(self._request("final"))
+                decoding = await self._speculated() or await self._decode(self._final_request())
         except SttError as error:
             self._results.put_nowait(error)
             return
@@ -237,6 +237,12 @@ class WhisperStream:
             self._deciding = replace(request, kind=kind, no_repeat_ngram_size=3)
             return await self._decoder.decode(self._deciding)
         return decoding
+
+    def _final_request(self) -> DecodeRequest:
+        """Of all the audio; after a failed speculation, of what that heard: a death changes no text."""
+        if self._speculation is None or self._deciding is None:
+            return self._request("final")
+        return replace(self._deciding, kind="final")
 
     def _request(self, kind: Kind) -> DecodeRequest:
         return request_for(
