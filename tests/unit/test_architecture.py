@@ -86,10 +86,14 @@ ONLY_IN = {
     "ctranslate2": {"stt/whisper/model.py"},
     "faster_whisper": {"stt/whisper/model.py"},
     "huggingface_hub": {"weights_sources.py"},
+    "mmh3": {"routing/rollout.py"},
+    "openfeature": {"routing/flag_provider.py"},
 }
 
 SANS_IO = (
     "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py", "routing/attempts.py",
+    "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
+    "routing/breaker_store.py", "routing/reconnects.py",
     "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py", "cost/meter.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
 )  # fmt: skip

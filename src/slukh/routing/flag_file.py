@@ -1,0 +1,88 @@
+"""A flag file that may change while calls run, and the last good values it had."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+from slukh.errors import SettingsError
+from slukh.routing.flag_values import CallerHash, flags_from_json
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 1 << 20
+
+
+class FlagFile:
+    """A flag file, and the last good values it had.
+
+    `reload` looks at the content, never at the time of change: a restored backup keeps its old time, and a
+    half written file has a new one. Write a new file beside it and rename it; a file caught half written is
+    refused, and read again when its content has changed.
+
+    Args:
+        path: the JSON file.
+        caller_hash: keyed hash of a number, the one that announced calls get.
+
+    Attributes:
+        flags: the values in force.
+        last_error: why the file as it is now is not in force, or None.
+        refusals: how many contents were refused so far.
+
+    Raises:
+        SettingsError: at construction only: there is no last good value yet.
+    """
+
+    def __init__(self, path: Path, *, caller_hash: CallerHash) -> None:
+        self._path = path
+        self._caller_hash = caller_hash
+        data = self._read()
+        self._seen = hashlib.sha256(data).digest()
+        self.flags = flags_from_json(data, caller_hash=caller_hash)
+        self.last_error: str | None = None
+        self.refusals = 0
+
+    def reload(self) -> bool:
+        """Read the file if its content changed; True when other values are in force now. Never raises."""
+        try:
+            data = self._read()
+        except SettingsError as error:
+            return self._refuse(b"", error)
+        if (seen := hashlib.sha256(data).digest()) == self._seen:
+            return False
+        try:
+            fresh = flags_from_json(data, caller_hash=self._caller_hash)
+            if fresh.number < self.flags.number:
+                raise SettingsError(  # noqa: TRY301  # refused as every other content is
+                    f"flag version {fresh.number} is older than {self.flags.number}, which is in force",
+                    remedy="raise it if these flags are meant",
+                )
+        except SettingsError as error:
+            return self._refuse(seen, error)
+        is_other = fresh.version != self.flags.version
+        self.flags, self._seen, self.last_error = fresh, seen, None
+        if is_other:
+            logger.info("flags_in_force", extra={"version": fresh.version})
+        return is_other
+
+    def _read(self) -> bytes:
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise SettingsError(
+                f"flag file {self._path} cannot be read ({error.strerror})",
+                remedy="mend the path or its rights",
+            ) from error
+        if len(data) > MAX_BYTES:
+            raise SettingsError(
+                f"flag file {self._path} is larger than 1 MiB", remedy="is it the right file?"
+            )
+        return data
+
+    def _refuse(self, seen: bytes, error: SettingsError) -> bool:
+        if seen != self._seen:  # once per content, not once per look
+            self._seen = seen
+            self.refusals += 1
+            self.last_error = str(error)
+            logger.error("flags_refused", extra={"reason": str(error), "in_force": self.flags.version})
+        return False
