@@ -15,9 +15,13 @@ from slukh.errors import SttError, SttRequestError, WeightsError
 from slukh.experiment.wer import character_errors, plain_text
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider, SttStream
 from slukh.stt.fake import FakeProvider
+from slukh.stt.google import GoogleProvider
+from slukh.stt.google_channel import GoogleLink
+from slukh.stt.google_requests import GoogleModel
 from slukh.stt.whisper.http import HttpDecoder
 from slukh.stt.whisper.local import LocalDecoder
 from slukh.stt.whisper.provider import WhisperProvider
+from slukh.testing.google import LocalGoogle
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.whisper_server import FakeWhisperServer, Says
 from slukh.types import AudioChunk
@@ -66,10 +70,20 @@ async def local() -> AsyncIterator[Subject]:
     await provider.aclose()
 
 
+@asynccontextmanager
+async def google() -> AsyncIterator[Subject]:
+    async with LocalGoogle(heard_words) as local_google:
+        provider = GoogleProvider(GoogleModel(project_id="test"), GoogleLink(endpoint=local_google.endpoint))
+        await provider.start()
+        yield Subject(provider, numbered_speech([1, 2, 3, 4]).tobytes(), "1 2 3 4")
+        await provider.aclose()
+
+
 RECOGNISERS: dict[str, Callable[[], AbstractAsyncContextManager[Subject]]] = {
     "fake": fake,
     "whisper server": server,
     "local whisper": local,
+    "google": google,
 }
 
 

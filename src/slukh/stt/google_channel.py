@@ -1,0 +1,155 @@
+"""The way to Google: one warm channel, or a few, that all calls share.
+
+A connection of HTTP/2 carries about a hundred streams at Google; others wait in silence until one ends. So
+there are a few connections, and a stream goes to the least busy. gRPC by itself neither notices a dead link
+nor comes back soon from an outage (it waits up to two minutes), hence the options.
+"""
+
+import asyncio
+import ipaddress
+import re
+from dataclasses import dataclass, field
+
+import google.auth
+import grpc  # type: ignore[import-untyped]  # grpcio ships no types
+from google.auth.credentials import Credentials
+from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import Request
+from google.cloud.speech_v2 import SpeechAsyncClient
+from google.cloud.speech_v2.services.speech.transports import SpeechGrpcAsyncIOTransport
+
+from slukh.errors import SettingsError, SttConnectError
+from slukh.stt.google_errors import error_from_credentials
+
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_FIRST_RECONNECT_MS, _LATER_RECONNECT_MS = 200, 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoogleLink:
+    """How Google is reached.
+
+    Attributes:
+        endpoint: `host:port` of a local Google on loopback, spoken to in clear and without credentials;
+            empty: Google's own, by TLS with the application's default credentials.
+        metadata: sent with every stream.
+        connections: how many are kept.
+        keepalive_ms: a link with streams on which nothing came for so long is pinged; 0: never.
+        keepalive_timeout_ms: a ping, or sent data (TCP_USER_TIMEOUT), unanswered for so long ends the link.
+        open_seconds: for a connection, and for a stream to open.
+        credentials_seconds: for the credentials to be found and to prove good.
+    """
+
+    endpoint: str = ""
+    metadata: tuple[tuple[str, str], ...] = ()
+    connections: int = 3
+    keepalive_ms: int = 10_000
+    keepalive_timeout_ms: int = 3_000
+    open_seconds: float = 2.0
+    credentials_seconds: float = 10.0
+
+
+def host_of(location: str, endpoint: str) -> str:
+    """`host:port` to connect to.
+
+    Raises:
+        SettingsError: no location, or an endpoint that is not on loopback, where audio would go in clear.
+    """
+    if not re.fullmatch(r"[a-z0-9-]+", location):
+        raise SettingsError(
+            f"GOOGLE_STT_LOCATION={location!r:.40} is no location", remedy="use one such as eu or us"
+        )
+    if not endpoint:
+        return "speech.googleapis.com" if location == "global" else f"{location}-speech.googleapis.com"
+    host, _, port = endpoint.rpartition(":")
+    if not port.isdecimal() or not _is_loopback(host.strip("[]")):
+        raise SettingsError(
+            f"GOOGLE_STT_ENDPOINT={endpoint!r:.60} is not host:port on loopback",
+            remedy="use 127.0.0.1:50551 for a local Google, or leave it unset for Google's own",
+        )
+    return endpoint
+
+
+def channel_options(link: GoogleLink) -> list[tuple[str, int]]:
+    """What a channel is opened with; the keepalive time-out also becomes the socket's TCP_USER_TIMEOUT."""
+    options = [
+        ("grpc.use_local_subchannel_pool", 1),  # else channels to one host share one connection
+        ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
+        ("grpc.max_reconnect_backoff_ms", _LATER_RECONNECT_MS),
+    ]
+    if link.keepalive_ms:
+        options += [
+            ("grpc.keepalive_time_ms", link.keepalive_ms),
+            ("grpc.keepalive_timeout_ms", link.keepalive_timeout_ms),
+            ("grpc.http2.max_pings_without_data", 0),  # while a late final is awaited nothing is sent
+        ]
+    return options
+
+
+@dataclass(slots=True, kw_only=True)
+class Lane:
+    """One connection and how many streams are on it."""
+
+    channel: grpc.aio.Channel
+    client: SpeechAsyncClient = field(init=False)
+    streams: int = 0
+
+    def __post_init__(self) -> None:
+        self.client = SpeechAsyncClient(transport=SpeechGrpcAsyncIOTransport(channel=self.channel))
+
+
+async def open_lanes(provider: str, host: str, link: GoogleLink) -> list[Lane]:
+    """Channels that are connected.
+
+    Raises:
+        SttAuthenticationError: no credentials, or refused ones.
+        SttConnectError: no server, or none that answers.
+    """
+    options = channel_options(link)
+    if link.endpoint:
+        channels = [grpc.aio.insecure_channel(host, options=options) for _ in range(link.connections)]
+    else:
+        credentials = await _credentials(provider, link.credentials_seconds)
+        channels = [
+            SpeechGrpcAsyncIOTransport.create_channel(host, credentials=credentials, options=options)
+            for _ in range(link.connections)
+        ]
+    lanes = [Lane(channel=channel) for channel in channels]
+    try:
+        async with asyncio.timeout(link.open_seconds):
+            await asyncio.gather(*(lane.channel.channel_ready() for lane in lanes))
+    except TimeoutError as error:
+        await close_lanes(lanes)
+        detail = f"no connection to {host} in {link.open_seconds:g} s: is the network up?"
+        raise SttConnectError(provider, detail) from error
+    return lanes
+
+
+async def close_lanes(lanes: list[Lane]) -> None:
+    """Close the connections and all streams on them."""
+    await asyncio.gather(*(lane.channel.close() for lane in lanes))
+
+
+async def _credentials(provider: str, deadline_seconds: float) -> Credentials:
+    """The application's default credentials, with a token that proves them good."""
+
+    def find() -> Credentials:
+        credentials, _ = google.auth.default(scopes=[_SCOPE])
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth's has no types
+        return credentials
+
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            return await asyncio.to_thread(find)
+    except GoogleAuthError as error:
+        raise error_from_credentials(provider, error) from error
+    except TimeoutError as error:
+        detail = f"no token for Google in {deadline_seconds:g} s: is the network up?"
+        raise SttConnectError(provider, detail) from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
