@@ -185,28 +185,24 @@ async def test_what_a_hearer_raises_is_raised_to_the_reader_and_ends_the_connect
             assert await caller.reader.read() == b""
 
 
-async def test_a_round_keeps_audio_for_a_moment_and_an_end_comes_after_it() -> None:
-    class Watched(Rounds):
-        def add(self, work_off: Callable[[bytes], None], data: bytes) -> None:
-            super().add(work_off, data)
-            added.set()
+async def test_a_line_that_was_read_rests_until_the_next_round() -> None:
+    rounds = Rounds(seconds_per_line=0.05, longest_seconds=0.05)
+    async with connected(rounds=rounds) as caller:
+        await caller.sends(encode_id(CALL_ID), frame(1), frame(2), frame(3), encode_dtmf("5"))
+        await caller.until(lambda: len(caller.samples) == 480)
+        caller.writer.write_eof()
+        assert (await caller.until_over()).heard == 480
+    assert rounds.lines == 0
 
-    added = asyncio.Event()
-    async with connected(rounds=Watched(3600.0)) as caller:
+
+async def test_a_line_that_rests_can_be_hung_up() -> None:
+    async with connected(rounds=Rounds(seconds_per_line=3600.0, longest_seconds=3600.0)) as caller:
         await caller.sends(encode_id(CALL_ID) + frame(1))
         await caller.until(lambda: len(caller.samples) == 160)
         await caller.sends(frame(2))
-        async with asyncio.timeout(PATIENCE):
-            await added.wait()
-        assert len(caller.samples) == 160
-        caller.writer.write_eof()
-        assert (await caller.until_over()).heard == 320
-
-
-async def test_a_round_is_worked_off_by_itself() -> None:
-    async with connected(rounds=Rounds(0.01)) as caller:
-        await caller.sends(encode_id(CALL_ID), frame(1), frame(2))
-        await caller.until(lambda: len(caller.samples) == 320)
+        await caller.until(lambda: not caller.line._writer.transport.is_reading())
+        await caller.line.hang_up()
+        assert (await caller.until_over()).reason == "gateway"
 
 
 async def test_a_hang_up_frame_ends_the_call() -> None:
