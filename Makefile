@@ -6,13 +6,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CALL ?= examples/calls/tyre-shop-uk.wav
 LANGUAGE ?= uk-UA
+# Google is the default recogniser, and needs an account; Whisper needs none.
+FF_STT_PROVIDER ?= whisper
 
-.PHONY: help run test test-servers check format weights docs bench constraints clean
+.PHONY: help run test test-servers test-asterisk check format weights docs bench constraints clean
 
 help:
 	@echo "make run            a recorded call through a real server (CALL=FILE LANGUAGE=ru-RU for another)"
 	@echo "make test           unit and integration tests"
 	@echo "make test-servers   the Whisper client against real Whisper servers"
+	@echo "make test-asterisk  fifty SIP calls through a real Asterisk (root, a Debian mirror)"
 	@echo "make check          ruff and mypy"
 	@echo "make weights        fetch Silero and Whisper base into the user's cache"
 	@echo "make docs           rebuild the generated documents"
@@ -32,13 +35,16 @@ weights: .venv/installed
 	@$(BIN)/slukh weights get silero base
 
 run: weights
-	@$(BIN)/slukh call $(CALL) --language $(LANGUAGE) --with-server
+	@FF_STT_PROVIDER=$(FF_STT_PROVIDER) $(BIN)/slukh call $(CALL) --language $(LANGUAGE) --with-server
 
 test: weights
 	$(BIN)/pytest
 
 test-servers: weights
 	$(BIN)/pytest tests/servers
+
+test-asterisk: .venv/installed
+	$(BIN)/pytest --capture=no tests/asterisk
 
 check: .venv/installed
 	$(BIN)/ruff check

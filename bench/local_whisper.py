@@ -34,7 +34,7 @@ from rich.table import Table
 
 from slukh.assembly import Parts, build_parts
 from slukh.audio import Resampler, Samples, float32_from_linear16, linear16_from_samples
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
+from slukh.config import load_all
 from slukh.experiment.wer import CharacterErrors, WordErrors, character_errors, plain_text, word_errors
 from slukh.session import run_call
 from slukh.speech.segmenter import UtteranceEnded
@@ -130,7 +130,7 @@ async def ours(parts: Parts, clip: Clip, *, paced: bool) -> Heard:
     call = CallStarted(call_id=str(uuid4()), language_code=LANGUAGES[clip.language])
     samples = np.concatenate([silence(1.0), clip.samples, silence(1.0)])
     line = FileLine(Recording(samples=samples, source_sample_rate_hertz=8000), paced=paced)
-    await run_call(call, line, parts.listener(), parts.router(call, publish, interim_results=paced))
+    await run_call(line, parts.listener(), parts.router(call, publish, interim_results=paced))
     return heard
 
 
@@ -145,10 +145,11 @@ def rival(model: WhisperModel, clip: Clip) -> Heard:
 
 
 async def hear_all(options: argparse.Namespace) -> list[Duel]:
-    whisper, settings = load(WhisperSettings), load(Settings)
+    given = load_all(provider="whisper")
+    whisper, settings = given.whisper, given.settings
     if options.all:
         settings = settings.model_copy(update={"slukh_final_seconds": PATIENCE_SECONDS})
-    parts = build_parts(load(FeatureFlagSettings), whisper, settings)
+    parts = build_parts(given._replace(settings=settings))
     model = WhisperModel(
         str(find_whisper(settings.slukh_weights_dir, whisper.whisper_model_size)),
         compute_type=whisper.slukh_whisper_compute_type,

@@ -46,6 +46,7 @@ from slukh.cost.spool import Spool
 from slukh.errors import WeightsError
 from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
+from slukh.routing.upstreams import Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import SegmentEvent
 from slukh.speech.vad import SileroModel
@@ -197,7 +198,7 @@ class TimedParts(Parts):
 def gateway(stack: ExitStack, ages: Ages | None, *, silero: bool) -> Handler:
     """The real gateway with its real sinks; only the recogniser is fake."""
     fake = FakeProvider(lambda pcm: ["word"] * (len(pcm) // 8000))
-    parts = replace(fake_parts(), providers={"fake": fake})
+    parts = replace(fake_parts(), upstreams=Upstreams({"fake": fake}))
     if silero:
         parts = replace(parts, detector=SileroModel(find_silero(weights_dir())).detector)
     if ages is not None:

@@ -30,7 +30,7 @@ from rich.table import Table
 
 from slukh.assembly import Parts, build_parts
 from slukh.audio import Resampler, Samples, float32_from_linear16, linear16_from_samples
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
+from slukh.config import Settings, WhisperSettings, load_all
 from slukh.speech.vad import EnergyDetector
 from slukh.testing.line_sounds import hold_melody, line_sounds
 from slukh.types import CallStarted, Event, ResultDropped, SpeechEnded, SpeechStarted, Transcript
@@ -152,15 +152,17 @@ def plain(settings: Settings, whisper: WhisperSettings) -> dict[str, list[str]]:
 
 
 def measure(minutes: int) -> dict[str, Any]:
-    settings, whisper = load(Settings, slukh_final_seconds=PATIENCE_SECONDS), load(WhisperSettings)
+    given = load_all(provider="whisper")
+    settings = given.settings.model_copy(update={"slukh_final_seconds": PATIENCE_SECONDS})
+    given = given._replace(settings=settings)
 
     def parts() -> Parts:
-        return build_parts(load(FeatureFlagSettings), whisper, settings)
+        return build_parts(given)
 
     rows = uvloop.run(hear_all(parts(), minutes))
     fooled = replace(parts(), detector=lambda: EnergyDetector(-59.0))
     guarded = uvloop.run(hear_all(fooled, 1))
-    bare = plain(settings, whisper)
+    bare = plain(settings, given.whisper)
     for name, alone in guarded["sounds"].items():
         rows["sounds"][name] |= {"plain": bare.get(name), "guard_alone": alone["invented"],
                                  "guard_alone_dropped": alone["dropped"]}  # fmt: skip

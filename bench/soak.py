@@ -36,7 +36,8 @@ from rich.table import Table
 
 from slukh.assembly import build_parts
 from slukh.audio import Samples
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
+from slukh.config import load_all
+from slukh.routing.upstreams import Upstreams
 from slukh.stt.fake import FakeProvider
 from slukh.stt.whisper.decoding import DecodeRequest
 from slukh.stt.whisper.local import LocalDecoder
@@ -86,7 +87,7 @@ async def many_calls(calls: int) -> dict[str, Any]:
     sink, samples = Calls(), []
     speech = [silence(0.4), numbered_speech([1, 2]), silence(0.8), numbered_speech([3]), silence(0.8)]
     fake = FakeProvider(heard_words)
-    parts = replace(fake_parts(), providers={"fake": fake})
+    parts = replace(fake_parts(), upstreams=Upstreams({"fake": fake}))
     with tempfile.TemporaryDirectory() as folder, Progress(console=CONSOLE) as progress:
         bar = progress.add_task("calls", total=calls)
 
@@ -132,10 +133,13 @@ async def many_kills(kills: int) -> dict[str, Any]:
         hits[sink.published] += 1
         return rng.uniform(0.02, 0.6)
 
-    whisper, settings = load(WhisperSettings), load(Settings)
-    decoder = SabotagedDecoder(LocalDecoder(find_whisper(settings.slukh_weights_dir, "base")), when)
-    parts = build_parts(load(FeatureFlagSettings), whisper, settings)
-    parts = replace(parts, providers={"whisper": WhisperProvider(decoder, model="base")})
+    given = load_all(provider="whisper")
+    decoder = SabotagedDecoder(LocalDecoder(find_whisper(given.settings.slukh_weights_dir, "base")), when)
+    parts = replace(
+        build_parts(given),
+        chooser=None,
+        upstreams=Upstreams({"whisper": WhisperProvider(decoder, model="base")}),
+    )
     samples = read_recording(EXAMPLE).samples
 
     async def call(gateway: LoopbackGateway) -> int:

@@ -1,8 +1,9 @@
 """Slukh in a pipeline that has four methods for its recogniser already.
 
-    python examples/engine.py examples/calls/tyre-shop-ru.wav ru-RU
+    FF_STT_PROVIDER=whisper python examples/engine.py examples/calls/tyre-shop-ru.wav ru-RU
 
-Weights come first, once: `slukh weights get silero base`.
+Weights come first, once: `slukh weights get silero base`. Without that variable Google hears it, which needs
+an account.
 """
 
 import asyncio

@@ -1,18 +1,28 @@
-"""Settings into parts: which recogniser, which detector, which deadlines. Everything else takes values."""
+"""Settings into parts: which recognisers, which detector, which deadlines. Everything else takes values."""
 
+import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings
+from slukh.config import AllSettings, FeatureFlagSettings
+from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.choosing import Assignment, BackupRules, Chooser
+from slukh.routing.flag_file import FlagFile
+from slukh.routing.flag_values import CallerHash, flags_from_environment
+from slukh.routing.flags import Flags
 from slukh.routing.router import CallRouter, Publisher
+from slukh.routing.upstreams import Limits, Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
-from slukh.stt.registry import whisper
+from slukh.stt.registry import google, whisper
 from slukh.types import CallStarted
 from slukh.weights import find_silero
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +31,9 @@ class Parts:
 
     Attributes:
         detector: makes the voice detector of one call.
-        providers: recognisers by registry name; the first is the calls', the others its backups.
+        upstreams: the recognisers.
+        chooser: who hears which call; None gives every call to the first, with the others as backups.
+        reload_flags: looks whether the flags have changed.
         endpointing: thresholds.
         policy: deadlines of an Attempt.
         language_code: of calls that do not say theirs.
@@ -30,7 +42,9 @@ class Parts:
     """
 
     detector: Callable[[], VoiceDetector]
-    providers: Mapping[str, SttProvider]
+    upstreams: Upstreams
+    chooser: Chooser | None = None
+    reload_flags: Callable[[], bool] = lambda: False
     endpointing: Endpointing
     policy: AttemptPolicy
     language_code: str
@@ -38,9 +52,16 @@ class Parts:
     phrase_hints: tuple[str, ...] = ()
 
     @property
-    def serving(self) -> SttProvider:
-        """The recogniser that calls get."""
-        return next(iter(self.providers.values()))
+    def providers(self) -> Mapping[str, SttProvider]:
+        """The recognisers, by registry name."""
+        return self.upstreams.providers
+
+    def assign(self, call: CallStarted) -> Assignment:
+        """Who hears a call. To be asked once per call."""
+        if self.chooser is None:
+            names = tuple(self.providers)
+            return Assignment(arm=names[0], chain=names)
+        return self.chooser.assign(call)
 
     def listener(self, first_utterance_id: int = 1) -> Listener:
         """Ears of one call."""
@@ -51,13 +72,15 @@ class Parts:
         call: CallStarted,
         publish: Publisher,
         *,
+        assignment: Assignment | None = None,
         interim_results: bool = True,
         phrase_hints: tuple[str, ...] = (),
     ) -> CallRouter:
-        """The router of one call."""
+        """The router of one call; without an assignment it is made now."""
         return CallRouter(
             call,
-            self.providers,
+            assignment or self.assign(call),
+            self.upstreams,
             publish,
             policy=self.policy,
             interim_results=interim_results,
@@ -65,37 +88,76 @@ class Parts:
         )
 
     async def start(self) -> None:
-        """Load the models. Raises WeightsError or SttError when a recogniser cannot serve."""
-        for provider in self.providers.values():
-            await provider.start()
+        """Load the models, warm the channels.
+
+        A recogniser that cannot be reached now is left to its probes where another one works.
+
+        Raises:
+            WeightsError: a model is missing or corrupt.
+            SttError: none can be reached, or one is not set up as it should be.
+        """
+        failed: list[SttError] = []
+        for name, provider in self.providers.items():
+            try:
+                await provider.start()
+            except SttError as error:
+                failed.append(error)
+                if error.is_permanent or len(failed) == len(self.providers):
+                    raise
+                logger.error("recogniser_not_started", extra={"provider": name, "error": str(error)})  # noqa: TRY400
 
     async def aclose(self) -> None:
         """Give everything back."""
         for provider in self.providers.values():
             await provider.aclose()
+        if self.chooser is not None:
+            self.chooser.close()
 
 
-def build_parts(flags: FeatureFlagSettings, whisper_settings: WhisperSettings, settings: Settings) -> Parts:
+def _unlinked(number: str) -> str | None:
+    """A hash for processes that take no announced calls: it is nobody's."""
+    return hashlib.sha256(number.encode()).hexdigest()[:16] if any(c.isdigit() for c in number) else None
+
+
+def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> Parts:
     """The parts that these settings name.
 
+    Args:
+        given: settings.
+        caller_hash: the one that announced calls get, for the lists of the flags.
+
     Raises:
+        SettingsError: flags that cannot be followed.
         WeightsError: a model file is missing or corrupt.
     """
+    settings = given.settings
+    rules = BackupRules(fallback=settings.slukh_stt_fallback, audio_to_cloud=settings.slukh_audio_to_cloud)
+    built: dict[str, SttProvider] = {}
+
+    def accept(flags: Flags) -> None:
+        missing = [name for name in rules.providers(flags) if built and name not in built]
+        if missing:
+            raise SettingsError(
+                f"these flags give calls to {missing[0]}, which was not started",
+                remedy=f"restart with SLUKH_STT_FALLBACK={','.join((*built, *missing))}",
+            )
+
+    flags, reload_flags = _flags(given.flags, caller_hash, accept)
     silero = SileroModel(find_silero(settings.slukh_weights_dir))
-    key = whisper_settings.whisper_api_key
-    provider = whisper(
-        api_url=whisper_settings.whisper_api_url,
-        api_key="" if key is None else key.get_secret_value(),
-        model=whisper_settings.whisper_model_size,
-        weights_dir=settings.slukh_weights_dir,
-        compute_type=whisper_settings.slukh_whisper_compute_type,
-        threads=whisper_settings.slukh_whisper_threads,
-        workers=whisper_settings.slukh_whisper_workers,
-        final_seconds=settings.slukh_final_seconds,
-    )
+    names = rules.providers(flags())
+    built |= {name: _PROVIDERS[name](given) for name in names}
+    limit = {"whisper": settings.slukh_whisper_calls, "google": settings.slukh_google_calls}
     return Parts(
         detector=silero.detector,
-        providers={flags.ff_stt_provider: provider},
+        upstreams=Upstreams(
+            built,
+            limits=Limits(
+                hedge_cap_seconds=settings.slukh_hedge_seconds,
+                capacity={name: calls for name, calls in limit.items() if calls is not None},
+            ),
+        ),
+        chooser=Chooser(flags, rules),
+        reload_flags=reload_flags,
         endpointing=Endpointing(
             endpoint_ms=settings.slukh_endpoint_ms, pre_roll_ms=settings.slukh_pre_roll_ms
         ),
@@ -106,3 +168,49 @@ def build_parts(flags: FeatureFlagSettings, whisper_settings: WhisperSettings, s
         alternative_language_codes=settings.slukh_alternative_languages,
         phrase_hints=settings.slukh_phrase_hints,
     )
+
+
+def _flags(
+    given: FeatureFlagSettings, caller_hash: CallerHash, accept: Callable[[Flags], None]
+) -> tuple[Callable[[], Flags], Callable[[], bool]]:
+    """The flags in force, and what looks whether they have changed."""
+    if given.slukh_flag_file is not None:
+        file = FlagFile(given.slukh_flag_file, caller_hash=caller_hash, accept=accept)
+        return lambda: file.flags, file.reload
+    fixed = flags_from_environment(given.as_environment(), caller_hash=caller_hash)
+    return lambda: fixed, lambda: False
+
+
+def _whisper(given: AllSettings) -> SttProvider:
+    settings, key = given.whisper, given.whisper.whisper_api_key
+    return whisper(
+        api_url=settings.whisper_api_url,
+        api_key="" if key is None else key.get_secret_value(),
+        model=settings.whisper_model_size,
+        weights_dir=given.settings.slukh_weights_dir,
+        compute_type=settings.slukh_whisper_compute_type,
+        threads=settings.slukh_whisper_threads,
+        workers=settings.slukh_whisper_workers,
+        final_seconds=given.settings.slukh_final_seconds,
+    )
+
+
+def _google(given: AllSettings) -> SttProvider:
+    settings = given.google
+    if not settings.is_configured:
+        raise SettingsError(
+            "calls go to Google, and Google is not set up",
+            remedy="set GOOGLE_STT_PROJECT_ID, or FF_STT_PROVIDER=whisper for Whisper alone",
+        )
+    return google(
+        project_id=settings.google_stt_project_id,
+        location=settings.google_stt_location,
+        model=settings.google_stt_model,
+        endpoint=settings.google_stt_endpoint,
+        stream=settings.google_stt_stream,
+        boost=settings.google_stt_boost,
+        final_seconds=given.settings.slukh_final_seconds,
+    )
+
+
+_PROVIDERS: Mapping[str, Callable[[AllSettings], SttProvider]] = {"whisper": _whisper, "google": _google}

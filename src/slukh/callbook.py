@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from slukh.routing.choosing import Assignment
 from slukh.telephony.clock import CallClock
 from slukh.types import (
     AttemptEnded,
@@ -33,6 +34,7 @@ class CallRecord:
         call: who and in which language.
         state: `detached` = the connection broke and may come back within 30 s.
         changed_at: monotonic seconds of the last change of state.
+        assignment: who hears it, decided once for all its legs.
         clock: the call's, kept for a further leg.
         next_utterance_id: likewise.
         finals: by utterance, in the order they were published.
@@ -44,6 +46,7 @@ class CallRecord:
     state: State
     changed_at: float
     provider: str = ""
+    assignment: Assignment | None = None
     clock: CallClock = field(default_factory=CallClock)
     next_utterance_id: int = 1
     heard: int = 0
@@ -60,7 +63,7 @@ class CallRecord:
     @property
     def is_done(self) -> bool:
         """Ended on purpose: a dial plan need not connect it again."""
-        return self.state == "ended"
+        return self.state == "ended" and self.end_reason not in ("drained", "error")
 
     def ring(self) -> None:
         """Wake everybody who follows this call."""
@@ -69,6 +72,7 @@ class CallRecord:
 
     def summary(self) -> dict[str, object]:
         """The row of `GET /v1/calls`."""
+        decision = self.assignment.decision if self.assignment else None
         return {
             "call_id": self.call.call_id,
             "state": self.state,
@@ -78,6 +82,7 @@ class CallRecord:
             "trunk": self.call.trunk,
             "legs": self.call.leg,
             "provider": self.provider or None,
+            "flag": None if decision is None else event_json(decision),
             "end_reason": self.end_reason,
         }
 

@@ -100,6 +100,7 @@ async def running_gateway(plan: CallPlan, note: Callable[[str], None]) -> AsyncI
     environment = os.environ | {
         "SLUKH_AUDIOSOCKET_HOST": "127.0.0.1",
         "SLUKH_AUDIOSOCKET_PORT": str(media),
+        "SLUKH_WEBSOCKET_PORT": "",
         "SLUKH_HTTP_HOST": "127.0.0.1",
         "SLUKH_HTTP_PORT": str(http),
         "SLUKH_LOG_LEVEL": "WARNING",

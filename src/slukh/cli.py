@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
+from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
 
 app = typer.Typer(
@@ -24,8 +25,10 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(no_args_is_help=True, help="Model files in the user's cache.")
 calls_app = typer.Typer(no_args_is_help=True, help="Calls and their usage, from the ledger.")
+bench_app = typer.Typer(no_args_is_help=True, help="Measured on this machine, over loopback.")
 app.add_typer(weights_app, name="weights")
 app.add_typer(calls_app, name="calls")
+app.add_typer(bench_app, name="bench")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value per line, for scripts.")]
 Language = Annotated[str | None, typer.Option("--language", help="BCP-47, such as uk-UA or ru-RU.")]
@@ -33,6 +36,13 @@ Encoding = Annotated[
     str | None, typer.Option("--encoding", help="Of a raw file: mulaw, alaw or linear16; else by its suffix.")
 ]
 Fast = Annotated[bool, typer.Option("--fast", help="Faster than the pace of speech.")]
+LocalGoogle = Annotated[
+    bool,
+    typer.Option(
+        "--with-local-google",
+        help="Google is one of this process that hears with Whisper: to try without an account.",
+    ),
+]
 RecordingFile = Annotated[Path, typer.Argument(metavar="FILE", help="A mono wav, or raw G.711.")]
 
 
@@ -48,7 +58,7 @@ def version() -> None:
 
 
 @app.command()
-def serve() -> None:
+def serve(with_local_google: LocalGoogle = False) -> None:
     """Take calls: AudioSocket on 9092, HTTP on 8080, until SIGTERM has drained them.
 
     Asterisk: AudioSocket(${UUID},HOST:9092), after announcing the call with POST /v1/calls.
@@ -56,9 +66,14 @@ def serve() -> None:
     from slukh.monitoring.logs import configure_logging
     from slukh.server import serve as serve_calls
 
-    flags, whisper, settings = load(FeatureFlagSettings), load(WhisperSettings), load(Settings)
-    configure_logging(settings.slukh_log_level)
-    _run(serve_calls(flags, whisper, settings))
+    given = load_all()
+    configure_logging(given.settings.slukh_log_level)
+
+    async def run() -> None:
+        async with _google_of(given, local=with_local_google) as ours:
+            await serve_calls(ours)
+
+    _run(run())
 
 
 @app.command()
@@ -115,9 +130,12 @@ def call(
 def transcribe(
     file: RecordingFile,
     language: Language = None,
-    provider: Annotated[str | None, typer.Option("--provider", help="Such as whisper.")] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="google or whisper, for this recording.")
+    ] = None,
     encoding: Encoding = None,
     fast: Fast = False,
+    with_local_google: LocalGoogle = False,
     as_json: Json = False,
 ) -> None:
     """Hear a recording as if it were a call, without a server.
@@ -130,12 +148,15 @@ def transcribe(
     from slukh.transcribe import transcribe_recording
 
     recording = read_recording(file, encoding=_encoding(encoding))
-    flags = load(FeatureFlagSettings, ff_stt_provider=provider)
-    settings = load(Settings, slukh_language=language)
-    configure_logging("WARNING")
+    given = load_all(provider=provider, language=language)
+    configure_logging("ERROR")
     with EventPrinter(as_json=as_json) as printer:
-        whisper = load(WhisperSettings)
-        _run(transcribe_recording(flags, whisper, settings, recording, printer.show, paced=not fast))
+
+        async def run() -> None:
+            async with _google_of(given, local=with_local_google) as ours:
+                await transcribe_recording(ours, recording, printer.show, paced=not fast)
+
+        _run(run())
         _refuse_silence(printer.unheard)
 
 
@@ -219,6 +240,54 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
         Console().print(*call_tables(found.as_json()))
 
 
+@bench_app.command("failover")
+def bench_failover(
+    trials: Annotated[int, typer.Option(min=1, help="Calls that each fault hits, in each direction.")] = 50,
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", help="Only those whose names begin so; may be repeated.")
+    ] = None,
+    rivals: Annotated[
+        bool,
+        typer.Option("--rivals", help="LiveKit's and Pipecat's as well, in environments made for them."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """What callers lose when a recogniser fails, fault by fault, in both directions.
+
+    The real gateway and clients on real sockets, 25 calls at a time at the pace of speech; 50 trials take ten
+    minutes, the rivals twenty. Exit code 1 when a word was lost or doubled, or a call ended.
+
+    Example: slukh bench failover --trials 2 --fault refused --fault GOAWAY
+    """
+    # Before gRPC is loaded: it writes about every goodbye and every child process to standard error.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    from slukh.monitoring.logs import configure_logging
+    from slukh.testing.failover_report import fault_tables, faults_named, measure_visibly
+
+    configure_logging("CRITICAL")  # failures are what is measured here
+    if not (faults := faults_named(fault or [])):
+        raise UserError(f"no fault begins with {' or '.join(fault or [])}", remedy="leave out --fault")
+    report = _run(measure_visibly(trials, faults, rivals=rivals))
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        Console().print(*fault_tables(report))
+    raise typer.Exit(0 if report.is_whole else 1)
+
+
+@asynccontextmanager
+async def _google_of(given: AllSettings, *, local: bool) -> AsyncIterator[AllSettings]:
+    """The settings, with a Google of this process's own if that is wanted."""
+    if local:
+        from slukh.testing.local_google import local_google
+
+        async with local_google(given) as ours:
+            yield ours
+    else:
+        yield given
+
+
 def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
     from slukh.cost.ledger import Ledger
 
@@ -246,14 +315,13 @@ def _host_and_port(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _run(main: Any) -> None:  # noqa: ANN401  # a coroutine
+def _run(main: Any) -> Any:  # noqa: ANN401  # a coroutine and what it returns
     """Run a coroutine on uvloop, where it exists."""
     try:
         import uvloop
     except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
+        return asyncio.run(main)
+    return uvloop.run(main)
 
 
 def main() -> NoReturn:

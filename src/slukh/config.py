@@ -9,13 +9,14 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slukh.errors import SettingsError
+from slukh.routing.flag_values import flags_from_environment
 from slukh.stt.language import SUPPORTED
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
@@ -29,24 +30,43 @@ class FeatureFlagSettings(BaseSettings):
 
     model_config = _ENVIRONMENT
 
-    ff_stt_provider: Literal["whisper"] = Field(
-        "whisper", description="The recogniser of every call. Google joins in a later release."
+    ff_stt_provider: str = Field(
+        "google",
+        description="The recogniser of calls that no other flag takes: `google` or `whisper`.",
     )
-    ff_whisper_rollout_percent: int | None = Field(
+    ff_whisper_rollout_percent: str = Field(
+        "",
+        description="Share of calls, 0 to 100, that Whisper gets while Google is the default; a caller keeps "
+        "their side while it grows. With `FF_STT_PROVIDER=whisper` it must be unset.",
+    )
+    ff_whisper_kill: str = Field("", description="`true`: no new call hears Whisper, whatever else is set.")
+    ff_whisper_allow: str = Field(
+        "",
+        description="Calls that are Whisper's, such as `caller:+380441234567,language:uk-UA,trunk:office`.",
+    )
+    ff_whisper_deny: str = Field("", description="Calls that are never Whisper's; stronger than the former.")
+    ff_shadow_percent: str = Field("", description="Share of calls that the other recogniser hears as well.")
+    ff_rollout_salt: str = Field("stt-1", description="Names the draw; another one draws every caller anew.")
+    slukh_flag_file: Path | None = Field(
         None,
-        ge=0,
-        le=100,
-        description="Share of calls that Whisper gets while another provider is the default. "
-        "With `FF_STT_PROVIDER=whisper` all calls are Whisper's, and it must be unset.",
+        description="A JSON file with the flags, in place of all `FF_*`, read again when its content changes",
     )
 
     @model_validator(mode="after")
-    def _percent_needs_another_default(self) -> Self:
-        if self.ff_stt_provider == "whisper" and self.ff_whisper_rollout_percent is not None:
-            raise ValueError(
-                "FF_WHISPER_ROLLOUT_PERCENT must be unset while FF_STT_PROVIDER=whisper gives it all calls"
-            )
+    def _are_flags(self) -> Self:
+        given = sorted(name.upper() for name in self.model_fields_set if name.startswith("ff_"))
+        if self.slukh_flag_file is not None and given:
+            raise ValueError(f"SLUKH_FLAG_FILE holds all flags: unset {', '.join(given)}")
+        try:
+            flags_from_environment(self.as_environment(), caller_hash=lambda _number: "0" * 16)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
         return self
+
+    def as_environment(self) -> dict[str, str]:
+        """The flags as variables, those of the command line among them."""
+        names = [name for name in type(self).model_fields if name.startswith("ff_")]
+        return {name.upper(): getattr(self, name) for name in names}
 
 
 class WhisperSettings(BaseSettings):
@@ -79,6 +99,47 @@ class WhisperSettings(BaseSettings):
         return url.rstrip("/")
 
 
+class GoogleSettings(BaseSettings):
+    """Google Cloud Speech-to-Text: whose project, where, which model."""
+
+    model_config = _ENVIRONMENT
+
+    google_stt_project_id: str = Field(
+        "",
+        description="The Google Cloud project that pays. Credentials are the application's default ones: "
+        "`GOOGLE_APPLICATION_CREDENTIALS`, or `gcloud auth application-default login`.",
+    )
+    google_stt_location: str = Field(
+        "eu",
+        pattern="^[a-z0-9-]+$",
+        description="Region or multi-region. Calls with alternative languages need `global`, `us` or `eu`.",
+    )
+    google_stt_model: str = Field(
+        "chirp_3", min_length=1, description="Which languages a model takes depends on the location."
+    )
+    google_stt_endpoint: str = Field(
+        "",
+        description="`host:port` of a local Google on loopback, in clear and without credentials. "
+        "Empty: Google's own.",
+    )
+    google_stt_stream: Literal["utterance", "call"] = Field(
+        "utterance",
+        description="`utterance`: a stream for each, half-closed at our endpoint. `call`: one for the call, "
+        "finalised by Google's own endpointing.",
+    )
+    google_stt_boost: float = Field(
+        0.0,
+        ge=0,
+        le=20,
+        description="How much likelier than usual `SLUKH_PHRASE_HINTS` are to be heard.",
+    )
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether anybody means to use it."""
+        return bool(self.google_stt_project_id or self.google_stt_endpoint)
+
+
 class Settings(BaseSettings):
     """The gateway: ports, languages, endpointing, limits, files."""
 
@@ -90,6 +151,17 @@ class Settings(BaseSettings):
     )
     slukh_audiosocket_host: str = Field("127.0.0.1", description="Address AudioSocket listens on.")
     slukh_audiosocket_port: int = Field(9092, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    slukh_websocket_host: str = Field(
+        "127.0.0.1",
+        description="Address for Asterisk's chan_websocket. "
+        "Other than loopback wants `SLUKH_WEBSOCKET_PASSWORD`.",
+    )
+    slukh_websocket_port: int | None = Field(
+        None, ge=0, le=65535, description="Its port; 0 takes a free one. Unset: no WebSocket."
+    )
+    slukh_websocket_password: SecretStr | None = Field(
+        None, description="Its password for HTTP Basic; the user is `asterisk`."
+    )
     slukh_http_host: str = Field(
         "127.0.0.1", description="Address of the HTTP API. Other than loopback wants `SLUKH_API_TOKEN`."
     )
@@ -107,6 +179,29 @@ class Settings(BaseSettings):
         (),
         description="Words to expect, comma separated. They helped synthetic shop sentences and hurt other "
         "Ukrainian, so measure on your own calls first.",
+    )
+    slukh_stt_fallback: Listed = Field(
+        (),
+        description="Who takes over when a call's recogniser fails, comma separated, in this order. Unset: "
+        "the other recognisers that the flags give calls to.",
+    )
+    slukh_audio_to_cloud: bool = Field(
+        True, description="`false`: no audio leaves for Google, at a failover neither."
+    )
+    slukh_whisper_calls: int | None = Field(
+        None, ge=1, description="Calls at a time that Whisper takes; the next one goes to a backup."
+    )
+    slukh_google_calls: int | None = Field(None, ge=1, description="Likewise for Google.")
+    slukh_when_down: Literal["continue", "hangup"] | Path = Field(
+        "continue",
+        description="When every recogniser fails on something a caller said: `continue`, `hangup` (the dial "
+        "plan goes on), or the path of a recording that is played to the caller.",
+    )
+    slukh_hedge_seconds: float = Field(
+        3.0,
+        gt=0,
+        description="Latest moment after our endpoint at which a backup is asked beside a recogniser whose "
+        "final is late; sooner where its own finals usually are.",
     )
     slukh_final_seconds: float = Field(
         8.0, gt=0, le=600, description="Longest wait from our endpoint to a final before another Attempt."
@@ -136,7 +231,7 @@ class Settings(BaseSettings):
         """SQLAlchemy URL of the ledger."""
         return self.slukh_ledger_url or f"sqlite:///{self.slukh_data_dir / 'ledger.db'}"
 
-    @field_validator("slukh_alternative_languages", "slukh_phrase_hints", mode="before")
+    @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
@@ -160,21 +255,60 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _open_websocket_wants_a_password(self) -> Self:
+        is_open = self.slukh_websocket_port is not None and not _is_loopback(self.slukh_websocket_host)
+        if is_open and self.slukh_websocket_password is None:
+            raise ValueError(
+                f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback: set "
+                "SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1"
+            )
+        return self
 
-GROUPS: tuple[type[BaseSettings], ...] = (FeatureFlagSettings, WhisperSettings, Settings)
+
+GROUPS: tuple[type[BaseSettings], ...] = (FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings)
 
 
 def load(group: type[T], **overrides: object) -> T:
     """A group of settings from the environment; a flag of the command line overrides its variable.
 
     Raises:
-        SettingsError: a value that cannot be, or an unknown `SLUKH_` variable.
+        SettingsError: a value that cannot be, or an unknown variable of ours.
     """
     _refuse_unknown(os.environ)
     try:
         return group(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         raise SettingsError(_sentence(error.errors()[0]), remedy="see `slukh doctor`") from error
+
+
+class AllSettings(NamedTuple):
+    """Every group of settings."""
+
+    flags: FeatureFlagSettings
+    whisper: WhisperSettings
+    google: GoogleSettings
+    settings: Settings
+
+
+def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
+    """Every group, see `load`.
+
+    Args:
+        provider: hears all calls, whatever the flags say; None asks them.
+        language: of calls that do not say theirs.
+    """
+    if provider is None:
+        flags = load(FeatureFlagSettings)
+    else:
+        fixed = {name: field.default for name, field in FeatureFlagSettings.model_fields.items()}
+        flags = FeatureFlagSettings.model_construct(**(fixed | {"ff_stt_provider": provider}))
+    return AllSettings(
+        flags=flags,
+        whisper=load(WhisperSettings),
+        google=load(GoogleSettings),
+        settings=load(Settings, slukh_language=language),
+    )
 
 
 def _language(code: str) -> str:
@@ -196,7 +330,8 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     """A misspelt setting would be silently at its default."""
     known = {name.upper() for group in GROUPS for name in group.model_fields}
     for name in environ:
-        if name.startswith(("SLUKH_", "FF_")) and not name.startswith("SLUKH_TEST_") and name not in known:
+        is_ours = name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")) and not name.startswith("SLUKH_TEST_")
+        if is_ours and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
             raise SettingsError(f"unknown setting {name}", remedy=meant)
@@ -207,7 +342,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
     if not error["loc"]:
         return message
     name = str(error["loc"][0]).upper()
-    value = "..." if name.endswith(("_KEY", "_TOKEN")) else repr(error["input"])
+    value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
     return f"{name}={value} refused ({message})"
 
 

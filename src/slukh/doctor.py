@@ -10,16 +10,30 @@ from dataclasses import asdict, dataclass
 
 import httpx
 
-from slukh.assembly import Parts, build_parts
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
+from slukh.assembly import build_parts
+from slukh.config import AllSettings, Settings, WhisperSettings, load_all
 from slukh.cost.ledger import Ledger
-from slukh.errors import SlukhError, SttError, UserError
+from slukh.errors import ErrorType, SttError, UserError
 from slukh.experiment.wer import plain_text, word_errors
-from slukh.routing.health import hear_clip, stored_clips
+from slukh.routing.health import Heard, hear_clip, stored_clips
+from slukh.stt.base import StreamConfig, SttProvider
+from slukh.types import AudioChunk, samples_from_ms
 from slukh.weights import find_silero, find_whisper
 
 RECOGNISER_SECONDS = 8.0
 _LEAST_FREE_BYTES = 1 << 30
+
+GOOGLE_REMEDIES: dict[ErrorType, str] = {
+    "authentication": "`gcloud auth application-default login`, or a key file in "
+    "GOOGLE_APPLICATION_CREDENTIALS; its account needs the role Cloud Speech Client in GOOGLE_STT_PROJECT_ID",
+    "request": "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
+    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages",
+    "overloaded": "ask Google for more quota, or move calls to Whisper by FF_WHISPER_ROLLOUT_PERCENT",
+    "connect": "check the network, and the spelling of GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT",
+    "timeout": "check the network and the application credentials; calls would go to their backup",
+    "stream": "try again; if it stays, calls go to their backup",
+    "protocol": "GOOGLE_STT_ENDPOINT is something else than a local Google",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +41,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        check: settings, weights, disk, ports or recogniser.
+        check: settings, weights, disk, ports, recogniser or google.
         ok: whether calls can be taken as far as this goes.
         detail: what was found.
         remedy: what to do, when it is not ok.
@@ -46,16 +60,18 @@ class Finding:
 async def examine() -> list[Finding]:
     """Everything that a gateway with these settings needs."""
     try:
-        flags, whisper, settings = load(FeatureFlagSettings), load(WhisperSettings), load(Settings)
+        given = load_all()
     except UserError as error:
         return [Finding(check="settings", ok=False, detail=error.problem, remedy=error.remedy)]
+    whisper, settings = given.whisper, given.settings
     languages = ", ".join((settings.slukh_language, *settings.slukh_alternative_languages))
     where = whisper.whisper_api_url or "a child process"
     findings = [
         Finding(
             check="settings",
             ok=True,
-            detail=f"{flags.ff_stt_provider} {whisper.whisper_model_size} in {where}, language {languages}",
+            detail=f"{given.flags.ff_stt_provider}; Whisper {whisper.whisper_model_size} in {where}; "
+            f"language {languages}",
         ),
         *_weights(whisper, settings),
         *_disk(settings),
@@ -64,8 +80,13 @@ async def examine() -> list[Finding]:
         _port("HTTP", settings.slukh_http_host, settings.slukh_http_port, "SLUKH_HTTP_PORT",
               running=await _is_running(settings)),
     ]  # fmt: skip
+    if settings.slukh_websocket_port is not None:
+        findings.append(
+            _port("WebSocket", settings.slukh_websocket_host, settings.slukh_websocket_port,
+                  "SLUKH_WEBSOCKET_PORT", running=await _is_running(settings))
+        )  # fmt: skip
     if all(finding.ok for finding in findings if finding.check == "weights"):
-        findings.append(await _recogniser(flags, whisper, settings))
+        findings += await _recognisers(given)
     return findings
 
 
@@ -126,40 +147,97 @@ def _port(name: str, host: str, port: int, setting: str, *, running: bool) -> Fi
         )  # fmt: skip
 
 
-async def _recogniser(flags: FeatureFlagSettings, whisper: WhisperSettings, settings: Settings) -> Finding:
-    """Whether it hears the stored clip of the calls' language."""
+async def _recognisers(given: AllSettings) -> list[Finding]:
+    """Those that calls may get, and Google as soon as it is set up; side by side."""
     try:
-        async with (
-            asyncio.timeout(RECOGNISER_SECONDS),
-            _started(build_parts(flags, whisper, settings)) as parts,
-        ):
-            clips = stored_clips()
-            clip = next((c for c in clips if c.language_code == settings.slukh_language), clips[0])
-            heard = await hear_clip(parts.serving, clip, timeout_seconds=RECOGNISER_SECONDS)
+        parts = build_parts(given)
+        providers = dict(parts.providers)
+        if given.google.is_configured and given.settings.slukh_audio_to_cloud and "google" not in providers:
+            alone = given.settings.model_copy(update={"slukh_stt_fallback": ()})
+            providers |= build_parts(load_all(provider="google")._replace(settings=alone)).providers
+    except UserError as error:
+        return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
+    looks = {"whisper": _whisper, "google": _google}
+    findings = await asyncio.gather(*(looks[name](one, given) for name, one in providers.items()))
+    await parts.aclose()
+    return [finding for some in findings for finding in some]
+
+
+async def _whisper(provider: SttProvider, given: AllSettings) -> list[Finding]:
+    """Whether it hears the stored clip of the calls' language."""
+    clips = stored_clips()
+    clip = next((c for c in clips if c.language_code == given.settings.slukh_language), clips[0])
+    try:
+        async with asyncio.timeout(RECOGNISER_SECONDS), _started(provider):
+            return [
+                _hearing("recogniser", await hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS))
+            ]
     except TimeoutError:
-        return Finding(
+        return [Finding(
             check="recogniser", ok=False, detail=f"no answer within {RECOGNISER_SECONDS:.0f} s",
             remedy="a smaller WHISPER_MODEL_SIZE, more SLUKH_WHISPER_THREADS, or a server by WHISPER_API_URL",
-        )  # fmt: skip
+        )]  # fmt: skip
     except UserError as error:
-        return Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)
+        return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
     except SttError as error:
         remedy = f"check WHISPER_API_URL, WHISPER_API_KEY and WHISPER_MODEL_SIZE ({error.error_type})"
-        return Finding(check="recogniser", ok=False, detail=error.detail, remedy=remedy)
-    except SlukhError as error:
-        return Finding(check="recogniser", ok=False, detail=str(error), remedy="see the log")
-    wer = word_errors(plain_text(clip.text), plain_text(heard.text)).wer or 0.0
+        return [Finding(check="recogniser", ok=False, detail=error.detail, remedy=remedy)]
+
+
+async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:
+    """Whether it takes what calls ask for, and how soon it hears the stored clips of their languages."""
+    settings, google = given.settings, given.google
+    languages = (settings.slukh_language, *settings.slukh_alternative_languages)
+    config = StreamConfig(
+        language_code=languages[0],
+        alternative_language_codes=languages[1:],
+        phrase_hints=settings.slukh_phrase_hints,
+    )
+    clips = [clip for clip in stored_clips() if clip.language_code in languages]
+    taken = f"{google.google_stt_model} in {google.google_stt_location} takes {', '.join(languages)}"
+    try:
+        async with asyncio.timeout(RECOGNISER_SECONDS), _started(provider):
+            await _ask(provider, config)
+            hearings = (hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS) for clip in clips)
+            heard = await asyncio.gather(*hearings)
+    except TimeoutError:
+        detail = f"no answer within {RECOGNISER_SECONDS:.0f} s"
+        return [Finding(check="google", ok=False, detail=detail, remedy=GOOGLE_REMEDIES["timeout"])]
+    except SttError as error:
+        remedy = GOOGLE_REMEDIES[error.error_type]
+        return [Finding(check="google", ok=False, detail=error.detail, remedy=remedy)]
+    return [
+        Finding(check="google", ok=True, detail=taken),
+        *(_hearing("google", each) for each in heard),
+    ]
+
+
+async def _ask(provider: SttProvider, config: StreamConfig) -> None:
+    """A stream such as calls open, with a moment of silence in it. Raises SttError."""
+    stream = await provider.open(config)
+    try:
+        await stream.send(AudioChunk(pcm=bytes(samples_from_ms(100) * 2)))
+        await stream.end()
+        async for _ in stream:
+            pass
+    finally:
+        await stream.close()
+
+
+def _hearing(check: str, heard: Heard) -> Finding:
+    wer = word_errors(plain_text(heard.clip.text), plain_text(heard.text)).wer or 0.0
     return Finding(
-        check="recogniser", ok=bool(heard.text),
-        detail=f"heard the {clip.language_code} clip in {heard.final_seconds:.2f} s, {wer:.0%} words wrong",
+        check=check, ok=bool(heard.text),
+        detail=f"{heard.clip.language_code} clip: final {heard.final_seconds:.2f} s after the end of the "
+        f"audio, {wer:.0%} words wrong",
         remedy="it gave no text for clear speech: another model, or another server",
     )  # fmt: skip
 
 
 @contextlib.asynccontextmanager
-async def _started(parts: Parts) -> AsyncIterator[Parts]:
+async def _started(provider: SttProvider) -> AsyncIterator[None]:
     try:
-        await parts.start()
-        yield parts
+        await provider.start()
+        yield
     finally:
-        await parts.aclose()
+        await provider.aclose()

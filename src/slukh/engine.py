@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from slukh.assembly import Parts, build_parts
 from slukh.audio import Resampler, samples_from_linear16
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load
+from slukh.config import load_all
 from slukh.routing.router import CallRouter
 from slukh.speech.listener import Listener
 from slukh.stt.language import bcp_47
@@ -72,7 +72,7 @@ class STTEngine:
         if self._router is not None:
             raise RuntimeError("this engine has an open stream: call stop_stream first, or make one per call")
         if self._parts is None:
-            self._parts = build_parts(load(FeatureFlagSettings), load(WhisperSettings), load(Settings))
+            self._parts = build_parts(load_all())
             await self._parts.start()
         language_code = bcp_47(str(getattr(config, "language_code", None) or self._parts.language_code))
         alternatives = getattr(config, "alternative_languages", None) or ()
@@ -92,6 +92,7 @@ class STTEngine:
             interim_results=bool(getattr(config, "interim_results", True)),
             phrase_hints=tuple(getattr(config, "phrase_hints", None) or ()),
         )
+        self._router.begin()
         self._position = 0
         self._half_sample = b""
 

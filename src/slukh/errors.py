@@ -25,7 +25,7 @@ from typing import ClassVar, Literal, get_args
 ErrorType = Literal["connect", "timeout", "stream", "overloaded", "protocol", "request", "authentication"]
 RefusalReason = Literal[
     # the peer broke the protocol
-    "audio_before_id", "bad_id", "malformed", "no_id", "peer_error", "second_id",
+    "audio_before_id", "bad_id", "malformed", "no_id", "peer_error", "second_id", "unauthorized",
     # the gateway did not take it
     "draining",      # we were told to stop
     "duplicate",     # a second connection for a call that is live or long over

@@ -9,15 +9,19 @@ from typing import Literal
 from slukh.assembly import Parts
 from slukh.callbook import CallBook
 from slukh.errors import TelephonyError
+from slukh.routing.choosing import Assignment
 from slukh.routing.router import CallRouter
 from slukh.session import Sink, publisher, run_call
 from slukh.telephony.audiosocket import AudioSocketCodec
+from slukh.telephony.base import Codec
 from slukh.telephony.line import Rounds, SocketLine, identify
-from slukh.types import CallStarted, Event
+from slukh.types import CallStarted, Event, RecognisersDown
 
 logger = logging.getLogger(__name__)
 
 LAST_FINALS_SECONDS = 5.0
+
+WhenDown = Literal["continue", "hangup"] | bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +31,13 @@ class Admission:
     Attributes:
         max_calls: at a time.
         require_announced: refuse calls that nobody announced.
+        when_down: what is done when every recogniser failed on something a caller said: nothing, hang up, or
+            play linear 16-bit 8 kHz audio to the caller.
     """
 
     max_calls: int
     require_announced: bool = False
+    when_down: WhenDown = "continue"
 
 
 class Gateway:
@@ -59,6 +66,7 @@ class Gateway:
         self._refused = refused
         self._calls: dict[asyncio.Task[None], tuple[SocketLine, CallRouter]] = {}
         self._connections: set[asyncio.Task[None]] = set()
+        self._responses: set[asyncio.Task[None]] = set()
         self._rounds = Rounds()
         self.is_draining = False
 
@@ -66,32 +74,39 @@ class Gateway:
         """Why a new call would be refused now, or None."""
         if self.is_draining:
             return "draining"
-        return "full" if self._book.live >= self._admission.max_calls else None
+        upstreams = self._parts.upstreams
+        has_room = any(upstreams.has_room(name) for name in upstreams.providers)
+        return "full" if self._book.live >= self._admission.max_calls or not has_room else None
 
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One AudioSocket connection, from its first byte to its last."""
+    async def handle(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, codec: Codec | None = None
+    ) -> None:
+        """One connection, from its first byte to its last; AudioSocket unless a codec says otherwise."""
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        codec = codec or AudioSocketCodec()
         try:
-            codec = AudioSocketCodec()
-            call_id, early = await identify(reader, codec)
+            call_id, early = await identify(reader, writer, codec)
             call = self._admit(call_id)
+            assignment = self._assign(call)
         except TelephonyError as refusal:
             self._refused(refusal.reason)
             logger.warning("connection_refused", extra={"reason": refusal.reason, "detail": refusal.detail})
-            writer.transport.abort()
+            writer.write(codec.encode_refusal(refusal.reason))
+            writer.close()
             return
         record = self._book.attach(call)
+        record.assignment = assignment
         if call.leg > 1:
             record.clock.attach(record.clock.due(now := task.get_loop().time()), now)
         line = SocketLine(reader, writer, codec, early=early, clock=record.clock, rounds=self._rounds)
         listener = self._parts.listener(record.next_utterance_id)
-        router = self._parts.router(call, self._publisher(call))
+        router = self._router(call, assignment, line)
         self._calls[task] = (line, router)
         try:
-            await run_call(call, line, listener, router)
+            await run_call(line, listener, router)
         finally:
             record.next_utterance_id = listener.next_utterance_id
             del self._calls[task]
@@ -111,11 +126,39 @@ class Gateway:
         if self._connections:
             await asyncio.wait(set(self._connections), timeout=LAST_FINALS_SECONDS)
 
-    def _publisher(self, call: CallStarted) -> Callable[[Event], None]:
-        serving = self._parts.serving
-        return publisher(
-            call, self._sinks, provider=serving.name, model=serving.model, assigned_arm=serving.name
-        )
+    def _router(self, call: CallStarted, assignment: Assignment, line: SocketLine) -> CallRouter:
+        """The router of a call, whose events are stamped with who serves it at that moment."""
+
+        def publish(event: Event) -> None:
+            stamp(event)
+            if isinstance(event, RecognisersDown):
+                self._respond(self._admission.when_down, line)
+
+        stamp = publisher(call, self._sinks, serving=lambda: router.provider, assigned_arm=assignment.arm)
+        router = self._parts.router(call, publish, assignment=assignment)
+        return router
+
+    def _respond(self, when_down: WhenDown, line: SocketLine) -> None:
+        """Nobody heard the caller: do what was asked for that."""
+        if when_down == "hangup":
+            response = line.hang_up("gateway")
+        elif isinstance(when_down, bytes):
+            response = line.send_audio(when_down)
+        else:
+            return
+        task = asyncio.create_task(response)
+        self._responses.add(task)
+        task.add_done_callback(self._responses.discard)
+
+    def _assign(self, call: CallStarted) -> Assignment:
+        """Who hears a call; its further legs keep their arm. Raises TelephonyError when all are full."""
+        record = self._book.get(call.call_id)
+        known = None if record is None else record.assignment
+        assignment = known or self._parts.assign(call)
+        chain = self._parts.upstreams.with_room(assignment.chain)
+        if not chain:
+            raise TelephonyError("full", "every recogniser is full")
+        return replace(assignment, chain=chain)
 
     def _admit(self, call_id: str) -> CallStarted:
         """The call of a connection that may come in. Raises TelephonyError."""

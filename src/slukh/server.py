@@ -7,28 +7,35 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import uvicorn
+from pydantic import SecretStr
 
 from slukh.assembly import Parts, build_parts
+from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings
+from slukh.config import AllSettings, Settings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
 from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.errors import LedgerError, ServiceError
 from slukh.experiment.wer import plain_text, word_errors
-from slukh.gateway import Admission, Gateway
+from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.monitoring.metrics import Metrics
-from slukh.routing.health import Canaries, Heard
+from slukh.routing.health import Canaries, Heard, Probes
+from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
+from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
-from slukh.web.api import ApiOptions, create_app
+from slukh.web.api import ApiOptions, caller_hash, create_app
 
 logger = logging.getLogger(__name__)
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _MAX_GATEWAYS = 16  # on one machine, with one data folder
 _STREAM_LIMIT = 256 * 1024
@@ -59,35 +66,35 @@ class CallLog:
                 )  # fmt: skip
 
 
-async def serve(flags: FeatureFlagSettings, whisper: WhisperSettings, settings: Settings) -> None:
+async def serve(given: AllSettings) -> None:
     """Run a gateway until SIGTERM or SIGINT has drained it.
 
     Raises:
         UserError: a port is taken, weights are missing, the ledger cannot be written.
         SttError: the recogniser cannot serve.
     """
+    settings = given.settings
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
-        media = stack.enter_context(
-            _listen(
-                settings.slukh_audiosocket_host, settings.slukh_audiosocket_port, "SLUKH_AUDIOSOCKET_PORT"
-            )
-        )
-        http = stack.enter_context(
-            _listen(settings.slukh_http_host, settings.slukh_http_port, "SLUKH_HTTP_PORT")
-        )
-        parts = build_parts(flags, whisper, settings)
+        sockets = _sockets(settings, stack)
+        caller_key = _caller_key(settings.slukh_data_dir)
+        parts = build_parts(given, caller_hash=partial(caller_hash, caller_key))
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
+        parts.upstreams.on_standing = metrics.breaker
         meter = stack.enter_context(_meter(settings, metrics))
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         gateway = Gateway(
             parts,
             book,
             (metrics, meter, CallLog(book)),
-            Admission(max_calls=settings.slukh_max_calls, require_announced=settings.slukh_require_announced),
+            Admission(
+                max_calls=settings.slukh_max_calls,
+                require_announced=settings.slukh_require_announced,
+                when_down=_when_down(settings),
+            ),
             metrics.refused,
         )
         canaries = Canaries(
@@ -102,7 +109,7 @@ async def serve(flags: FeatureFlagSettings, whisper: WhisperSettings, settings: 
 
         def not_ready() -> dict[str, str]:
             wrong = dict(starting)
-            if canaries.failing:
+            if len(canaries.failing) == len(parts.providers):  # while one works, calls are heard
                 wrong["recogniser"] = "; ".join(canaries.failing.values())
             if meter.last_error is not None:
                 wrong["disk"] = meter.last_error
@@ -113,29 +120,57 @@ async def serve(flags: FeatureFlagSettings, whisper: WhisperSettings, settings: 
         token = settings.slukh_api_token
         options = ApiOptions(
             token=None if token is None else token.get_secret_value(),
-            caller_key=_caller_key(settings.slukh_data_dir),
+            caller_key=caller_key,
             language_code=parts.language_code,
             alternative_language_codes=parts.alternative_language_codes,
             refuse_reason=gateway.refuse_reason,
             not_ready=not_ready,
             metrics=metrics.render,
         )
-        web = _WebServer(uvicorn.Config(create_app(book, options), log_config=None, lifespan="off"))
-        serving_web = asyncio.create_task(web.serve(sockets=[http]))
+        web = _WebServer(
+            uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none")
+        )
+        serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
         await parts.start()
         starting.clear()
-        background = [asyncio.create_task(canaries.run()), asyncio.create_task(_forget(book))]
-        server = await asyncio.start_server(gateway.handle, sock=media, limit=_STREAM_LIMIT)
-        logger.info("listening", extra={"audiosocket": media.getsockname(), "http": http.getsockname()})
+        background = [
+            asyncio.create_task(work)
+            for work in (canaries.run(), Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
+        ]
+        handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
+        if "websocket" in sockets:
+            handlers["websocket"] = _websocket_handler(gateway, settings.slukh_websocket_password)
+        servers = [
+            await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
+            for name, handle in handlers.items()
+        ]
+        if len(parts.providers) == 1:
+            logger.warning("no_backup", extra={"providers": list(parts.providers)})
+        logger.info("listening", extra={name: listener.getsockname() for name, listener in sockets.items()})
         try:
             await stop.wait()
         finally:
-            server.close()
+            for server in servers:
+                server.close()
             await gateway.drain(settings.slukh_drain_seconds)
             for task in background:
                 task.cancel()
             web.should_exit = True
             await serving_web
+
+
+def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, socket.socket]:
+    """The ports we listen on, taken before anything is loaded."""
+    wanted = {
+        "audiosocket": (settings.slukh_audiosocket_host, settings.slukh_audiosocket_port),
+        "http": (settings.slukh_http_host, settings.slukh_http_port),
+        "websocket": (settings.slukh_websocket_host, settings.slukh_websocket_port),
+    }
+    return {
+        name: stack.enter_context(_listen(host, port, f"SLUKH_{name.upper()}_PORT"))
+        for name, (host, port) in wanted.items()
+        if port is not None
+    }
 
 
 class _WebServer(uvicorn.Server):
@@ -147,11 +182,32 @@ class _WebServer(uvicorn.Server):
         yield
 
 
+def _websocket_handler(gateway: Gateway, password: SecretStr | None) -> Handler:
+    """Takes the connections of chan_websocket."""
+    secret = None if password is None else password.get_secret_value()
+    return lambda reader, writer: gateway.handle(reader, writer, AsteriskWebSocketCodec(password=secret))
+
+
 async def _forget(book: CallBook) -> None:
     """Transcripts leave memory when their time is over, asked for or not."""
     while True:
         await asyncio.sleep(10.0)
         book.expire()
+
+
+async def _follow_flags(parts: Parts) -> None:
+    """A flag file that changed is in force for the next call."""
+    while True:
+        await asyncio.sleep(1.0)
+        parts.reload_flags()
+
+
+def _when_down(settings: Settings) -> WhenDown:
+    """What is done when nobody heard a caller; a recording is read now, not at night."""
+    when_down = settings.slukh_when_down
+    if not isinstance(when_down, Path):
+        return when_down
+    return linear16_from_samples(read_recording(when_down).samples)
 
 
 def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:
@@ -210,10 +266,13 @@ def _caller_key(data_dir: Path) -> bytes:
     """The key of the callers' hashes, made once: a new one would make every caller a new caller."""
     path = data_dir / "caller.key"
     try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileExistsError):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(32))
         return bytes.fromhex(path.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
-        raise LedgerError(f"cannot use {path} ({error})", remedy="make the data folder writable") from error
+        raise LedgerError(
+            f"cannot use {path} ({error})", remedy="make it writable, or set SLUKH_DATA_DIR"
+        ) from error

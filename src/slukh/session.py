@@ -8,6 +8,7 @@ from typing import Protocol
 
 from slukh.routing.router import CallRouter
 from slukh.speech.listener import Listener
+from slukh.stt.base import SttProvider
 from slukh.telephony.clock import Heard
 from slukh.telephony.line import Line
 from slukh.types import AudioGap, CallEnded, CallEvent, CallStarted, Dtmf, Event
@@ -23,19 +24,26 @@ class Sink(Protocol):
 
 
 def publisher(
-    call: CallStarted, sinks: Sequence[Sink], *, provider: str, model: str, assigned_arm: str
+    call: CallStarted, sinks: Sequence[Sink], *, serving: Callable[[], SttProvider], assigned_arm: str
 ) -> Callable[[Event], None]:
     """A function that stamps a call's events once and hands them to every sink.
 
     A sink that raises is logged and skipped: a call never ends because the meter or the metrics failed.
+
+    Args:
+        call: whose events.
+        sinks: who hears them.
+        serving: the provider that serves the call at that moment.
+        assigned_arm: the one that the rollout chose.
     """
 
     def publish(event: Event) -> None:
+        provider = serving()
         stamped = CallEvent(
             call_id=call.call_id,
             leg=call.leg,
-            provider=provider,
-            model=model,
+            provider=provider.name,
+            model=provider.model,
             assigned_arm=assigned_arm,
             received_at=datetime.now(UTC),
             event=event,
@@ -49,9 +57,9 @@ def publisher(
     return publish
 
 
-async def run_call(call: CallStarted, line: Line, listener: Listener, router: CallRouter) -> None:
+async def run_call(line: Line, listener: Listener, router: CallRouter) -> None:
     """Hear a call to its end; every utterance that began is published before this returns."""
-    router.publish(call)
+    router.begin()
     ended = CallEnded(position=0, reason="error")
 
     def hear(audio: Heard) -> None:
@@ -66,7 +74,7 @@ async def run_call(call: CallStarted, line: Line, listener: Listener, router: Ca
                 case Dtmf() | AudioGap():
                     router.publish(event)
     except Exception:  # a defect of ours must not leave a call half booked, nor touch another
-        logger.exception("call_defect", extra={"call_id": call.call_id})
+        logger.exception("call_defect", extra={"call_id": router.call.call_id})
     for speech in listener.finish():
         router.hear(speech)
     await router.finish()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from slukh.assembly import build_parts
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings
+from slukh.config import AllSettings
 from slukh.session import run_call
 from slukh.telephony.wavfile import FileLine, Recording
 from slukh.types import CallStarted, Event, event_json
@@ -13,9 +13,7 @@ _PATIENCE_SECONDS = 600.0
 
 
 async def transcribe_recording(
-    flags: FeatureFlagSettings,
-    whisper: WhisperSettings,
-    settings: Settings,
+    given: AllSettings,
     recording: Recording,
     on_event: Callable[[Mapping[str, object]], None],
     *,
@@ -27,8 +25,9 @@ async def transcribe_recording(
         WeightsError, SttError: the recogniser cannot be started.
     """
     if not paced:  # utterances queue up in front of the recogniser: none of them is late
-        settings = settings.model_copy(update={"slukh_final_seconds": _PATIENCE_SECONDS})
-    parts = build_parts(flags, whisper, settings)
+        patient = {"slukh_final_seconds": _PATIENCE_SECONDS, "slukh_hedge_seconds": _PATIENCE_SECONDS}
+        given = given._replace(settings=given.settings.model_copy(update=patient))
+    parts = build_parts(given)
 
     def publish(event: Event) -> None:
         on_event(event_json(event))
@@ -40,6 +39,6 @@ async def transcribe_recording(
     )
     try:
         await parts.start()
-        await run_call(call, FileLine(recording, paced=paced), parts.listener(), parts.router(call, publish))
+        await run_call(FileLine(recording, paced=paced), parts.listener(), parts.router(call, publish))
     finally:
         await parts.aclose()

@@ -219,6 +219,7 @@ class AttemptEnded:
         purpose: why it was opened.
         outcome: how it ended; error classes of `errors.py` by their `error_type`.
         audio_samples: 8 kHz samples that left us.
+        replayed_samples: of those, what the caller had said before this Attempt was opened.
         reported_ms: the provider's own figure of billed audio, or None.
         first_result_seconds: first audio sent to first interim or final, or None.
         final_seconds: our endpoint to its final, or None when there was none.
@@ -232,10 +233,41 @@ class AttemptEnded:
     purpose: Purpose
     outcome: Outcome
     audio_samples: int
+    replayed_samples: int = 0
     reported_ms: int | None = None
     first_result_seconds: float | None = None
     final_seconds: float | None = None
     error: str | None = None
+
+
+SwitchReason = Outcome | Literal["breaker"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failover:
+    """Another provider hears the call now.
+
+    Attributes:
+        utterance_id: the first one it hears.
+        from_provider: who was given up.
+        to_provider: who took over.
+        reason: how the Attempt before it ended; `breaker` when none was made, because calls are kept away.
+        seconds: from the fault to the first result of the provider that took over; None when it gave none, or
+            when there was no fault.
+    """
+
+    utterance_id: int
+    from_provider: str
+    to_provider: str
+    reason: SwitchReason
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognisersDown:
+    """Every provider failed on an utterance; what stood as stable, if anything, is published in its place."""
+
+    utterance_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +283,7 @@ class FlagDecision:
 
 Event = (
     CallStarted | SpeechStarted | SpeechEnded | Dtmf | AudioGap | Transcript | ResultDropped
-    | AttemptEnded | FlagDecision | CallEnded
+    | AttemptEnded | Failover | RecognisersDown | FlagDecision | CallEnded
 )  # fmt: skip
 
 

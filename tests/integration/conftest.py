@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from slukh.testing.google_ears import PocketSphinxEars
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,3 +23,15 @@ def recorded_calls() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO RECORDED SPEECH at {folder}: set SLUKH_TEST_CALLS to test on human voices")
     return folder
+
+
+@pytest.fixture(scope="session")
+def pocketsphinx_ears() -> PocketSphinxEars:
+    """A second recogniser, whose models are not part of the project."""
+    folder = Path(os.environ.get("SLUKH_TEST_POCKETSPHINX", ROOT.parent / "shared" / "rigs" / "pocketsphinx"))
+    if not folder.is_dir():
+        pytest.skip(f"NO SECOND RECOGNISER at {folder}: set SLUKH_TEST_POCKETSPHINX for arms that differ")
+    try:
+        return PocketSphinxEars(folder)
+    except ImportError as error:
+        pytest.skip(f"NO SECOND RECOGNISER: pip install pocketsphinx ({error})")

@@ -23,8 +23,15 @@ from slukh.testing.whisper_server import FakeWhisperServer, Status
 from slukh.weights import weights_dir
 
 
+def whisper_alone() -> dict[str, str]:
+    """The environment without settings of this machine, and Whisper as the recogniser of all calls."""
+    ours = ("SLUKH_", "FF_", "WHISPER_", "GOOGLE_")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    return clean | {"FF_STT_PROVIDER": "whisper"}
+
+
 def slukh(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLUKH_", "FF_", "WHISPER_"))}
+    clean = whisper_alone()
     return subprocess.run(
         [sys.executable, "-m", "slukh", *map(str, arguments)],
         env=clean | environment,
@@ -89,7 +96,7 @@ def test_transcribe_tells_events_as_json_lines(speech: Path) -> None:
 @contextmanager
 def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
     media, http = free_port(), free_port()
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLUKH_", "FF_", "WHISPER_"))}
+    clean = whisper_alone()
     settings = {
         "SLUKH_AUDIOSOCKET_PORT": str(media),
         "SLUKH_HTTP_PORT": str(http),

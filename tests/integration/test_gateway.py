@@ -4,21 +4,24 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from slukh.assembly import Parts
 from slukh.callbook import CallBook, CallRecord
 from slukh.errors import SttStreamError
-from slukh.gateway import Admission, Gateway
-from slukh.stt.fake import Script
+from slukh.gateway import Admission, Gateway, WhenDown
+from slukh.routing.upstreams import Limits, Upstreams
+from slukh.stt.fake import FakeProvider, Script
+from slukh.telephony.base import MediaReceived, PeerHungUp
 from slukh.testing.calls import Caller
-from slukh.testing.numbered import numbered_speech, silence
+from slukh.testing.numbered import heard_words, numbered_speech, numbered_word, silence
 from slukh.testing.parts import fake_parts
-from slukh.types import AudioGap, CallEnded, CallEvent, CallStarted, Dtmf, Event, Transcript
+from slukh.types import AudioGap, CallEnded, CallEvent, CallStarted, Dtmf, Event, RecognisersDown, Transcript
 
 
 @dataclass
@@ -85,11 +88,16 @@ class House:
 
 @asynccontextmanager
 async def house(
-    scripts: Iterable[Script] = (), *, max_calls: int = 10, require_announced: bool = False
+    scripts: Iterable[Script] = (),
+    *,
+    max_calls: int = 10,
+    require_announced: bool = False,
+    when_down: WhenDown = "continue",
+    parts: Parts | None = None,
 ) -> AsyncIterator[House]:
     book, events, refused = CallBook(transcript_seconds=600), Events(), list[str]()
-    admission = Admission(max_calls=max_calls, require_announced=require_announced)
-    gateway = Gateway(fake_parts(scripts), book, (Broken(), events), admission, refused.append)
+    admission = Admission(max_calls=max_calls, require_announced=require_announced, when_down=when_down)
+    gateway = Gateway(parts or fake_parts(scripts), book, (Broken(), events), admission, refused.append)
     server = await asyncio.start_server(gateway.handle, "127.0.0.1", 0)
     try:
         yield House(gateway, book, events, refused, server.sockets[0].getsockname()[1])
@@ -245,6 +253,64 @@ async def test_a_drain_that_takes_too_long_gives_calls_back_to_the_dial_plan() -
         assert (await caller.until_closed()).endswith(b"\x00\x00\x00")  # "terminate": the dial plan goes on
         assert (await gateway.ended()).reason == "drained"
         assert gateway.events.finals(call_id) == [(1, "1 2")]
+
+
+DOWN = [Script(error=SttStreamError("fake", "down"))] * 4
+
+
+async def test_when_nobody_hears_a_caller_the_call_goes_on() -> None:
+    async with house(DOWN) as gateway, gateway.caller() as caller:
+        await caller.say(speech([1, 2]))
+        await gateway.events.until(lambda: gateway.events.of(RecognisersDown))
+        await caller.hang_up()
+        assert (await gateway.ended()).reason == "hangup"
+
+
+async def test_when_nobody_hears_a_caller_the_dial_plan_may_go_on() -> None:
+    async with house(DOWN, when_down="hangup") as gateway, gateway.caller() as caller:
+        await caller.say(speech([1, 2]))
+        assert (await gateway.ended()).reason == "gateway"
+        assert isinstance((await caller.hears(1000))[-1], PeerHungUp)
+
+
+async def test_when_nobody_hears_a_caller_a_recording_may_be_played() -> None:
+    prompt = numbered_word(42).tobytes()
+    async with house(DOWN, when_down=prompt) as gateway, gateway.caller() as caller:
+        await caller.say(speech([1, 2]))
+        await gateway.events.until(lambda: gateway.events.of(RecognisersDown))
+        caller.leave()
+        await gateway.ended()
+        heard = b"".join(e.linear16 for e in await caller.hears(1000) if isinstance(e, MediaReceived))
+        assert prompt in heard
+
+
+async def test_a_full_recogniser_gives_new_calls_to_its_backup_and_refuses_them_when_that_is_full_too() -> (
+    None
+):
+    fakes = {name: FakeProvider(heard_words, name=name) for name in ("whisper", "google")}
+    limits = Limits(capacity={"whisper": 1, "google": 1})
+    parts = replace(fake_parts(), upstreams=Upstreams(fakes, limits=limits))
+    async with house(parts=parts) as gateway, gateway.caller(), gateway.caller(), gateway.caller() as third:
+        await third.until_closed()
+        assert gateway.refused == ["full"]
+        assert gateway.gateway.refuse_reason() == "full"
+        began = [(e.provider, e.assigned_arm) for e in gateway.events.seen]
+        assert began == [("whisper", "whisper"), ("google", "whisper")]
+
+
+async def test_a_call_that_comes_back_keeps_its_recognisers() -> None:
+    call_id = str(uuid4())
+    async with house() as gateway:
+        async with gateway.caller(call_id) as caller:
+            await caller.say([silence(0.1)])
+            await gateway.until_live()
+            assignment = gateway.record(call_id).assignment
+            await caller.hang_up()
+        await gateway.ended()
+        async with gateway.caller(call_id) as caller:
+            await caller.say([silence(0.1)])
+            await gateway.until_live()
+            assert gateway.record(call_id).assignment == assignment
 
 
 async def test_twenty_calls_at_once_are_heard_each_for_itself() -> None:

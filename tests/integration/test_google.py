@@ -22,12 +22,12 @@ from slukh.errors import (
     SttStreamError,
     SttTimeoutError,
 )
-from slukh.stt.base import Hypothesis, Result, StreamConfig
+from slukh.stt.base import Hypothesis, Result, StreamConfig, SttStream
 from slukh.stt.google import GoogleProvider
 from slukh.stt.google_channel import GoogleLink
 from slukh.stt.google_errors import MASKED
 from slukh.stt.google_requests import GoogleModel
-from slukh.stt.google_stream import CHUNK_BYTES, GoogleStream
+from slukh.stt.google_wire import CHUNK_BYTES
 from slukh.testing.google import LocalGoogle
 from slukh.testing.google_limits import MAX_AUDIO_BYTES, GoogleLimits
 from slukh.testing.google_recognition import GoogleScript
@@ -64,7 +64,7 @@ async def google_and_provider(
         await provider.aclose()
 
 
-async def feed(stream: GoogleStream, pcm: bytes, *, pause: float = 0.0) -> None:
+async def feed(stream: SttStream, pcm: bytes, *, pause: float = 0.0) -> None:
     for at in range(0, len(pcm), 320):
         await stream.send(AudioChunk(pcm=pcm[at : at + 320]))
         if pause and at % CHUNK_BYTES == 0:
@@ -72,7 +72,7 @@ async def feed(stream: GoogleStream, pcm: bytes, *, pause: float = 0.0) -> None:
     await stream.end()
 
 
-async def read(stream: GoogleStream) -> list[Result]:
+async def read(stream: SttStream) -> list[Result]:
     return [result async for result in stream]
 
 

@@ -1,11 +1,12 @@
 """What every recogniser promises (stt/base.py), asked of each: a new one is one more entry in RECOGNISERS."""
 
 import asyncio
+import itertools
 import os
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from slukh.stt.fake import FakeProvider
 from slukh.stt.google import GoogleProvider
 from slukh.stt.google_channel import GoogleLink
 from slukh.stt.google_requests import GoogleModel
+from slukh.stt.google_sharing import SharingRules
 from slukh.stt.whisper.http import HttpDecoder
 from slukh.stt.whisper.local import LocalDecoder
 from slukh.stt.whisper.provider import WhisperProvider
 from slukh.testing.google import LocalGoogle
+from slukh.testing.google_recognition import GoogleScript
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.whisper_server import FakeWhisperServer, Says
 from slukh.types import AudioChunk
@@ -79,11 +82,30 @@ async def google() -> AsyncIterator[Subject]:
         await provider.aclose()
 
 
+class OneCall(GoogleProvider):
+    """All its utterances are of one call."""
+
+    async def open(self, config: StreamConfig) -> SttStream:
+        return await super().open(replace(config, call_id="call"))
+
+
+@asynccontextmanager
+async def google_for_a_call() -> AsyncIterator[Subject]:
+    scripts = itertools.repeat(GoogleScript(endpoint_seconds=0.5))
+    async with LocalGoogle(heard_words, scripts) as local_google:
+        link = GoogleLink(endpoint=local_google.endpoint)
+        provider = OneCall(GoogleModel(project_id="test"), link, sharing=SharingRules())
+        await provider.start()
+        yield Subject(provider, numbered_speech([1, 2, 3, 4]).tobytes(), "1 2 3 4")
+        await provider.aclose()
+
+
 RECOGNISERS: dict[str, Callable[[], AbstractAsyncContextManager[Subject]]] = {
     "fake": fake,
     "whisper server": server,
     "local whisper": local,
     "google": google,
+    "google for a call": google_for_a_call,
 }
 
 

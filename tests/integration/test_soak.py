@@ -17,6 +17,7 @@ from slukh.audio import samples_from_linear16
 from slukh.errors import WeightsError
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.health import stored_clips
+from slukh.routing.upstreams import Upstreams
 from slukh.stt.fake import FakeProvider
 from slukh.stt.whisper.decoding import DecodeRequest
 from slukh.stt.whisper.local import LocalDecoder
@@ -65,7 +66,7 @@ async def left_behind(gateway: LoopbackGateway, sink: Calls, calls: int) -> dict
 async def test_sixty_calls_leave_no_file_task_thread_record_object_or_series_behind(tmp_path: Path) -> None:
     sink, fake = Calls(), FakeProvider(heard_words)
     speech = [silence(0.3), numbered_speech([1, 2]), silence(0.7), numbered_speech([3]), silence(0.7)]
-    parts = replace(fake_parts(), providers={"fake": fake})
+    parts = replace(fake_parts(), upstreams=Upstreams({"fake": fake}))
 
     def minute() -> float:
         return 60.0 * sink.outcomes.total()
@@ -100,7 +101,7 @@ async def test_a_child_killed_three_times_over_one_utterance_ends_no_call_and_lo
     sink, decoder = Calls(), SabotagedDecoder(LocalDecoder(model), when)
     patient = AttemptPolicy(final_seconds=30.0, give_up_seconds=60.0)
     parts = fake_parts(policy=patient, language_code=clip.language_code)
-    parts = replace(parts, providers={"whisper": WhisperProvider(decoder, model="base")})
+    parts = replace(parts, upstreams=Upstreams({"whisper": WhisperProvider(decoder, model="base")}))
     async with asyncio.timeout(90), loopback_gateway(parts, tmp_path, [sink]) as gateway:
         await call(gateway, sink, speech)
         before = await left_behind(gateway, sink, 1)

@@ -1,6 +1,8 @@
 """The house keeps its shape: who may import whom, and which names are public."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,10 +26,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "routing": {"stt", "speech"},
     "cost": set(),
     "experiment": set(),
-    "monitoring": {"cost"},  # the closed set of usage stages
-    "config": {"stt"},  # the languages
-    "session": {"routing", "speech", "telephony"},
-    "callbook": {"telephony"},  # the call's clock, kept for its next leg
+    "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
+    "config": {"routing", "stt"},  # what a flag may be, and the languages
+    "session": {"routing", "speech", "stt", "telephony"},
+    "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
     "assembly": {"config", "routing", "speech", "stt", "weights"},
     "gateway": {"assembly", "callbook", "routing", "session", "telephony"},
@@ -35,9 +37,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"assembly", "audio", "config", "routing", "speech", "stt"},
     "caller": {"telephony"},
     "terminal": set(),
-    "doctor": {"assembly", "config", "cost", "experiment", "routing", "weights"},
+    "doctor": {"assembly", "config", "cost", "experiment", "routing", "stt", "weights"},
     "server": {
         "assembly",
+        "audio",
         "callbook",
         "config",
         "cost",
@@ -45,12 +48,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "gateway",
         "monitoring",
         "routing",
+        "telephony",
         "web",
     },
     "testing": {
+        "__init__",
         "assembly",
         "audio",
         "callbook",
+        "config",
         "cost",
         "gateway",
         "monitoring",
@@ -60,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "speech",
         "stt",
         "telephony",
+        "web",
     },
     "cli": {
         "__init__",
@@ -71,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "server",
         "telephony",
         "terminal",
+        "testing",
         "transcribe",
         "weights",
     },
@@ -88,13 +96,15 @@ ONLY_IN = {
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
     "openfeature": {"routing/flag_provider.py"},
+    "websockets": {"telephony/asterisk_websocket.py", "testing/websocket_calls.py"},
 }
 
 SANS_IO = (
     "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py", "routing/attempts.py",
     "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
-    "routing/breaker_store.py", "routing/reconnects.py",
-    "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py", "cost/meter.py",
+    "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
+    "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
+    "cost/meter.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
 )  # fmt: skip
 
@@ -104,9 +114,9 @@ PUBLIC = {
     "engine.py": "EngineTranscript STTEngine",
     "stt/base.py": "Capabilities Hypothesis Rejection Result StreamConfig SttProvider SttStream",
     "types.py": "AttemptEnded AudioChunk AudioGap CallEnded CallEvent CallStarted DROP_REASONS DropReason "
-    "Dtmf "
-    "Event FlagDecision OUTCOMES Outcome PURPOSES Purpose ResultDropped SAMPLE_RATE_HERTZ SpeechEnded "
-    "SpeechStarted Transcript UNITS Unit Usage Word event_json event_name samples_from_ms seconds",
+    "Dtmf Event event_json event_name Failover FlagDecision Outcome OUTCOMES Purpose PURPOSES "
+    "RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded "
+    "SpeechStarted SwitchReason Transcript Unit UNITS Usage Word",
     "errors.py": "AudioFileError ErrorType LedgerError REFUSAL_REASONS RefusalReason STT_ERRORS ServiceError "
     "SettingsError SlukhError SttAuthenticationError SttConnectError SttError SttOverloadedError "
     "SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError UserError WeightsError",
@@ -154,7 +164,14 @@ def test_a_core_does_no_input_or_output(path: str) -> None:
 
 def test_nothing_that_ships_imports_the_tests_own_tools() -> None:
     users = {path.parts[0] for path in FILES if any(n.startswith("slukh.testing") for n in imported(path))}
-    assert users <= {"testing"}
+    assert users <= {"testing", "cli.py"}  # its benches
+
+
+def test_what_is_an_extra_is_imported_only_when_it_is_wanted() -> None:
+    extras = "grpc", "google", "ctranslate2", "faster_whisper"
+    code = f"import sys, slukh.cli, slukh.server; print({{*sys.modules}} & {{*{extras}}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def defined(path: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The calls a gateway knows, on a clock that is a number."""
 
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 
@@ -84,6 +85,19 @@ def test_a_record_tells_the_call(book: CallBook) -> None:
         "withheld_seconds": 8.0,
     }
     assert [final.text for final in record.finals] == ["добрий день"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_done"), [("hangup", True), ("gateway", True), ("drained", False), ("error", False)]
+)
+def test_a_call_that_was_given_back_to_the_dial_plan_is_not_done(
+    book: CallBook, reason: Literal["hangup", "gateway", "drained", "error"], *, is_done: bool
+) -> None:
+    book.attach(CALL)
+    tell(book, CallEnded(position=0, reason=reason))
+    record = book.get("c1")
+    assert record is not None
+    assert record.is_done is is_done
 
 
 def test_a_transcript_leaves_memory_after_its_time(book: CallBook, clock: Clock) -> None:

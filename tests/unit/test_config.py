@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from slukh.config import FeatureFlagSettings, Settings, WhisperSettings, load, reference
+from slukh.config import GROUPS, GoogleSettings, Settings, WhisperSettings, load, reference
 from slukh.errors import SettingsError
 
 
@@ -23,12 +23,12 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
 
 
 def load_all() -> None:
-    for group in (FeatureFlagSettings, WhisperSettings, Settings):
+    for group in GROUPS:
         load(group)
 
 
 def test_an_unknown_provider_is_refused_with_the_allowed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "'whisper'" in refusal(monkeypatch, FF_STT_PROVIDER="gogle")
+    assert "allowed: google, whisper" in refusal(monkeypatch, FF_STT_PROVIDER="gogle")
 
 
 @pytest.mark.parametrize("percent", ["101", "-1", "ten", "10.5"])
@@ -37,7 +37,14 @@ def test_a_rollout_that_is_no_percentage_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_percentage_beside_a_provider_with_all_calls_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "must be unset" in refusal(monkeypatch, FF_WHISPER_ROLLOUT_PERCENT="10")
+    assert "unset the rollout" in refusal(
+        monkeypatch, FF_STT_PROVIDER="whisper", FF_WHISPER_ROLLOUT_PERCENT="10"
+    )
+
+
+def test_flags_stand_in_a_file_or_in_variables_and_not_in_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = refusal(monkeypatch, SLUKH_FLAG_FILE="flags.json", FF_WHISPER_KILL="true")
+    assert "unset FF_WHISPER_KILL" in sentence
 
 
 @pytest.mark.parametrize("name", ["SLUKH_LANGUAGE", "SLUKH_ALTERNATIVE_LANGUAGES"])
@@ -49,12 +56,58 @@ def test_an_unknown_language_is_refused_with_the_allowed_ones(
     assert "uk-UA" in sentence
 
 
-def test_a_misspelt_setting_is_refused_with_the_one_it_resembles(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "SLUKH_ENDPOINT_MS" in refusal(monkeypatch, SLUKH_ENDPIONT_MS="400")
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("SLUKH_ENDPIONT_MS", "SLUKH_ENDPOINT_MS"),
+        ("FF_STT_PROVIDR", "FF_STT_PROVIDER"),
+        ("GOOGLE_STT_PROJECT", "GOOGLE_STT_PROJECT_ID"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_one_it_resembles(
+    monkeypatch: pytest.MonkeyPatch, wrong: str, meant: str
+) -> None:
+    assert f"did you mean {meant}?" in refusal(monkeypatch, **{wrong: "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GOOGLE_STT_LOCATION", "eu.evil.example/"),
+        ("GOOGLE_STT_STREAM", "both"),
+        ("GOOGLE_STT_BOOST", "21"),
+        ("GOOGLE_STT_BOOST", "much"),
+    ],
+)
+def test_what_google_cannot_be_asked_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    assert name in refusal(monkeypatch, **{name: value})
+
+
+@pytest.mark.parametrize(("name", "configured"), [("PROJECT_ID", True), ("ENDPOINT", True), ("MODEL", False)])
+def test_google_is_configured_by_a_project_or_an_endpoint(
+    monkeypatch: pytest.MonkeyPatch, name: str, configured: bool
+) -> None:
+    monkeypatch.setenv(f"GOOGLE_STT_{name}", "x")
+    assert load(GoogleSettings).is_configured is configured
 
 
 def test_an_open_port_without_a_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "SLUKH_API_TOKEN" in refusal(monkeypatch, SLUKH_HTTP_HOST="0.0.0.0")
+
+
+def test_an_open_websocket_without_a_password_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = refusal(monkeypatch, SLUKH_WEBSOCKET_HOST="0.0.0.0", SLUKH_WEBSOCKET_PORT="9093")
+    assert "SLUKH_WEBSOCKET_PASSWORD" in sentence
+
+
+def test_a_websocket_with_a_password_or_on_loopback_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUKH_WEBSOCKET_PORT", "9093")
+    load_all()
+    monkeypatch.setenv("SLUKH_WEBSOCKET_HOST", "10.0.0.1")
+    monkeypatch.setenv("SLUKH_WEBSOCKET_PASSWORD", "secret")
+    load_all()
 
 
 def test_an_open_port_with_a_token_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ class ScriptedDecoder:
         self.cancelled: list[DecodeRequest] = []
         self._futures: list[asyncio.Future[Decoding]] = []
         self._asked = asyncio.Condition()
+        self.queue_age_seconds = 0.0
 
     async def start(self) -> None:
         pass

@@ -19,7 +19,18 @@ from prometheus_client.metrics_core import Metric
 
 from slukh.cost.meter import USAGE_STAGES, CallTallies, UsageStage
 from slukh.errors import REFUSAL_REASONS, ErrorType
-from slukh.types import DROP_REASONS, OUTCOMES, AttemptEnded, AudioGap, CallEvent, ResultDropped, seconds
+from slukh.routing.breaker_store import Standing
+from slukh.types import (
+    DROP_REASONS,
+    OUTCOMES,
+    AttemptEnded,
+    AudioGap,
+    CallEvent,
+    Failover,
+    RecognisersDown,
+    ResultDropped,
+    seconds,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +40,8 @@ REFERENCES = ("canary",)
 _ERROR_TYPES: tuple[str, ...] = get_args(ErrorType)
 _END_REASONS = ("hangup", "gateway", "detached", "drained", "error")
 _GAP_REASONS = ("idle", "stale", "detached")
+_HEDGE_WINNERS = {"published": "hedge", "superseded": "first"}
+_BREAKER_STATES = {"closed": 0, "recovering": 1, "half_open": 2, "open": 3}
 _SERVING = ("serve", "retry", "hedge")
 
 # A final within 0.8 s of the endpoint keeps a conversation going; our own deadline is some seconds.
@@ -108,6 +121,47 @@ DECLARATIONS: tuple[Declaration, ...] = (
         help="Finals that the guard against invented text kept back.",
         labels={"provider": "providers", "reason": "drop reasons"},
     ),
+    Declaration(
+        name="stt_failovers_total", kind="counter", unit="switches",
+        help="Utterances or calls that went to another provider, by why the one before was left; `breaker`: "
+        "calls are kept away from it.",
+        labels={"from_provider": "providers", "to_provider": "providers", "reason": "switch reasons"},
+    ),
+    Declaration(
+        name="stt_failover_seconds", kind="histogram", unit="seconds",
+        help="From the fault of one provider to the first result of the next one.",
+    ),
+    Declaration(
+        name="stt_replayed_seconds_total", kind="counter", unit="seconds",
+        help="Audio that a later Attempt of an utterance was sent of what had been said before it.",
+        labels={"provider": "providers"},
+    ),
+    Declaration(
+        name="stt_hedges_total", kind="counter", unit="hedges",
+        help="Second Attempts beside a late one, by which of the two gave the final.",
+        labels={"winner": "hedge winners"},
+    ),
+    Declaration(
+        name="stt_breaker_state", kind="gauge", unit="state",
+        help="Whether calls go to a provider: 0 closed (they do), 1 recovering (a share does), 2 half-open "
+        "(only probes), 3 open (nothing does).",
+        labels={"provider": "providers"},
+    ),
+    Declaration(
+        name="stt_permanent_error", kind="gauge", unit="flag",
+        help="1 while a provider is kept away for an error that only an operator can mend: a wrong key, an "
+        "unknown model.",
+        labels={"provider": "providers"},
+    ),
+    Declaration(
+        name="stt_stalls_total", kind="counter", unit="attempts",
+        help="Attempts given up because voice went in and no word came out.",
+        labels={"provider": "providers"},
+    ),
+    Declaration(
+        name="stt_recognisers_down_total", kind="counter", unit="utterances",
+        help="Utterances on which every provider failed.",
+    ),
     Declaration(name="calls_active", kind="gauge", unit="calls", help="Calls on the line now."),
     Declaration(
         name="calls_total", kind="counter", unit="calls",
@@ -141,6 +195,8 @@ _FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "outcomes": OUTCOMES,
     "references": REFERENCES,
     "refusals": REFUSAL_REASONS,
+    "switch reasons": (*OUTCOMES, "breaker"),
+    "hedge winners": ("first", "hedge", "neither"),
     "drop reasons": DROP_REASONS,
     "end reasons": _END_REASONS,
     "gap reasons": _GAP_REASONS,
@@ -214,6 +270,12 @@ class Metrics:
         """Something went wrong with usage."""
         self._add("usage_errors_total", 1, stage=stage)
 
+    def breaker(self, provider: str, standing: Standing) -> None:
+        """A provider's breaker has another state."""
+        self._set("stt_breaker_state", _BREAKER_STATES[standing.state], provider=provider)
+        is_permanent = standing.is_permanent and standing.state != "closed"
+        self._set("stt_permanent_error", float(is_permanent), provider=provider)
+
     def render(self) -> tuple[bytes, str]:
         """The page for `/metrics` and its content type."""
         return generate_latest(_WithoutCreated(self._registry)), CONTENT_TYPE_PLAIN_0_0_4
@@ -224,6 +286,10 @@ class Metrics:
                 self._count_attempt(event.assigned_arm, ended)
             case ResultDropped(provider=provider, reason=reason):
                 self._add("stt_results_dropped_total", 1, provider=provider, reason=reason)
+            case Failover() as switch:
+                self._count_failover(switch)
+            case RecognisersDown():
+                self._add("stt_recognisers_down_total", 1)
             case AudioGap(start=start, end=end, reason=reason):
                 self._add("audio_gap_seconds_total", seconds(end - start), reason=reason)
         facts = self._tallies.add(event)
@@ -236,10 +302,26 @@ class Metrics:
             self._add("stt_audio_heard_seconds_total", facts.heard_ms / 1000)
             self._add("stt_audio_withheld_seconds_total", facts.withheld_ms / 1000)
 
+    def _count_failover(self, switch: Failover) -> None:
+        self._add(
+            "stt_failovers_total",
+            1,
+            from_provider=switch.from_provider,
+            to_provider=switch.to_provider,
+            reason=switch.reason,
+        )
+        if switch.seconds is not None:
+            self._time("stt_failover_seconds", switch.seconds)
+
     def _count_attempt(self, assigned: str, ended: AttemptEnded) -> None:
         provider, outcome = ended.provider, ended.outcome
         self._add("stt_provider_requests_total", 1, assigned=assigned, provider=provider, outcome=outcome)
         self._add("stt_audio_sent_seconds_total", seconds(ended.audio_samples), provider=provider)
+        self._add("stt_replayed_seconds_total", seconds(ended.replayed_samples), provider=provider)
+        if ended.purpose == "hedge":
+            self._add("stt_hedges_total", 1, winner=_HEDGE_WINNERS.get(outcome, "neither"))
+        if outcome == "stalled":
+            self._add("stt_stalls_total", 1, provider=provider)
         is_whisper = provider.startswith("whisper")
         if is_whisper and (outcome in _ERROR_TYPES or outcome == "stalled"):
             # A stall is a deadline of ours that passed; the label's set is that of `errors.py`.

@@ -3,7 +3,8 @@
 An utterance is published once, whole, from exactly one Attempt, so nothing is lost or doubled by
 construction and no text is ever stitched. An Attempt that fails is followed by another one, on the next
 provider where there is one, and gets the utterance's audio from its first sample. A final that is late gets
-a hedge beside it, where there is a backup. When nothing is left, the last stable interim is published.
+a hedge beside it, and an empty one for a second of voice is asked for again, where there is a backup. When
+nothing is left, the last stable interim is published.
 
     what is waited for                  deadline, from                        holds for
     the stream to open                  connect_seconds, its opening          every provider
@@ -16,7 +17,7 @@ The shell calls what happened (`start`, `opened`, `sent`, `result`, `failed`, `e
 carries out the `Action`s it gets back, and calls `tick` no later than `next_deadline`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from slukh.errors import SttError, SttStreamError, SttTimeoutError
@@ -33,8 +34,8 @@ class AttemptPolicy:
         send_seconds: for one chunk to be taken.
         stall_seconds: of voice without a result, from a provider that gives interims.
         final_seconds: for the final, from our endpoint (or from the opening of a later Attempt).
-        hedge_seconds: from our endpoint to a second Attempt beside the first; None never hedges.
         give_up_seconds: after our endpoint, whatever is still being tried.
+        doubt_seconds: of voice; an empty final for that much is not believed before a backup was asked too.
         max_attempts: for one utterance.
         retry_seconds: wait before the same provider is tried a second time again; doubles.
     """
@@ -43,8 +44,8 @@ class AttemptPolicy:
     send_seconds: float = 1.5
     stall_seconds: float = 2.5
     final_seconds: float = 8.0
-    hedge_seconds: float | None = None
     give_up_seconds: float = 20.0
+    doubt_seconds: float = 1.0
     max_attempts: int = 4
     retry_seconds: float = 0.25
 
@@ -56,10 +57,12 @@ class Candidate:
     Attributes:
         name: registry name.
         gives_interims: it speaks while the caller speaks, so its silence means something.
+        hedge_seconds: from our endpoint to a second Attempt beside its own; None never hedges.
     """
 
     name: str
     gives_interims: bool = False
+    hedge_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,7 @@ class _Running:
     send_began_at: float | None = None
     quiet_since: float
     quiet_voice: float = 0.0  # seconds of voice it took since it last said something
+    voice: float = 0.0  # all of it
 
 
 class UtteranceAttempts:
@@ -118,11 +122,23 @@ class UtteranceAttempts:
         candidates: the first one first; later ones are its backups.
         language_code: of an empty final when no engine answered.
         policy: deadlines.
+        may_open: whether a provider may be connected to at that moment; asked before every `Open`.
+        delay: seconds before a provider is tried again, after so many Attempts; None is the policy's.
     """
 
-    def __init__(self, *, candidates: Sequence[Candidate], language_code: str, policy: AttemptPolicy) -> None:
+    def __init__(
+        self,
+        *,
+        candidates: Sequence[Candidate],
+        language_code: str,
+        policy: AttemptPolicy,
+        may_open: Callable[[str, float], bool] = lambda _name, _now: True,
+        delay: Callable[[str, int], float | None] = lambda _name, _count: None,
+    ) -> None:
         self._candidates = list(candidates)
         self._policy = policy
+        self._may_open = may_open
+        self._delay = delay
         self._running: dict[int, _Running] = {}
         self._count = 0
         self._retry_at: float | None = None
@@ -162,6 +178,7 @@ class UtteranceAttempts:
             return []
         running.send_began_at = None
         running.quiet_voice += voice_seconds
+        running.voice += voice_seconds
         stall = self._policy.stall_seconds
         # Time as well as voice: a replay brings seconds of voice in an instant.
         is_stalled = running.quiet_voice >= stall and now - running.quiet_since >= stall
@@ -183,8 +200,10 @@ class UtteranceAttempts:
         if hypothesis.text:
             return [Close(attempt=attempt, outcome="published"), *self._publish(attempt, hypothesis)]
         closed: list[Action] = [Close(attempt=attempt, outcome="empty")]
+        if not self._running and running.voice >= self._policy.doubt_seconds:
+            closed += self._doubt(running, now)
         if self._running:
-            self._empty_final = (attempt, hypothesis)
+            self._empty_final = self._empty_final or (attempt, hypothesis)
             return closed
         return closed + self._publish(attempt, hypothesis)
 
@@ -211,7 +230,7 @@ class UtteranceAttempts:
             return self.abandon("timeout")
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
-            return self._open(now, "retry")
+            return self._open(now, "retry" if self._count else "serve")
         for running in tuple(self._running.values()):
             deadline = self._deadline(running)
             if deadline is not None and now >= deadline:
@@ -221,7 +240,7 @@ class UtteranceAttempts:
             self._is_hedged = True
             (lead,) = self._running.values()
             self._put_last(lead.candidate)
-            return self._open(now, "hedge")
+            return self._open(now, "hedge", besides=lead.candidate)
         return []
 
     def abandon(self, outcome: Outcome) -> list[Action]:
@@ -238,12 +257,14 @@ class UtteranceAttempts:
     @property
     def _hedge_at(self) -> float | None:
         """A hedge is for the one Attempt that is late, and wants another provider."""
-        wait = self._policy.hedge_seconds
-        if wait is None or self._endpoint_at is None or self._is_hedged or len(self._running) != 1:
+        if self._endpoint_at is None or self._is_hedged or len(self._running) != 1:
             return None
         if len(self._candidates) == 1 or self._count >= self._policy.max_attempts:
             return None
         (running,) = self._running.values()
+        wait = running.candidate.hedge_seconds
+        if wait is None:
+            return None
         return max(self._endpoint_at, running.opened_at) + wait
 
     def _deadline(self, running: _Running) -> float | None:
@@ -281,16 +302,41 @@ class UtteranceAttempts:
             return actions + self._salvage()
         if self._count == 1 or self._candidates[0] != running.candidate:
             return actions + self._open(now, "retry")
-        self._retry_at = now + self._policy.retry_seconds * 2 ** (self._count - 2)
+        self._retry_at = now + self._pause(running.candidate)
         return actions
+
+    def _pause(self, candidate: Candidate) -> float:
+        """Before that one is tried again."""
+        count = max(self._count, 2)
+        delay = self._delay(candidate.name, count)
+        return self._policy.retry_seconds * 2.0 ** (count - 2) if delay is None else delay
+
+    def _doubt(self, running: _Running, now: float) -> list[Action]:
+        """So much voice without a word: ask another provider, where there is one that was not asked yet."""
+        if self._empty_final is not None or self._count >= self._policy.max_attempts:
+            return []
+        self._put_last(running.candidate)
+        return self._open(now, "retry", besides=running.candidate)
 
     def _put_last(self, candidate: Candidate) -> None:
         self._candidates.remove(candidate)
         self._candidates.append(candidate)
 
-    def _open(self, now: float, purpose: Purpose) -> list[Action]:
+    def _open(self, now: float, purpose: Purpose, *, besides: Candidate | None = None) -> list[Action]:
+        """The first candidate that may be connected to; with none, once more later, or what there is.
+
+        Nothing is lost when one besides another's Attempt cannot be had: then there is none.
+        """
+        others = [candidate for candidate in self._candidates if candidate != besides]
+        candidate = next((c for c in others if self._may_open(c.name, now)), None)
+        if candidate is None:
+            if besides is not None:
+                return []
+            if self._endpoint_at is not None:
+                return self._salvage()
+            self._retry_at = now + self._pause(others[0])
+            return []
         self._count += 1
-        candidate = self._candidates[0]
         self._running[self._count] = _Running(
             number=self._count, candidate=candidate, opened_at=now, quiet_since=now
         )

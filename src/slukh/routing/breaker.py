@@ -119,7 +119,7 @@ class Breaker:
     @property
     def is_failing(self) -> bool:
         """Whether reconnects to it are to be spread and capped."""
-        return self._bad_run > 0 or self.state in ("open", "half_open")
+        return self.state in ("open", "half_open")
 
     @property
     def next_probe_at(self) -> float | None:

@@ -2,10 +2,12 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from slukh.errors import SettingsError
 from slukh.routing.flag_values import CallerHash, flags_from_json
+from slukh.routing.flags import Flags
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ class FlagFile:
     Args:
         path: the JSON file.
         caller_hash: keyed hash of a number, the one that announced calls get.
+        accept: raises SettingsError for flags that this process could not follow.
 
     Attributes:
         flags: the values in force.
@@ -32,12 +35,16 @@ class FlagFile:
         SettingsError: at construction only: there is no last good value yet.
     """
 
-    def __init__(self, path: Path, *, caller_hash: CallerHash) -> None:
+    def __init__(
+        self, path: Path, *, caller_hash: CallerHash, accept: Callable[[Flags], None] = lambda _flags: None
+    ) -> None:
         self._path = path
         self._caller_hash = caller_hash
+        self._accept = accept
         data = self._read()
         self._seen = hashlib.sha256(data).digest()
         self.flags = flags_from_json(data, caller_hash=caller_hash)
+        accept(self.flags)
         self.last_error: str | None = None
         self.refusals = 0
 
@@ -56,6 +63,7 @@ class FlagFile:
                     f"flag version {fresh.number} is older than {self.flags.number}, which is in force",
                     remedy="raise it if these flags are meant",
                 )
+            self._accept(fresh)
         except SettingsError as error:
             return self._refuse(seen, error)
         is_other = fresh.version != self.flags.version

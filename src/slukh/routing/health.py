@@ -1,15 +1,17 @@
 """Stored clips with known words: does a recogniser work, and how well does it hear today?"""
 
 import asyncio
-import time
+import itertools
+import re
 import wave
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from slukh.errors import SttError, SttTimeoutError
+from slukh.routing.upstreams import Upstreams
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
-from slukh.types import AudioChunk
+from slukh.types import AudioChunk, Outcome
 
 _CHUNK_BYTES = 1600  # 100 ms
 _CLIP_SECONDS = 30.0
@@ -70,12 +72,12 @@ async def hear_clip(provider: SttProvider, clip: Clip, *, timeout_seconds: float
             for at in range(0, len(clip.pcm), _CHUNK_BYTES):
                 await stream.send(AudioChunk(pcm=clip.pcm[at : at + _CHUNK_BYTES]))
             await stream.end()
-            ended_at = time.monotonic()
+            ended_at = asyncio.get_running_loop().time()
             text = ""
             async for result in stream:
                 if isinstance(result, Hypothesis) and result.is_final:
                     text = result.text
-            return Heard(clip=clip, text=text, final_seconds=time.monotonic() - ended_at)
+            return Heard(clip=clip, text=text, final_seconds=asyncio.get_running_loop().time() - ended_at)
         finally:
             await stream.close()
 
@@ -134,3 +136,49 @@ class Canaries:
                 continue
             self.failing[name] = str(error)
             self._on_failed(name, error)
+
+
+class Probes:
+    """Asks recognisers that calls are kept away from whether they hear again, with stored clips, in turn.
+
+    A caller's audio is never what tries them.
+
+    Args:
+        upstreams: whose breakers say when.
+        clips: what is played; by default the stored ones.
+    """
+
+    LOOK_SECONDS = 0.25
+
+    def __init__(self, upstreams: Upstreams, clips: Sequence[Clip] | None = None) -> None:
+        self._upstreams = upstreams
+        self._clips = itertools.cycle(stored_clips() if clips is None else clips)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as probes:
+            while True:
+                for name in self._upstreams.providers:
+                    now = asyncio.get_running_loop().time()
+                    if self._upstreams.begin_probe(name, now):
+                        probes.create_task(self._probe(name, now))
+                await asyncio.sleep(self.LOOK_SECONDS)
+
+    async def _probe(self, name: str, began: float) -> None:
+        clip = next(self._clips)
+        seconds = self._upstreams.limits.breaker.probe_seconds
+        outcome: Outcome
+        try:
+            heard = await hear_clip(self._upstreams.providers[name], clip, timeout_seconds=seconds)
+            outcome = "published" if _has_its_words(heard) else "empty"
+        except TimeoutError:
+            outcome = "timeout"
+        except SttError as error:
+            outcome = error.error_type
+        self._upstreams.end_probe(name, began, outcome, asyncio.get_running_loop().time())
+
+
+def _has_its_words(heard: Heard) -> bool:
+    """A third of a clip's words: far more than chance, and less than a weak model gives."""
+    said = set(re.findall(r"\w+", heard.clip.text.casefold()))
+    return 3 * len(said & set(re.findall(r"\w+", heard.text.casefold()))) >= len(said)

@@ -48,6 +48,8 @@ class StreamConfig:
         language_prior: BCP-47 -> probability, from the call so far; empty when there is no choice.
         interim_results: whether anybody wants interims.
         phrase_hints: words to expect.
+        call_id: whose utterance; empty when it belongs to no call. For what an engine keeps from one
+            utterance to the next.
     """
 
     language_code: str
@@ -55,6 +57,7 @@ class StreamConfig:
     language_prior: Mapping[str, float] = field(default_factory=dict)
     interim_results: bool = True
     phrase_hints: tuple[str, ...] = ()
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,9 @@ class SttProvider(Protocol):
 
     async def open(self, config: StreamConfig) -> SttStream:
         """A stream for one utterance. Raises SttError."""
+
+    def backlog_seconds(self) -> float:
+        """How long the oldest request has waited for its turn; 0.0 where requests do not queue."""
 
     async def aclose(self) -> None:
         """Give everything back; open streams fail. Idempotent."""

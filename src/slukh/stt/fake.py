@@ -44,6 +44,10 @@ class FakeProvider:
         scripts: one for each stream in the order they are opened; then everything works.
         name: registry name.
         interim_results: whether it speaks while the caller speaks.
+
+    Attributes:
+        heard: the audio of every stream that was ended.
+        backlog: what it gives as its backlog, in seconds.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class FakeProvider:
             max_seconds=float("inf"),
         )
         self.heard: list[bytes] = []
+        self.backlog = 0.0
         self._hear = hear
         self._scripts = scripts if scripts is not None else repeat(WORKS)
 
@@ -84,6 +89,10 @@ class FakeProvider:
             raise script.open_error
         interims = self.capabilities.interim_results and config.interim_results
         return FakeStream(self, script, config.language_code, self._hear, interims=interims)
+
+    def backlog_seconds(self) -> float:
+        """As it was set."""
+        return self.backlog
 
     async def aclose(self) -> None:
         """Nothing to give back."""
@@ -141,6 +150,10 @@ class FakeStream:
             yield result
             if isinstance(result, Hypothesis) and result.is_final:
                 return
+
+    def fail(self, error: SttError) -> None:
+        """Break now, whatever the script says."""
+        self._results.put_nowait(error)
 
     async def close(self) -> None:
         """Whoever still listens hears the end."""

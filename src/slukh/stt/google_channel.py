@@ -120,7 +120,12 @@ async def open_lanes(provider: str, host: str, link: GoogleLink) -> list[Lane]:
             await asyncio.gather(*(lane.channel.channel_ready() for lane in lanes))
     except TimeoutError as error:
         await close_lanes(lanes)
-        detail = f"no connection to {host} in {link.open_seconds:g} s: is the network up?"
+        doubt = (
+            "is a local Google running there?"
+            if link.endpoint
+            else "is the network up, and GOOGLE_STT_LOCATION spelt right?"
+        )
+        detail = f"no connection to {host} in {link.open_seconds:g} s: {doubt}"
         raise SttConnectError(provider, detail) from error
     return lanes
 
@@ -141,11 +146,11 @@ async def _credentials(provider: str, deadline_seconds: float) -> Credentials:
     try:
         async with asyncio.timeout(deadline_seconds):
             return await asyncio.to_thread(find)
-    except GoogleAuthError as error:
-        raise error_from_credentials(provider, error) from error
     except TimeoutError as error:
         detail = f"no token for Google in {deadline_seconds:g} s: is the network up?"
         raise SttConnectError(provider, detail) from error
+    except (GoogleAuthError, OSError) as error:
+        raise error_from_credentials(provider, error) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -89,15 +89,20 @@ def error_from_status(provider: str, code: str, details: str, *, is_open: bool) 
     return kind(provider, sentence)
 
 
-def error_from_credentials(provider: str, error: GoogleAuthError) -> SttError:
-    """The error that google-auth's refusal means, its remedy in the sentence.
+def error_from_credentials(provider: str, error: GoogleAuthError | OSError) -> SttError:
+    """The error that google-auth's refusal, or an unreadable key file, means, its remedy in the sentence.
 
     Args:
         provider: registry name.
         error: what google-auth raised; its own words may hold parts of a key file and are not quoted.
     """
     if isinstance(error, DefaultCredentialsError):
-        return SttAuthenticationError(provider, f"no application credentials: {_CREDENTIALS}")
+        return SttAuthenticationError(provider, f"no usable application credentials: {_CREDENTIALS}")
+    if isinstance(error, OSError):
+        reason = error.strerror or "no reason given"
+        return SttAuthenticationError(
+            provider, f"the application credentials cannot be read ({reason}): {_CREDENTIALS}"
+        )
     if isinstance(error, TransportError) or (isinstance(error, RefreshError) and error.retryable):
         return SttConnectError(provider, "Google's token server does not answer: is the network up?")
     return SttAuthenticationError(provider, f"Google refused the application credentials: {_CREDENTIALS}")

@@ -21,6 +21,7 @@ from slukh.types import SAMPLE_RATE_HERTZ, Word
 
 # Google says 0.9 of the part of an interim that it expects to keep and 0.01 of the rest.
 _LIKELY_TO_STAY = 0.8
+_ZERO = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +111,36 @@ class GoogleHearing:
 
     Args:
         config: what it was asked.
+        starts_at: where the utterance starts in the stream; what ends before is of another.
+        billed: what the stream had been billed until then.
+        stable: text that was promised to stay.
+
+    Attributes:
+        billed: what the stream has been billed.
+        stable: text that will not change.
+        has_unfinished_text: Google's last answer held an interim.
     """
 
-    def __init__(self, config: StreamConfig) -> None:
-        self._asked = (config.language_code, *config.alternative_language_codes)
-        self._pieces: list[_Piece] = []
-        self._stable = ""
-        self._billed = timedelta()
+    def __init__(
+        self,
+        config: StreamConfig,
+        *,
+        starts_at: timedelta = _ZERO,
+        billed: timedelta = _ZERO,
+        stable: str = "",
+    ) -> None:
+        self.billed = billed
+        self.stable = stable
         self.has_unfinished_text = False
+        self._asked = (config.language_code, *config.alternative_language_codes)
+        self._starts_at = starts_at
+        self._billed_before = billed
+        self._pieces: list[_Piece] = []
+
+    @property
+    def finalised_until(self) -> timedelta:
+        """Position in the stream up to which all is finalised."""
+        return max((piece.ends_at for piece in self._pieces), default=self._starts_at)
 
     def hear(self, response: cloud_speech.StreamingRecognizeResponse) -> Hypothesis | None:
         """Take an answer.
@@ -126,11 +149,12 @@ class GoogleHearing:
             An interim when there is one to show. One that takes stable text back is not shown: the final will
             say what is right.
         """
-        self._billed = max(self._billed, response.metadata.total_billed_duration)
-        if not response.results:
+        self.billed = max(self.billed, response.metadata.total_billed_duration)
+        results = [result for result in response.results if not self._is_of_another(result)]
+        if not results:
             return None
         interims: list[cloud_speech.StreamingRecognitionResult] = []
-        for result in response.results:
+        for result in results:
             if result.is_final:
                 self._finalise(result)
                 interims.clear()
@@ -149,8 +173,11 @@ class GoogleHearing:
             confidence=self._confidence(),
             language_code=self._language(),
             words=tuple(itertools.chain.from_iterable(piece.words for piece in self._pieces)),
-            reported_ms=round(self._billed / timedelta(milliseconds=1)) or None,
+            reported_ms=round((self.billed - self._billed_before) / timedelta(milliseconds=1)) or None,
         )
+
+    def _is_of_another(self, result: cloud_speech.StreamingRecognitionResult) -> bool:
+        return bool(_ZERO < result.result_end_offset <= self._starts_at)
 
     def _finalise(self, result: cloud_speech.StreamingRecognitionResult) -> None:
         if not result.alternatives:
@@ -160,7 +187,7 @@ class GoogleHearing:
             text=_joined([best.transcript]),
             confidence=_unless_unset(best.confidence),
             language_code=canonical(result.language_code, self._asked) if result.language_code else "",
-            words=tuple(_word(word) for word in best.words if word.end_offset),
+            words=tuple(_word(word, self._starts_at) for word in best.words if word.end_offset),
             ends_at=result.result_end_offset,
         )
         # Sent twice is said once. Without an offset it cannot be told from a word that was said twice.
@@ -173,14 +200,14 @@ class GoogleHearing:
         likely = itertools.takewhile(lambda part: part.stability >= _LIKELY_TO_STAY, parts)
         text = _joined(finalised + said)
         stable = _joined(finalised + [part.alternatives[0].transcript for part in likely])
-        if not text or not text.startswith(self._stable):
+        if not text or not text.startswith(self.stable):
             return None
-        self._stable = max(self._stable, stable, key=len)
+        self.stable = max(self.stable, stable, key=len)
         stabilities = [part.stability for part in parts if part.stability]
         return Hypothesis(
             text=text,
             is_final=False,
-            stable_length=len(self._stable),
+            stable_length=len(self.stable),
             stability=min(1.0, *stabilities) if stabilities else None,
             language_code=self._language(parts[0].language_code if parts else ""),
         )
@@ -212,11 +239,11 @@ def _unless_unset(value: float) -> float | None:
     return min(1.0, value) or None
 
 
-def _word(word: cloud_speech.WordInfo) -> Word:
+def _word(word: cloud_speech.WordInfo, starts_at: timedelta) -> Word:
     return Word(
         text=word.word,
-        start=_samples(word.start_offset),
-        end=_samples(word.end_offset),
+        start=_samples(word.start_offset - starts_at),
+        end=_samples(word.end_offset - starts_at),
         confidence=_unless_unset(word.confidence),
     )
 

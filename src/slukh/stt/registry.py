@@ -1,7 +1,11 @@
 """Recognisers by name: values in, a provider out. A new recogniser is one function here."""
 
+import os
+from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
+from slukh.errors import SettingsError
 from slukh.stt.base import SttProvider
 from slukh.stt.whisper.decoding import Decoder
 from slukh.stt.whisper.http import HttpDecoder
@@ -51,3 +55,59 @@ def whisper(
             request_seconds=final_seconds * 2,
         )
     return WhisperProvider(decoder, model=model)
+
+
+def google(
+    *,
+    project_id: str,
+    location: str,
+    model: str,
+    endpoint: str,
+    stream: Literal["utterance", "call"],
+    boost: float,
+    final_seconds: float,
+) -> SttProvider:
+    """Google Cloud Speech-to-Text v2, or the local Google at `endpoint`.
+
+    Args:
+        project_id: the Google Cloud project that pays.
+        location: region or multi-region.
+        model: such as `chirp_3`.
+        endpoint: `host:port` on loopback, or empty for Google's own.
+        stream: one for each utterance, or one for the call.
+        boost: how strongly phrase hints weigh, 0 to 20.
+        final_seconds: how long a final may take.
+
+    Raises:
+        SettingsError: no project, no such endpoint, or Google's client library is not installed.
+    """
+    require_google_library()
+    from slukh.stt.google import GoogleProvider
+    from slukh.stt.google_channel import GoogleLink
+    from slukh.stt.google_requests import GoogleModel
+    from slukh.stt.google_sharing import SharingRules
+
+    return GoogleProvider(
+        GoogleModel(project_id=project_id, location=location, model=model, boost=boost),
+        GoogleLink(endpoint=endpoint),
+        # The router gives up first: here a stream only must not stay open for ever.
+        final_seconds=final_seconds * 2,
+        sharing=SharingRules() if stream == "call" else None,
+    )
+
+
+def require_google_library() -> None:
+    """See that Google's client library is there; it is an extra and is imported only when it is wanted.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else it writes notes of its own between our log lines
+    for library in ("grpc", "google.cloud.speech_v2"):
+        try:
+            import_module(library)
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"Google's client library is not installed (no {library})",
+                remedy="pip install 'slukh[google]'",
+            ) from error

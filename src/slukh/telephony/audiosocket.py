@@ -20,8 +20,15 @@ import struct
 import uuid
 from typing import Final, Literal, NoReturn
 
-from slukh.errors import TelephonyError
-from slukh.telephony.base import CodecEvent, DigitPressed, Identified, MediaReceived, PeerHungUp
+from slukh.errors import RefusalReason, TelephonyError
+from slukh.telephony.base import (
+    DIGITS,
+    CodecEvent,
+    DigitPressed,
+    Identified,
+    MediaReceived,
+    PeerHungUp,
+)
 
 HANGUP: Final = 0x00
 ID: Final = 0x01
@@ -39,7 +46,6 @@ SAMPLE_RATES: Final[dict[int, int]] = {
     0x17: 96_000,
     0x18: 192_000,
 }
-DIGITS: Final = frozenset("0123456789*#ABCDabcd")
 MAX_PAYLOAD: Final = 0xFFFF
 
 _HEADER: Final = struct.Struct(">BH")
@@ -132,6 +138,10 @@ class AudioSocketCodec:
     def encode_hangup(self) -> bytes:
         """The frame after which Asterisk goes on with its dial plan."""
         return encode_frame(HANGUP)
+
+    def encode_refusal(self, _: RefusalReason, /) -> bytes:
+        """Nothing: Asterisk takes audio and the hang-up, and no reasons."""
+        return b""
 
 
 def encode_frame(kind: int, payload: bytes = b"") -> bytes:

@@ -5,7 +5,11 @@ tests/unit/telephony/test_codec_contract.py holds every codec to what is promise
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+from slukh.errors import RefusalReason
+
+DIGITS: Final = frozenset("0123456789*#ABCDabcd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +48,21 @@ class PeerHungUp:
     """The peer said that the call is over. Most peers just close the connection instead."""
 
 
-CodecEvent = Identified | MediaReceived | DigitPressed | PeerHungUp
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the protocol owes the peer at once, such as the answer to a handshake or to a ping."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowChanged:
+    """The peer has room for audio to play again, or none."""
+
+    is_open: bool
+
+
+CodecEvent = Identified | MediaReceived | DigitPressed | PeerHungUp | Reply | FlowChanged
 
 
 class Codec(Protocol):
@@ -62,3 +80,6 @@ class Codec(Protocol):
 
     def encode_hangup(self) -> bytes:
         """The frame that ends the call."""
+
+    def encode_refusal(self, reason: RefusalReason, /) -> bytes:
+        """What a peer that is refused or cut off is told; nothing where the protocol has no words for it."""

@@ -2,7 +2,7 @@
 
 In use:
 
-    call_id, early = await identify(reader, codec)
+    call_id, early = await identify(reader, writer, codec)
     line = SocketLine(reader, writer, codec, early=early)
     async for event in line.events():       # Heard, Dtmf, AudioGap, then exactly one CallEnded
         ...
@@ -17,13 +17,22 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, cast
 
 import numpy as np
 
 from slukh.audio import Resampler, Samples, samples_from_linear16
 from slukh.errors import TelephonyError
-from slukh.telephony.base import Codec, CodecEvent, DigitPressed, Identified, MediaReceived, PeerHungUp
+from slukh.telephony.base import (
+    Codec,
+    CodecEvent,
+    DigitPressed,
+    FlowChanged,
+    Identified,
+    MediaReceived,
+    PeerHungUp,
+    Reply,
+)
 from slukh.telephony.clock import CallClock, Heard
 from slukh.types import SAMPLE_RATE_HERTZ, AudioGap, CallEnded, Dtmf
 
@@ -63,7 +72,7 @@ class Line(Protocol):
 
 
 async def identify(
-    reader: asyncio.StreamReader, codec: Codec, *, within: float = 2.0
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, codec: Codec, *, within: float = 2.0
 ) -> tuple[str, list[CodecEvent]]:
     """The call id a peer begins with, and the events that came in the same read.
 
@@ -74,18 +83,24 @@ async def identify(
     """
     try:
         async with asyncio.timeout(within):
-            return await _read_id(reader, codec)
+            return await _read_id(reader, writer, codec)
     except OSError as error:  # TimeoutError is one
         raise TelephonyError("no_id", f"no call id within {within:g} s") from error
 
 
-async def _read_id(reader: asyncio.StreamReader, codec: Codec) -> tuple[str, list[CodecEvent]]:
+async def _read_id(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, codec: Codec
+) -> tuple[str, list[CodecEvent]]:
     while data := await reader.read(READ_BYTES):
-        match codec.receive_data(data):
-            case [Identified(call_id=call_id), *early]:
-                return call_id, early
-            case [_, *_]:
-                break
+        events = iter(codec.receive_data(data))
+        for event in events:
+            match event:
+                case Identified(call_id=call_id):
+                    return call_id, list(events)
+                case Reply(data=reply):
+                    writer.write(reply)
+                case _:
+                    raise TelephonyError("no_id", "the peer did not begin with its call")
     raise TelephonyError("no_id", "the peer left before it named its call")
 
 
@@ -97,17 +112,17 @@ class Rounds:
     read as their frames come: audio waits no longer than a busy gateway makes it.
 
     Args:
-        seconds_per_line: how long a round takes for each line; below a frame's 20 ms nobody rests.
+        seconds_per_line: how long a round takes for each line; below a frame's 20 ms (40 lines) nobody rests.
         longest_seconds: whatever the number of lines.
     """
 
-    def __init__(self, seconds_per_line: float = 0.0003, longest_seconds: float = 0.06) -> None:
+    def __init__(self, seconds_per_line: float = 0.0005, longest_seconds: float = 0.1) -> None:
         self._seconds_per_line = seconds_per_line
         self._longest = longest_seconds
-        self._resting: list[asyncio.ReadTransport] = []
+        self._resting: list[asyncio.Transport] = []
         self.lines = 0
 
-    def rest(self, transport: asyncio.ReadTransport) -> None:
+    def rest(self, transport: asyncio.Transport) -> None:
         """A line has been read: it is read again in the next round."""
         wait = min(self._longest, self.lines * self._seconds_per_line)
         if wait < FRAME_SECONDS or transport.is_closing():
@@ -157,9 +172,9 @@ class SocketLine(asyncio.Protocol):
         self._writer = writer
         self._stream_protocol: asyncio.Protocol | None = None
         self._codec = codec
+        self._transport = cast("asyncio.Transport", writer.transport)  # a stream's reads as well
         self._early = early
         self._rounds = rounds or Rounds(0.0)
-        self._transport = writer.transport
         self._loop = asyncio.get_running_loop()
         self._end: EndReason | None = None
         self._defect: Exception | None = None
@@ -167,6 +182,8 @@ class SocketLine(asyncio.Protocol):
         self._happened: deque[LineEvent] = deque()
         self._hear: Callable[[Heard], None] = self._happened.append
         self._news = asyncio.Event()
+        self._may_play = asyncio.Event()
+        self._may_play.set()
         self._timer: asyncio.TimerHandle | None = None
         self._tick_at = 0.0
         self._last_sent = self._loop.time()
@@ -245,6 +262,7 @@ class SocketLine(asyncio.Protocol):
         """Nothing more is heard; the first reason stands."""
         self._end = self._end or reason
         self._news.set()
+        self._may_play.set()
 
     def _work_off(self, data: bytes) -> None:
         if self._end is not None:
@@ -253,6 +271,7 @@ class SocketLine(asyncio.Protocol):
             events = self._line_events(self._codec.receive_data(data))
         except TelephonyError as error:
             self.failure = error
+            self._write(self._codec.encode_refusal(error.reason))
             self._over("error")
         else:
             self._take(events)
@@ -283,8 +302,14 @@ class SocketLine(asyncio.Protocol):
                 events.append(Dtmf(position=self.clock.position, digit=event.digit))
                 heard = []
             elif isinstance(event, PeerHungUp):
-                self._end = self._end or "hangup"
+                self._over("hangup")
                 break
+            elif isinstance(event, Reply):
+                self._write(event.data)
+            elif isinstance(event, FlowChanged) and event.is_open:
+                self._may_play.set()
+            elif isinstance(event, FlowChanged):
+                self._may_play.clear()
         return events + self._received(heard)
 
     def _samples_at_8k(self, media: MediaReceived) -> Samples:
@@ -324,13 +349,15 @@ class SocketLine(asyncio.Protocol):
     def _send_silence(self, now: float) -> None:
         """One frame, unless the peer does not even take what it has been sent."""
         transport = self._writer.transport
-        if not transport.is_closing() and transport.get_write_buffer_size() <= MAX_UNSENT_BYTES:
+        takes_audio = self._may_play.is_set() and transport.get_write_buffer_size() <= MAX_UNSENT_BYTES
+        if takes_audio and not transport.is_closing():
             self._writer.write(self._codec.encode_audio(bytes(FRAME_BYTES)))
             self._last_sent = now
 
     async def send_audio(self, linear16: bytes) -> None:
         """Play 8 kHz audio in frames of 20 ms, each in one write. ValueError on an odd length."""
         for start in range(0, len(linear16), FRAME_BYTES):
+            await self._may_play.wait()
             if self._writer.is_closing():
                 return
             self._writer.write(self._codec.encode_audio(linear16[start : start + FRAME_BYTES]))
@@ -344,9 +371,12 @@ class SocketLine(asyncio.Protocol):
         """Tell the peer that the call is over, and close. Never waits for the peer."""
         if self._end is None:
             self._over(reason)
-            if not self._writer.is_closing():
-                self._writer.write(self._codec.encode_hangup())
+            self._write(self._codec.encode_hangup())
             self._close()
+
+    def _write(self, data: bytes) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(data)
 
     def _close(self) -> None:
         """Close once what was written is out, at the latest after a second."""

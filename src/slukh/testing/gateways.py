@@ -17,7 +17,10 @@ from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
 from slukh.server import CallLog
 from slukh.session import Sink
+from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.types import AttemptEnded, CallEnded, CallEvent, SpeechEnded, Transcript
+
+ANYBODY = Admission(max_calls=100)
 
 CallOutcome = tuple[str, tuple[str, ...]]  # how a call ended, and its finals
 
@@ -59,6 +62,12 @@ class Calls:
                 self.outcomes[reason, tuple(self.finals.pop(event.call_id, ()))] += 1
         self.news.set()
 
+    async def until_over(self, count: int) -> None:
+        """Wait until so many calls or legs have ended."""
+        while self.outcomes.total() < count:
+            self.news.clear()
+            await self.news.wait()
+
     async def until(self, call_id: str, finals: int) -> None:
         """Wait until a call has so many finals, or has ended."""
         over = self.outcomes.total()
@@ -75,9 +84,11 @@ class LoopbackGateway:
         port: where its AudioSocket listens on loopback.
         book: its calls' records.
         metrics: what Prometheus would see.
+        websocket_port: where it listens for chan_websocket.
     """
 
     port: int
+    websocket_port: int
     book: CallBook
     metrics: Metrics
 
@@ -89,7 +100,14 @@ class LoopbackGateway:
 
 @asynccontextmanager
 async def loopback_gateway(
-    parts: Parts, folder: Path, sinks: Sequence[Sink] = (), *, now: Callable[[], float] = time.monotonic
+    parts: Parts,
+    folder: Path,
+    sinks: Sequence[Sink] = (),
+    *,
+    now: Callable[[], float] = time.monotonic,
+    websocket_password: str | None = None,
+    ports: tuple[int, int] = (0, 0),
+    admission: Admission = ANYBODY,
 ) -> AsyncIterator[LoopbackGateway]:
     """A gateway with metrics, spool, ledger and call log, whose parts are started and closed with it.
 
@@ -98,22 +116,41 @@ async def loopback_gateway(
         folder: of its spool and ledger; empty.
         sinks: who hears events as well.
         now: monotonic seconds of its call book.
+        websocket_password: of chan_websocket, or None.
+        ports: of AudioSocket and of chan_websocket; 0 takes a free one.
+        admission: which calls are taken.
     """
     metrics = Metrics(providers=tuple(parts.providers))
     book = CallBook(transcript_seconds=15 * 60, now=now)
     with Ledger(f"sqlite:///{folder / 'ledger.db'}") as ledger, Spool(folder / "spool") as spool:
         meter = MeterSink(spool, ledger, on_error=metrics.usage_error, on_rows=metrics.spooled)
-        gateway = Gateway(
-            parts, book, (metrics, meter, CallLog(book), *sinks), Admission(max_calls=100), metrics.refused
-        )
+        gateway = Gateway(parts, book, (metrics, meter, CallLog(book), *sinks), admission, metrics.refused)
         meter.start()
         try:
             await parts.start()
-            server = await asyncio.start_server(gateway.handle, "127.0.0.1", 0)
+            media, websocket = [
+                await asyncio.start_server(handle, "127.0.0.1", port)
+                for port, handle in zip(
+                    ports,
+                    (
+                        gateway.handle,
+                        lambda r, w: gateway.handle(
+                            r, w, AsteriskWebSocketCodec(password=websocket_password)
+                        ),
+                    ),
+                    strict=True,
+                )
+            ]
             try:
-                yield LoopbackGateway(port=server.sockets[0].getsockname()[1], book=book, metrics=metrics)
+                yield LoopbackGateway(
+                    port=media.sockets[0].getsockname()[1],
+                    websocket_port=websocket.sockets[0].getsockname()[1],
+                    book=book,
+                    metrics=metrics,
+                )
             finally:
-                server.close()
+                media.close()
+                websocket.close()
                 await gateway.drain(0)
         finally:
             await parts.aclose()

@@ -4,8 +4,8 @@
         ...            # point a GoogleProvider at google.endpoint
         google.streams[0].config, google.streams[0].audio
 
-It hears what a function hears, a real recogniser included, and fails as its script says
-(`google_recognition.py`). Its limits are Google's (`google_limits.py`).
+It hears with what it is given (`google_ears.py`) and fails as its script says (`google_recognition.py`). Its
+limits are Google's (`google_limits.py`).
 """
 
 import asyncio
@@ -17,15 +17,17 @@ from typing import Self
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
 from google.cloud.speech_v2.types import cloud_speech
 
+from slukh.testing.google_ears import Ears, FunctionEars, Hear
 from slukh.testing.google_limits import GoogleLimits
-from slukh.testing.google_recognition import WORKS, GoogleRecognition, GoogleScript, GoogleStreamRecord, Hear
+from slukh.testing.google_recognition import WORKS, GoogleRecognition, GoogleScript, GoogleStreamRecord
 
 
 class LocalGoogle:
     """See the module.
 
     Args:
-        hear: words in linear 16-bit 8 kHz audio, at once or awaited; it gets all of the stream so far.
+        hears: a function that hears words in linear 16-bit 8 kHz audio, or ears; it gets all that is not
+            finalised.
         scripts: one for each stream in the order they come; then everything works.
         limits: what it knows and allows.
         port: on 127.0.0.1; 0 chooses one.
@@ -37,7 +39,7 @@ class LocalGoogle:
 
     def __init__(
         self,
-        hear: Hear,
+        hears: Hear | Ears,
         scripts: Iterable[GoogleScript] = (),
         *,
         limits: GoogleLimits | None = None,
@@ -46,7 +48,7 @@ class LocalGoogle:
         self.streams: list[GoogleStreamRecord] = []
         self.arrived = asyncio.Event()
         self.limits = limits or GoogleLimits()
-        self._hear = hear
+        self._ears = FunctionEars(hears) if callable(hears) else hears
         self._scripts = itertools.chain(scripts, itertools.repeat(WORKS))
         self._port = port
         self._server: grpc.aio.Server | None = None
@@ -107,7 +109,10 @@ class LocalGoogle:
         self.streams.append(record)
         self.arrived.set()
         refusal = script.refusal or self.limits.refuse_metadata(metadata) or self.limits.refuse_request(first)
-        if refusal is None:
-            refusal = await GoogleRecognition(record, script, self.limits, self._hear, context).run(requests)
+        recognition = GoogleRecognition(record, script, self.limits, self._ears, context)
+        try:
+            refusal = refusal or await recognition.run(requests)
+        finally:
+            record.ended = True
         if refusal is not None:
             await context.abort(*refusal)

@@ -2,24 +2,26 @@
 
 import asyncio
 import contextlib
-import inspect
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
+import numpy as np
 from google.cloud.speech_v2.types import cloud_speech
 
+from slukh.errors import SttError
+from slukh.testing.google_ears import Ears
 from slukh.testing.google_limits import AudioGate, GoogleLimits, Refusal
 from slukh.types import SAMPLE_RATE_HERTZ
-
-Hear = Callable[[bytes], list[str] | Awaitable[list[str]]]
 
 _INTERIM_BYTES = SAMPLE_RATE_HERTZ // 4 * 2
 _STABLE, _UNSTABLE = 0.9, 0.01  # what Google says of the parts of an interim
 _CONFIDENCE = 0.95
+_LOUD = 300  # mean absolute level of a message that holds a voice
+_BROKEN: Refusal = (grpc.StatusCode.INTERNAL, "Internal error encountered.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,10 @@ class GoogleScript:
         error: its end after `error_after_seconds` of audio (at the half-close when there is less).
         error_after_seconds: see `error`.
         is_silent: takes audio and never answers.
+        has_empty_final: its final has no words, whatever the interims had.
         blocks: stops reading after the first message; gRPC then still takes minutes of audio.
         final_after_seconds: from the half-close to the final; `inf` is never.
+        endpoint_seconds: silence after which it finalises what was said; `inf`: only at the half-close.
         finals: how often the final is said; 0 closes in peace after interims only.
         segment_words: finalises that many words at a time in mid-utterance; 0: all at the half-close.
         language_code: what it claims to have heard; empty: the first one asked, in lower case.
@@ -44,8 +48,10 @@ class GoogleScript:
     error: Refusal | None = None
     error_after_seconds: float = 0.0
     is_silent: bool = False
+    has_empty_final: bool = False
     blocks: bool = False
     final_after_seconds: float = 0.0
+    endpoint_seconds: float = 0.8
     finals: int = 1
     segment_words: int = 0
     language_code: str = ""
@@ -68,6 +74,8 @@ class GoogleStreamRecord:
         messages: sizes of its audio messages, in bytes.
         audio: all of it.
         half_closed_at: monotonic seconds, or None.
+        ended: whether it is over, whoever ended it.
+        failed_at: when it ended with its script's error, monotonic seconds, or None.
         billed_seconds: Google's rounding, up to the next second.
     """
 
@@ -78,6 +86,8 @@ class GoogleStreamRecord:
     messages: list[int] = field(default_factory=list)
     audio: bytearray = field(default_factory=bytearray)
     half_closed_at: float | None = None
+    ended: bool = False
+    failed_at: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -99,7 +109,7 @@ class GoogleRecognition:
         record: where it is written down.
         script: how it behaves.
         limits: what it allows.
-        hear: words in the audio so far.
+        ears: what it hears with.
         context: whom it answers.
     """
 
@@ -108,43 +118,57 @@ class GoogleRecognition:
         record: GoogleStreamRecord,
         script: GoogleScript,
         limits: GoogleLimits,
-        hear: Hear,
+        ears: Ears,
         context: grpc.aio.ServicerContext,
     ) -> None:
         self._record = record
         self._script = script
         self._limits = limits
-        self._hear = hear
+        self._ears = ears
         self._context = context
-        self._finalised = 0  # words
-        self._language = script.language_code or record.config.config.language_codes[0].lower()
+        self._segment = 0  # byte at which what is not finalised begins
+        self._finalised = 0  # words of it that are finalised all the same
+        self._silence: int | None = None  # bytes since the last voice of the segment
+        self._heard = 0  # bytes of the last interim
+        self._language = ""
+        self._speaking: asyncio.Task[None] | None = None
 
     async def run(self, requests: AsyncIterator[cloud_speech.StreamingRecognizeRequest]) -> Refusal | None:
         """Serve it; how it ends, or None when in peace."""
-        speaking: asyncio.Task[None] | None = None
         try:
             async with asyncio.timeout(self._limits.stream_limit_seconds):
                 if self._script.blocks:
                     await asyncio.Event().wait()
-                heard_bytes = 0
                 async for refusal in self._listen(requests):
                     if refusal is not None:
                         return refusal
-                    is_due = len(self._record.audio) >= heard_bytes + _INTERIM_BYTES
-                    if is_due and (speaking is None or speaking.done()):
-                        heard_bytes = len(self._record.audio)
-                        speaking = asyncio.create_task(self._say_interim(bytes(self._record.audio)))
-                if speaking is not None:
-                    await speaking
+                    if self._speaking is None or self._speaking.done():
+                        await self._speak()
+                if self._speaking is not None:
+                    await self._speaking
                 if self._script.error is not None:
+                    self._record.failed_at = time.monotonic()
                     return self._script.error
-                await self._say_final()
+                await self._say_final(len(self._record.audio), is_last=True)
         except TimeoutError:
             return self._limits.stream_limit
+        except SttError:
+            return _BROKEN
         finally:
-            if speaking is not None:
-                speaking.cancel()
+            if self._speaking is not None:
+                self._speaking.cancel()
         return None
+
+    async def _speak(self) -> None:
+        """Begin to say what is due."""
+        if self._speaking is not None:
+            await self._speaking
+        now_bytes = len(self._record.audio)
+        if self._has_paused:
+            self._speaking = asyncio.create_task(self._say_final(now_bytes))
+        elif self._speaks_early and now_bytes >= self._heard + _INTERIM_BYTES:
+            self._heard = now_bytes
+            self._speaking = asyncio.create_task(self._say_interim(now_bytes))
 
     async def _listen(
         self, requests: AsyncIterator[cloud_speech.StreamingRecognizeRequest]
@@ -165,38 +189,62 @@ class GoogleRecognition:
                 return
             record.messages.append(len(request.audio))
             record.audio += request.audio
+            self._mind_silence(request.audio)
             refusal = gate.refuse(request.audio, time.monotonic())
             if script.error is not None and record.seconds >= script.error_after_seconds:
                 refusal = script.error
+                record.failed_at = time.monotonic()
             yield refusal
 
-    async def _words(self, pcm: bytes) -> list[str]:
-        heard = self._hear(pcm)
-        return await heard if inspect.isawaitable(heard) else heard
+    def _mind_silence(self, pcm: bytes) -> None:
+        if np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32)).mean() > _LOUD:
+            self._silence = 0
+        elif self._silence is not None:
+            self._silence += len(pcm)
 
-    async def _say_interim(self, pcm: bytes) -> None:
-        words = (await self._words(pcm))[self._finalised :]
+    @property
+    def _speaks_early(self) -> bool:
+        return bool(self._record.config.streaming_features.interim_results or self._script.segment_words > 0)
+
+    @property
+    def _has_paused(self) -> bool:
+        """Whether its own endpointing has found the end of what was said."""
+        seconds = (self._silence or 0) / 2 / SAMPLE_RATE_HERTZ
+        return self._script.finals > 0 and seconds >= self._script.endpoint_seconds
+
+    async def _words(self, until: int) -> list[str]:
+        """Words up to a byte that are not finalised."""
+        asked = self._record.config.config.language_codes
+        heard = await self._ears.hear(bytes(self._record.audio[self._segment : until]), asked)
+        self._language = (self._script.language_code or heard.language_code or asked[0]).lower()
+        return heard.words[self._finalised :]
+
+    async def _say_interim(self, until: int) -> None:
+        words = await self._words(until)
         results = []
         while 0 < self._script.segment_words <= len(words):
             piece, words = words[: self._script.segment_words], words[self._script.segment_words :]
             self._finalised += len(piece)
-            results.append(self._final_result(piece, len(pcm)))
+            results.append(self._final_result(piece, until))
         if self._record.config.streaming_features.interim_results:
             stabilities = self._script.stabilities
             for part, stability in zip((words[:-1], words[-1:]), stabilities, strict=True):
                 if part:
-                    results.append(self._result(part, len(pcm), stability=stability))
+                    results.append(self._result(part, until, stability=stability))
         if results:
             await self._answer(results)
 
-    async def _say_final(self) -> None:
-        words = (await self._words(bytes(self._record.audio)))[self._finalised :]
+    async def _say_final(self, until: int, *, is_last: bool = False) -> None:
+        self._silence = None
+        words = await self._words(until) if until > self._segment else []
+        has_empty_final = self._script.has_empty_final
         if self._script.is_silent or math.isinf(self._script.final_after_seconds):
             await asyncio.Event().wait()
         await asyncio.sleep(self._script.final_after_seconds)
-        billed = timedelta(seconds=self._record.billed_seconds)
-        for _ in range(self._script.finals if words or self._finalised else 0):
-            results = [self._final_result(words, len(self._record.audio))] if words else []
+        self._segment, self._finalised, has_spoken = until, 0, bool(words or self._finalised)
+        billed = timedelta(seconds=math.ceil(until / 2 / SAMPLE_RATE_HERTZ))
+        for _ in range(self._script.finals if has_spoken or is_last else 0):
+            results = [self._final_result([] if has_empty_final else words, until)] if words else []
             await self._answer(
                 results, cloud_speech.RecognitionResponseMetadata(total_billed_duration=billed)
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from slukh.assembly import Parts
 from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.upstreams import Upstreams
 from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import EnergyDetector
 from slukh.stt.fake import FakeProvider, Script
@@ -22,7 +23,7 @@ def fake_parts(
     """
     return Parts(
         detector=EnergyDetector,
-        providers={"fake": FakeProvider(heard_words, iter(scripts))},
+        upstreams=Upstreams({"fake": FakeProvider(heard_words, iter(scripts))}),
         endpointing=Endpointing(),
         policy=policy or AttemptPolicy(),
         language_code=language_code,

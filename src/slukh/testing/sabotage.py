@@ -24,16 +24,23 @@ class SabotagedDecoder:
     Attributes:
         limits: the local one's.
         kills: children killed, by the kind of the request they were killed over.
+        killed_at: monotonic seconds of each kill.
         restart_seconds: from each kill until the next child served.
     """
 
     def __init__(self, decoder: LocalDecoder, when: Callable[[DecodeRequest], float | None]) -> None:
         self.kills: Counter[Kind] = Counter()
+        self.killed_at: list[float] = []
         self.restart_seconds: list[float] = []
         self.limits = decoder.limits
         self._decoder = decoder
         self._when = when
         self._watching: set[asyncio.Task[None]] = set()
+
+    @property
+    def queue_age_seconds(self) -> float:
+        """The local one's."""
+        return self._decoder.queue_age_seconds
 
     async def start(self) -> None:
         """Load the model."""
@@ -69,6 +76,7 @@ class SabotagedDecoder:
             return
         os.kill(pid, signal.SIGKILL)
         self.kills[kind] += 1
+        self.killed_at.append(time.monotonic())
         watching = asyncio.create_task(self._time_restart(pid))
         self._watching.add(watching)
         watching.add_done_callback(self._watching.discard)

@@ -9,9 +9,11 @@ Answers are taken in turn, the last one again and again. It listens in the calle
 
 import asyncio
 import contextlib
+import io
 import json
 import socket
-from collections.abc import Iterator, Sequence
+import wave
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +21,7 @@ from typing import Any, Self
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -83,6 +85,24 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Hears:
+    """The transcription of what a function hears.
+
+    Attributes:
+        hear: words in linear 16-bit 8 kHz audio.
+        after_seconds: how long that takes.
+    """
+
+    hear: Callable[[bytes], list[str]]
+    after_seconds: float = 0.0
+
+    def says(self, file: bytes) -> Says:
+        """What it hears in a WAV file."""
+        with wave.open(io.BytesIO(file)) as wav:
+            return Says(" ".join(self.hear(wav.readframes(wav.getnframes()))))
+
+
+@dataclass(frozen=True, slots=True)
 class Hangs:
     """No answer, until the client goes."""
 
@@ -92,7 +112,7 @@ class Closes:
     """The connection is closed without an answer."""
 
 
-Answer = Says | Status | Hangs | Closes
+Answer = Says | Hears | Status | Hangs | Closes
 
 
 class FakeWhisperServer:
@@ -135,6 +155,10 @@ class FakeWhisperServer:
     ) -> None:
         await self.stop()
 
+    def answer_with(self, *answers: Answer) -> None:
+        """From now on these, in turn, the last one again and again."""
+        self._answers = list(answers)
+
     async def stop(self) -> None:
         """Close the socket and all connections; idempotent."""
         self._server.should_exit = True
@@ -150,23 +174,32 @@ class FakeWhisperServer:
         return JSONResponse({"status": "ok"})
 
     async def _transcribe(self, request: Request) -> Response:
+        try:
+            received = await self._receive(request)
+        except ClientDisconnect:
+            self.left.set()
+            return Response()
+        self.received.append(received)
+        self.arrived.set()
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Hears):
+            await asyncio.sleep(answer.after_seconds)
+            answer = answer.says(received.audio)
+        return self._refuse(request) or await self._give(answer, request)
+
+    async def _receive(self, request: Request) -> Received:
         async with request.form() as form:
             file = form["file"]
             assert isinstance(file, UploadFile)
-            self.received.append(
-                Received(
-                    path=request.url.path,
-                    authorization=request.headers.get("authorization"),
-                    form={key: value for key, value in form.items() if isinstance(value, str)},
-                    filename=file.filename or "",
-                    audio=await file.read(),
-                )
+            return Received(
+                path=request.url.path,
+                authorization=request.headers.get("authorization"),
+                form={key: value for key, value in form.items() if isinstance(value, str)},
+                filename=file.filename or "",
+                audio=await file.read(),
             )
-        self.arrived.set()
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return self._refuse(request) or await self._give(answer, request)
 
-    async def _give(self, answer: Answer, request: Request) -> Response:
+    async def _give(self, answer: Says | Status | Hangs | Closes, request: Request) -> Response:
         match answer:
             case Status():
                 return Response(answer.body, answer.code, media_type=answer.content_type)

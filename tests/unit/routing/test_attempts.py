@@ -1,5 +1,6 @@
 """The Attempt core, told what happened and when."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from hypothesis import given
@@ -34,9 +35,23 @@ def final(text: str) -> Hypothesis:
     return Hypothesis(text=text, is_final=True, stable_length=len(text), language_code="uk-UA")
 
 
-def core(*providers: str, policy: AttemptPolicy = POLICY) -> UtteranceAttempts:
-    candidates = [Candidate(name=name, gives_interims=name == "google") for name in providers or ("whisper",)]
-    return UtteranceAttempts(candidates=candidates, language_code="uk-UA", policy=policy)
+def core(
+    *providers: str,
+    policy: AttemptPolicy = POLICY,
+    hedge: float | None = None,
+    away: Container[str] = (),
+) -> UtteranceAttempts:
+    """Args: away: providers that may not be connected to now."""
+    candidates = [
+        Candidate(name=name, gives_interims=name == "google", hedge_seconds=hedge)
+        for name in providers or ("whisper",)
+    ]
+    return UtteranceAttempts(
+        candidates=candidates,
+        language_code="uk-UA",
+        policy=policy,
+        may_open=lambda name, _now: name not in away,
+    )
 
 
 def broken(provider: str = "whisper") -> SttError:
@@ -184,12 +199,9 @@ def test_results_of_a_closed_attempt_are_ignored() -> None:
     assert utterance.result(1, final("пізно"), NOW) == []
 
 
-HEDGING = AttemptPolicy(hedge_seconds=1.0)
-
-
-def late(policy: AttemptPolicy = HEDGING, *providers: str) -> UtteranceAttempts:
+def late() -> UtteranceAttempts:
     """An utterance whose final is late, with a hedge beside it."""
-    utterance = core(*(providers or ("whisper", "google")), policy=policy)
+    utterance = core("whisper", "google", hedge=1.0)
     utterance.start(0.0)
     utterance.opened(1, 0.0)
     utterance.endpoint(3.0)
@@ -261,11 +273,80 @@ def test_a_hedge_that_outlives_the_one_it_was_opened_beside_goes_on() -> None:
 
 def test_there_is_one_hedge_and_none_without_a_backup() -> None:
     assert late().next_deadline == 11.0  # the final of the first Attempt
-    alone = core("whisper", policy=HEDGING)
+    alone = core("whisper", hedge=1.0)
     alone.start(0.0)
     alone.opened(1, 0.0)
     alone.endpoint(3.0)
     assert alone.next_deadline == 11.0
+
+
+def test_a_hedge_that_may_not_be_opened_is_none() -> None:
+    utterance = core("whisper", "google", hedge=1.0, away={"google"})
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    utterance.endpoint(3.0)
+    assert utterance.tick(4.0) == []
+    assert utterance.next_deadline == 11.0
+
+
+def test_a_provider_that_may_not_be_connected_to_is_passed_over() -> None:
+    utterance = core("whisper", "google", away={"whisper"})
+    assert utterance.start(0.0) == [Open(attempt=1, provider="google", purpose="serve")]
+
+
+def test_while_nobody_may_be_connected_to_an_utterance_waits_and_asks_again() -> None:
+    away = {"whisper", "google"}
+    utterance = core("whisper", "google", away=away)
+    assert utterance.start(0.0) == []
+    assert utterance.next_deadline == 0.25
+    assert utterance.tick(0.25) == []
+    away.remove("google")
+    assert utterance.tick(0.5) == [Open(attempt=1, provider="google", purpose="serve")]
+
+
+def test_when_nobody_may_be_connected_to_at_the_end_what_there_is_is_published() -> None:
+    utterance = core("whisper", away={"whisper"})
+    utterance.start(0.0)
+    utterance.endpoint(0.1)
+    assert utterance.tick(0.25) == [
+        Publish(attempt=None, hypothesis=final(""), is_salvage=True),
+    ]
+
+
+def doubtful(*providers: str) -> UtteranceAttempts:
+    """An utterance with a second of voice, at its endpoint."""
+    utterance = core(*providers)
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    utterance.sent(1, 1.0, 1.0)
+    utterance.endpoint(2.0)
+    return utterance
+
+
+def test_an_empty_final_for_a_second_of_voice_is_asked_for_again_where_there_is_a_backup() -> None:
+    utterance = doubtful("whisper", "google")
+    assert utterance.result(1, final(""), 2.1) == [
+        Close(attempt=1, outcome="empty"),
+        Open(attempt=2, provider="google", purpose="retry"),
+    ]
+    assert utterance.result(2, final("так"), 2.5)[-1] == Publish(attempt=2, hypothesis=final("так"))
+    alone = doubtful("whisper")
+    assert alone.result(1, final(""), 2.1)[-1] == Publish(attempt=1, hypothesis=final(""))
+
+
+def test_two_empty_finals_are_believed() -> None:
+    utterance = doubtful("whisper", "google")
+    utterance.result(1, final(""), 2.1)
+    assert utterance.result(2, final(""), 2.5) == [
+        Close(attempt=2, outcome="empty"),
+        Publish(attempt=2, hypothesis=final("")),
+    ]
+
+
+def test_an_empty_final_stands_when_the_second_opinion_fails() -> None:
+    utterance = doubtful("whisper", "google")
+    utterance.result(1, final(""), 2.1)
+    assert utterance.failed(2, broken("google"), 2.5)[-1] == Publish(attempt=1, hypothesis=final(""))
 
 
 @dataclass
@@ -317,7 +398,7 @@ STEPS = st.lists(
 def test_every_utterance_has_one_final_and_every_attempt_one_end(
     steps: list[tuple[str, float]], endpoint_after: int, providers: tuple[str, ...]
 ) -> None:
-    utterance, tally, now = core(*providers, policy=HEDGING), Tally(), 0.0
+    utterance, tally, now = core(*providers, hedge=1.0), Tally(), 0.0
     tally.add(utterance.start(now))
     for index, (step, pause) in enumerate(steps):
         now += pause
@@ -331,4 +412,4 @@ def test_every_utterance_has_one_final_and_every_attempt_one_end(
         tally.add(utterance.tick(deadline))
     assert tally.finals == 1
     assert sorted(tally.closed) == tally.opened
-    assert len(tally.opened) <= HEDGING.max_attempts
+    assert len(tally.opened) <= POLICY.max_attempts

@@ -373,6 +373,5 @@ def test_full_jitter_doubles_up_to_its_bound() -> None:
 
 def test_reconnects_are_capped_while_it_fails_and_free_while_it_works() -> None:
     assert not after().is_failing
-    assert after("stream").is_failing
-    assert not after("stream", "published").is_failing
+    assert not after("stream").is_failing
     assert opened().is_failing

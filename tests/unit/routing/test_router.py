@@ -7,7 +7,9 @@ import pytest
 
 from slukh.errors import SttConnectError, SttStreamError
 from slukh.routing.attempts import AttemptPolicy
-from slukh.routing.router import CallRouter
+from slukh.routing.choosing import Assignment
+from slukh.routing.router import CallRouter, Publisher
+from slukh.routing.upstreams import Limits, Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import EnergyDetector
@@ -18,6 +20,8 @@ from slukh.types import (
     AttemptEnded,
     CallStarted,
     Event,
+    Failover,
+    RecognisersDown,
     ResultDropped,
     SpeechEnded,
     SpeechStarted,
@@ -27,16 +31,31 @@ from slukh.types import (
 CALL = CallStarted(call_id="c", language_code="uk-UA")
 
 
-class TwoEars:
-    """A call of numbered words, heard to its end."""
+def router_of(upstreams: Upstreams, publish: Publisher, policy: AttemptPolicy) -> CallRouter:
+    chain = tuple(upstreams.providers)
+    return CallRouter(CALL, Assignment(arm=chain[0], chain=chain), upstreams, publish, policy=policy)
 
-    def __init__(self, *scripts: Script, policy: AttemptPolicy | None = None) -> None:
-        self.provider = FakeProvider(heard_words, iter(scripts))
+
+class TwoEars:
+    """A call of numbered words, heard to its end; with a backup that always works where one is wanted."""
+
+    def __init__(
+        self,
+        *scripts: Script,
+        policy: AttemptPolicy | None = None,
+        backup: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        providers = {"fake": FakeProvider(heard_words, iter(scripts))}
+        if backup:
+            providers["backup"] = FakeProvider(heard_words, name="backup")
+        self.upstreams = Upstreams(providers, limits=limits)
         self.events: list[Event] = []
         self.policy = policy or AttemptPolicy()
 
     async def speak(self, *utterances: Iterable[int]) -> None:
-        router = CallRouter(CALL, {"fake": self.provider}, self.events.append, policy=self.policy)
+        router = router_of(self.upstreams, self.events.append, self.policy)
+        router.begin()
         listener = Listener(EnergyDetector(), Endpointing())
         position = 0
         for numbers in utterances:
@@ -58,6 +77,10 @@ class TwoEars:
     def outcomes(self) -> list[str]:
         return [e.outcome for e in self.events if isinstance(e, AttemptEnded)]
 
+    @property
+    def failovers(self) -> list[Failover]:
+        return [e for e in self.events if isinstance(e, Failover)]
+
 
 def failing(after_seconds: float) -> Script:
     return Script(error=SttStreamError("fake", "reset"), error_after_seconds=after_seconds)
@@ -77,7 +100,8 @@ async def test_every_utterance_has_one_final_in_order() -> None:
 async def test_events_of_an_utterance_come_in_the_order_of_the_call() -> None:
     call = TwoEars()
     await call.speak([1, 2, 3])
-    assert isinstance(call.events[0], SpeechStarted)
+    assert call.events[0] == CALL
+    assert isinstance(call.events[1], SpeechStarted)
     interims = [e for e in call.events if isinstance(e, Transcript) and not e.is_final]
     assert interims
     assert any(isinstance(e, SpeechEnded) for e in call.events)
@@ -116,7 +140,7 @@ async def test_a_stream_that_blocks_in_mid_utterance_is_given_up_before_the_call
         if isinstance(event, AttemptEnded):
             ended.set()
 
-    router = CallRouter(CALL, {"fake": call.provider}, publish, policy=call.policy)
+    router = router_of(call.upstreams, publish, call.policy)
     for event in Listener(EnergyDetector(), Endpointing()).hear(numbered_speech([1, 2]), 0):
         router.hear(event)
     async with asyncio.timeout(5):
@@ -153,7 +177,7 @@ async def test_a_defect_in_a_recogniser_does_not_end_the_call(
             return await super().open(config)
 
     call = TwoEars()
-    call.provider = Broken(heard_words)
+    call.upstreams = Upstreams({"fake": Broken(heard_words)})
     await call.speak([1, 2])
     assert call.finals == ["1 2"]
     assert "recogniser_defect" in caplog.text
@@ -170,7 +194,7 @@ async def test_a_rejected_final_is_an_event_and_an_empty_transcript() -> None:
             return GuardedStream(self, Script(), config.language_code, heard_words, interims=False)
 
     call = TwoEars()
-    call.provider = Guarded(heard_words)
+    call.upstreams = Upstreams({"fake": Guarded(heard_words)})
     await call.speak([1, 2])
     assert [e.reason for e in call.events if isinstance(e, ResultDropped)] == ["phrase"]
     assert call.finals == [""]
@@ -184,3 +208,43 @@ async def test_audio_sent_is_counted_once_for_every_attempt() -> None:
     assert 0.45 * 8000 <= first.audio_samples <= 0.6 * 8000
     assert second.audio_samples >= 3 * 0.36 * 8000
     assert second.final_seconds is not None
+
+
+async def test_a_backup_takes_over_in_mid_word_and_says_so() -> None:
+    call = TwoEars(failing(0.9), backup=True)
+    await call.speak([11, 22, 33, 44])
+    assert call.finals == ["11 22 33 44"]
+    (switch,) = call.failovers
+    assert (switch.from_provider, switch.to_provider, switch.reason) == ("fake", "backup", "stream")
+    assert switch.seconds is not None
+    backup = [e for e in call.events if isinstance(e, AttemptEnded)][1]
+    assert (backup.provider, backup.purpose) == ("backup", "retry")
+    assert 0.9 <= backup.replayed_samples / 8000 < 1.5
+
+
+async def test_a_provider_that_keeps_failing_is_left_and_the_next_call_says_so_once() -> None:
+    call = TwoEars(*[failing(0.1)] * 5, backup=True)
+    await call.speak(*([number] for number in range(1, 9)))
+    assert call.finals == [str(number) for number in range(1, 9)]
+    assert [switch.reason for switch in call.failovers] == ["stream"] * 5
+    call.events.clear()
+    await call.speak([9], [10])  # another call
+    assert [(switch.reason, switch.seconds) for switch in call.failovers] == [("breaker", None)]
+
+
+async def test_a_late_final_is_asked_for_besides_and_the_first_answer_is_published() -> None:
+    call = TwoEars(Script(final_after_seconds=30.0), backup=True, limits=Limits(hedge_cap_seconds=0.2))
+    await call.speak([1, 2, 3])
+    assert call.finals == ["1 2 3"]
+    attempts = [e for e in call.events if isinstance(e, AttemptEnded)]
+    assert [(e.provider, e.purpose, e.outcome) for e in attempts] == [
+        ("backup", "hedge", "published"),
+        ("fake", "serve", "superseded"),
+    ]
+
+
+async def test_when_every_recogniser_fails_the_call_is_told() -> None:
+    call = TwoEars(*[failing(0.1)] * 8)
+    await call.speak([1, 2])
+    assert [e.utterance_id for e in call.events if isinstance(e, RecognisersDown)] == [1]
+    assert call.finals == [""]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slukh.stt.base import StreamConfig
 from slukh.stt.google_requests import GoogleModel, first_request
-from slukh.stt.google_stream import FASTEST, Pace
+from slukh.stt.google_wire import FASTEST, Pace
 from slukh.testing.google_limits import AudioGate, GoogleLimits
 
 SECOND = bytes(16_000)

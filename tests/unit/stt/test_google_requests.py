@@ -183,6 +183,24 @@ def test_word_offsets_become_samples_of_the_utterance() -> None:
     )
 
 
+def test_an_utterance_in_the_middle_of_a_stream_hears_only_its_own() -> None:
+    start = timedelta(seconds=10)
+    hearing = GoogleHearing(UK, starts_at=start, billed=timedelta(seconds=11))
+    assert hearing.hear(says(result("попередня", final=True, ends_at=10.0), billed=11)) is None
+    assert hearing.finalised_until == start
+    hearing.hear(says(result("шини", final=True, ends_at=11.5, words=(("шини", 10.5, 11.0),)), billed=13))
+    final = hearing.final()
+    assert (final.text, final.reported_ms) == ("шини", 2000)
+    assert final.words == (Word(text="шини", start=4000, end=8000, confidence=None),)
+    assert hearing.finalised_until == timedelta(seconds=11.5)
+
+
+def test_text_that_was_promised_to_stay_stays_over_a_change_of_streams() -> None:
+    hearing = GoogleHearing(UK, stable="добрий")
+    assert hearing.hear(says(result("добре", stability=0.9))) is None
+    assert shown(hearing.hear(says(result("добрий день", stability=0.1)))) == ("добрий день", "добрий")
+
+
 def test_the_billed_duration_is_the_last_one_reported() -> None:
     hearing = GoogleHearing(UK)
     hearing.hear(says(result("a", final=True), billed=2))

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from slukh.errors import REFUSAL_REASONS, TelephonyError
 from slukh.telephony import audiosocket
-from slukh.telephony.base import Codec, CodecEvent, DigitPressed, Identified, MediaReceived, PeerHungUp
+from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
+from slukh.telephony.base import (
+    Codec,
+    CodecEvent,
+    DigitPressed,
+    Identified,
+    MediaReceived,
+    PeerHungUp,
+    Reply,
+)
+from slukh.testing.calls import AudioSocketPeer, Peer
+from slukh.testing.websocket_calls import WebSocketPeer
 
 CALL_ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 PCM = bytes(range(256)) + bytes(64)  # 160 samples
@@ -22,24 +33,59 @@ class Transport:
 
     name: str
     gateway: Callable[[], Codec]
-    caller: Callable[[], Codec]
+    caller: Callable[[], Peer]
     reasons: frozenset[str]
+    opening: bytes  # what the protocol wants before the peer can say anything
     greeting: Callable[[str], bytes]
     audio: Callable[[bytes], bytes]
     digit: Callable[[str], bytes]
     hangup: bytes
 
 
+HANDSHAKE = (
+    b"GET /?call=%s HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: media\r\n\r\n"
+)
+
+
+def websocket_frame(opcode: int, data: bytes) -> bytes:
+    """A whole message under a mask of zeros."""
+    length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    return bytes([opcode]) + length + bytes(4) + data
+
+
+def opened_websocket() -> WebSocketPeer:
+    peer = WebSocketPeer()
+    peer.receive_data(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    return peer
+
+
 TRANSPORTS = [
     Transport(
         name="audiosocket",
         gateway=audiosocket.AudioSocketCodec,
-        caller=lambda: audiosocket.AudioSocketCodec(side="caller"),
+        caller=AudioSocketPeer,
         reasons=frozenset(REFUSAL_REASONS),
+        opening=b"",
         greeting=lambda call_id: b"\x01\x00\x10" + bytes.fromhex(call_id.replace("-", "")),
         audio=lambda pcm: b"\x10" + len(pcm).to_bytes(2, "big") + pcm,
         digit=lambda digit: b"\x03\x00\x01" + digit.encode(),
         hangup=b"\x00\x00\x00",
+    ),
+    Transport(
+        name="asterisk_websocket",
+        gateway=lambda: AsteriskWebSocketCodec(password=None),
+        caller=opened_websocket,
+        reasons=frozenset(REFUSAL_REASONS),
+        opening=HANDSHAKE % CALL_ID.encode(),
+        greeting=lambda call_id: (
+            HANDSHAKE % call_id.encode()
+            + websocket_frame(0x81, b'{"event": "MEDIA_START", "format": "slin"}')
+        ),
+        audio=lambda pcm: websocket_frame(0x82, pcm),
+        digit=lambda digit: websocket_frame(0x81, b'{"event": "DTMF_END", "digit": "%s"}' % digit.encode()),
+        hangup=b"\x88\x82\0\0\0\0\x03\xe8",
     ),
 ]
 
@@ -52,11 +98,11 @@ def split(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def received(codec: Codec, chunks: list[bytes]) -> tuple[list[CodecEvent], str | None]:
-    """All events, and the reason of the error that ended them."""
+    """All events but replies, and the reason of the error that ended them."""
     events: list[CodecEvent] = []
     for chunk in chunks:
         try:
-            events += codec.receive_data(chunk)
+            events += [event for event in codec.receive_data(chunk) if not isinstance(event, Reply)]
         except TelephonyError as error:
             return events, error.reason
     return events, None
@@ -136,5 +182,17 @@ def test_no_repr_shows_a_digit(transport: Transport) -> None:
 @every_transport
 def test_audio_before_the_call_id_is_refused(transport: Transport) -> None:
     with pytest.raises(TelephonyError) as refused:
-        transport.gateway().receive_data(transport.audio(PCM))
+        transport.gateway().receive_data(transport.opening + transport.audio(PCM))
     assert refused.value.reason == "audio_before_id"
+
+
+@every_transport
+@given(cuts=cut_points)
+def test_replies_are_whole_and_the_same_whatever_the_split(transport: Transport, cuts: list[int]) -> None:
+    wire = transport.greeting(CALL_ID) + transport.audio(PCM) + transport.hangup
+
+    def replies(chunks: list[bytes]) -> list[CodecEvent]:
+        codec = transport.gateway()
+        return [event for chunk in chunks for event in codec.receive_data(chunk) if isinstance(event, Reply)]
+
+    assert replies(split(wire, cuts)) == replies([wire])

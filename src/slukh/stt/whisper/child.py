@@ -28,12 +28,14 @@ class ChildOptions:
         compute_type: CTranslate2's, such as `int8`.
         threads: CPU threads of one decode.
         workers: decodes side by side.
+        program: the module that runs.
     """
 
     model_path: Path
     compute_type: str = "int8"
     threads: int = 1
     workers: int = 1
+    program: str = "slukh.stt.whisper.worker"
 
 
 class ModelRefusedError(Exception):
@@ -130,7 +132,7 @@ class WhisperChild:
 async def spawn_child(options: ChildOptions) -> WhisperChild:
     """A child that loads its model; `wait_ready` says when it is done."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "slukh.stt.whisper.worker", str(options.model_path),
+        sys.executable, "-m", options.program, str(options.model_path),
         "--compute-type", options.compute_type,
         "--threads", str(options.threads),
         "--workers", str(options.workers),

@@ -7,7 +7,9 @@ likelier one when there is a choice: left alone, small models take Ukrainian for
 
 import asyncio
 import io
+import socket
 import ssl
+import sys
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +31,19 @@ from slukh.types import SAMPLE_RATE_HERTZ
 
 _MAX_ANSWER_BYTES = 4 << 20
 _KEEPALIVE_SECONDS = 4.0  # below the five after which uvicorn closes: a closed one costs the utterance
+_BLOCKED_SECONDS = 1.5  # for a piece of the upload to be taken
+_GONE_MS = 3000  # for a server's kernel to acknowledge what was sent, or a keepalive
+_TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; the socket module of 3.11 does not name it
+_SOCKET_OPTIONS: list[tuple[int, int, int]] = []
+if sys.platform == "linux":
+    _SOCKET_OPTIONS = [
+        # Otherwise our own kernel takes a whole utterance for a server that reads none of it.
+        (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, 16384),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+    ]
 
 
 class HttpDecoder:
@@ -67,12 +82,20 @@ class HttpDecoder:
         self._name = name
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(total_seconds, connect=connect_seconds),
-            limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEPALIVE_SECONDS),
+            timeout=httpx.Timeout(total_seconds, connect=connect_seconds, write=_BLOCKED_SECONDS),
+            transport=httpx.AsyncHTTPTransport(
+                limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEPALIVE_SECONDS),
+                verify=ssl.create_default_context(),
+                socket_options=_SOCKET_OPTIONS,
+            ),
             # A caller's audio goes to the address of the setting, never through a proxy of the environment.
             trust_env=False,
-            verify=ssl.create_default_context(),
         )
+
+    @property
+    def queue_age_seconds(self) -> float:
+        """Nothing waits here; what waits at the server shows in its latency."""
+        return 0.0
 
     async def start(self) -> None:
         """See that the server is there and takes the key; any other answer will do, health paths differ.
@@ -131,6 +154,9 @@ class HttpDecoder:
             raise SttConnectError(
                 self._name, f"cannot connect to {self.url}: is the server running?"
             ) from error
+        except httpx.WriteTimeout as error:
+            detail = f"the server took no more of the audio for {_BLOCKED_SECONDS:g} s"
+            raise SttTimeoutError(self._name, detail) from error
         except (httpx.TimeoutException, TimeoutError) as error:
             raise SttTimeoutError(self._name, f"no answer in {self._total_seconds:g} s") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:

@@ -63,6 +63,7 @@ class LocalDecoder:
         request_seconds: longest that a request may wait and be decoded, together.
         load_seconds: longest that the model may take to load.
         max_waiting: requests that may wait; interims and speculations beyond that are refused, finals never.
+        program: the module that the child runs.
         name: registry name for errors.
     """
 
@@ -77,6 +78,7 @@ class LocalDecoder:
         request_seconds: float = 30.0,
         load_seconds: float = 120.0,
         max_waiting: int = 256,
+        program: str = "slukh.stt.whisper.worker",
         name: str = "whisper",
     ) -> None:
         self.limits = DecoderLimits(
@@ -84,7 +86,11 @@ class LocalDecoder:
         )
         self.restarts = 0
         self._options = ChildOptions(
-            model_path=model_path, compute_type=compute_type, threads=threads, workers=workers
+            model_path=model_path,
+            compute_type=compute_type,
+            threads=threads,
+            workers=workers,
+            program=program,
         )
         self._decode_seconds = decode_seconds
         self._request_seconds = request_seconds

@@ -57,6 +57,10 @@ class WhisperProvider:
             self.decoder, config, provider=self.name, policy=self._policy, metered=self._metered
         )
 
+    def backlog_seconds(self) -> float:
+        """How long decodes wait for their turn."""
+        return self.decoder.queue_age_seconds
+
     async def aclose(self) -> None:
         """Give the decoder back; open streams fail."""
         await self.decoder.aclose()

@@ -15,14 +15,31 @@ import argparse
 import os
 import signal
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from slukh.stt.whisper.framing import LENGTH, frame, header_length, parse_header
 from slukh.stt.whisper.model import RequestRefusedError, WhisperModel
 
 
-def main() -> None:
+class Model(Protocol):
+    """What decodes in a child; may be called from several threads."""
+
+    is_multilingual: bool
+
+    def decode(self, asked: Mapping[str, Any], pcm: bytes) -> dict[str, Any]:
+        """One request, as child.py writes it, to the answer it reads."""
+
+
+class LoadModel(Protocol):
+    """Makes the model of a folder."""
+
+    def __call__(self, folder: str, *, compute_type: str, threads: int, workers: int) -> Model:
+        """Load it."""
+
+
+def main(load: LoadModel = WhisperModel) -> None:
     """Run until stdin closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     arguments = _arguments()
@@ -35,7 +52,7 @@ def main() -> None:
             answers.flush()
 
     try:
-        model = WhisperModel(
+        model = load(
             arguments.model,
             compute_type=arguments.compute_type,
             threads=arguments.threads,
