@@ -323,7 +323,7 @@ class UtteranceAttempts:
         self._candidates.append(candidate)
 
     def _open(self, now: float, purpose: Purpose, *, besides: Candidate | None = None) -> list[Action]:
-        """The first candidate that may be connected to; with none, once more later, or what there is.
+        """The first candidate that may be connected to; with none, once more later; at last what there is.
 
         Nothing is lost when one besides another's Attempt cannot be had: then there is none.
         """
@@ -332,7 +332,7 @@ class UtteranceAttempts:
         if candidate is None:
             if besides is not None:
                 return []
-            if self._endpoint_at is not None:
+            if self._endpoint_at is not None and now >= self._endpoint_at + self._policy.final_seconds:
                 return self._salvage()
             self._retry_at = now + self._pause(others[0])
             return []

@@ -304,13 +304,12 @@ def test_while_nobody_may_be_connected_to_an_utterance_waits_and_asks_again() ->
     assert utterance.tick(0.5) == [Open(attempt=1, provider="google", purpose="serve")]
 
 
-def test_when_nobody_may_be_connected_to_at_the_end_what_there_is_is_published() -> None:
+def test_when_nobody_may_be_connected_to_in_time_for_a_final_what_there_is_is_published() -> None:
     utterance = core("whisper", away={"whisper"})
     utterance.start(0.0)
     utterance.endpoint(0.1)
-    assert utterance.tick(0.25) == [
-        Publish(attempt=None, hypothesis=final(""), is_salvage=True),
-    ]
+    assert utterance.tick(8.0) == []
+    assert utterance.tick(8.25) == [Publish(attempt=None, hypothesis=final(""), is_salvage=True)]
 
 
 def doubtful(*providers: str) -> UtteranceAttempts:
