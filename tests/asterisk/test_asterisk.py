@@ -29,7 +29,11 @@ SIP = ("127.0.0.1", 5060)
 PORTS = {"a": ("9092", "9093", "8080"), "b": ("9192", "9193", "8180")}
 PATIENCE = 60.0
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.usefixtures("asterisk")]
+pytestmark = [
+    pytest.mark.asterisk,
+    pytest.mark.usefixtures("asterisk"),
+    pytest.mark.timeout(480),  # the first test waits until Asterisk is fetched
+]
 every_transport = pytest.mark.parametrize("number", ["1000", "2000"], ids=["audiosocket", "websocket"])
 
 
