@@ -7,7 +7,7 @@ every other engine maps onto them without loss.
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, get_args
 
 SAMPLE_RATE_HERTZ = 8000
 
@@ -347,26 +347,33 @@ _POSITIONS = frozenset({"start", "end", "position", "endpoint", "heard", "voiced
 _PRIVATE = frozenset({"digit"})
 
 
+def _shape(kind: type[Any]) -> tuple[str, tuple[str, ...]]:
+    name = "".join(f"_{c.lower()}" if c.isupper() else c for c in kind.__name__).lstrip("_")
+    return name, tuple(item.name for item in fields(kind) if item.name not in _PRIVATE)
+
+
+# How a kind of event is called, and what of it may be shown.
+_SHAPES: dict[type[Any], tuple[str, tuple[str, ...]]] = {kind: _shape(kind) for kind in get_args(Event)}
+
+
 def event_name(event: Event) -> str:
     """`SpeechStarted` -> `speech_started`, as JSON and server-sent events call it."""
-    name = type(event).__name__
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+    return _SHAPES[type(event)][0]
 
 
 def event_json(event: Event) -> dict[str, object]:
     """An event as plain JSON values: positions in seconds, DTMF digits left out."""
-    out: dict[str, object] = {"event": event_name(event)}
-    for item in fields(event):
-        value = getattr(event, item.name)
-        if item.name in _PRIVATE:
-            continue
-        if item.name in _POSITIONS:
+    kind, names = _SHAPES[type(event)]
+    out: dict[str, object] = {"event": kind}
+    for name in names:
+        value = getattr(event, name)
+        if name in _POSITIONS:
             value = round(seconds(value), 3)
-        elif item.name == "words":
+        elif name == "words":
             value = [
                 {"text": w.text, "start": round(seconds(w.start), 3), "end": round(seconds(w.end), 3),
                  "confidence": w.confidence}
                 for w in value
             ]  # fmt: skip
-        out[item.name] = value
+        out[name] = value
     return out

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from slukh.speech.segmenter import Utterance
 from slukh.stt.base import Hypothesis, Rejection, Result, SttProvider, SttStream
 from slukh.types import (
     AttemptEnded,
+    AudioChunk,
     Failover,
     Outcome,
     Purpose,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS = 0.2
+_CHUNKS_SENT = 3  # frames of the detector that are sent together when they wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,8 +269,7 @@ class UtteranceRun:
                 attempt.more = self._loop.create_future()
                 await attempt.more
                 continue
-            chunk = chunks[position]
-            position += 1
+            chunk, position = _next_chunk(chunks, position)
             now = self._loop.time()
             attempt.first_sent_at = attempt.first_sent_at or now
             core.sending(number, now)
@@ -291,6 +293,16 @@ class UtteranceRun:
             attempt.final_at = now
             attempt.reported_ms = result.reported_ms
         self._carry_out(self._core.result(attempt.number, result, now))
+
+
+def _next_chunk(chunks: Sequence[AudioChunk], position: int) -> tuple[AudioChunk, int]:
+    """Audio from a position on, voiced or not, up to 96 ms at a time, and the position after it."""
+    first, end = chunks[position], position + 1
+    while end < len(chunks) and end < position + _CHUNKS_SENT and chunks[end].voiced == first.voiced:
+        end += 1
+    if end == position + 1:
+        return first, end
+    return AudioChunk(pcm=b"".join(c.pcm for c in chunks[position:end]), voiced=first.voiced), end
 
 
 def _between(since: float | None, until: float | None) -> float | None:
