@@ -1,0 +1,51 @@
+"""`slukh calls`: calls and their usage, from the ledger."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from slukh.commands.options import Json
+from slukh.config import Settings, load
+from slukh.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, help="Calls and their usage, from the ledger.")
+
+
+@app.command("list")
+def calls_list(
+    limit: Annotated[int, typer.Option(min=1, help="Newest calls to show.")] = 20, as_json: Json = False
+) -> None:
+    """The newest calls."""
+    from slukh.cost.meter import row_json
+    from slukh.terminal import calls_table
+
+    calls = [row_json(row) for row in _ledger().calls(limit=limit)]
+    if as_json:
+        for row in calls:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        Console().print(calls_table(calls))
+
+
+@app.command("show")
+def calls_show(call_id: str, as_json: Json = False) -> None:
+    """One call and every usage row of it."""
+    from slukh.terminal import call_tables
+
+    found = _ledger().call(call_id)
+    if found is None:
+        raise UserError(
+            f"no call {call_id} in the ledger", remedy="`slukh calls list` shows the ones there are"
+        )
+    if as_json:
+        typer.echo(json.dumps({"call_id": call_id, **found.as_json()}, ensure_ascii=False))
+    else:
+        Console().print(*call_tables(found.as_json()))
+
+
+def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
+    from slukh.cost.ledger import Ledger
+
+    return Ledger(load(Settings).ledger_url)
