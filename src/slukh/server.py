@@ -23,10 +23,11 @@ from slukh.config import AllSettings, Settings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
 from slukh.cost.spool import Spool, SpoolTakenError
-from slukh.errors import LedgerError, ServiceError
+from slukh.errors import LedgerError
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.monitoring.metrics import Metrics
+from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard, Probes
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.wavfile import read_recording
@@ -167,7 +168,7 @@ def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, 
         "websocket": (settings.slukh_websocket_host, settings.slukh_websocket_port),
     }
     return {
-        name: stack.enter_context(_listen(host, port, f"SLUKH_{name.upper()}_PORT"))
+        name: stack.enter_context(listen(host, port, name.upper()))
         for name, (host, port) in wanted.items()
         if port is not None
     }
@@ -228,19 +229,6 @@ def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter:
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int, setting: str) -> Iterator[socket.socket]:
-    try:
-        listener = socket.create_server((host, port), backlog=512)
-    except OSError as error:
-        raise ServiceError(
-            f"cannot listen on {host}:{port} ({error.strerror})",
-            remedy=f"stop what uses it, or set {setting} to another port",
-        ) from error
-    with listener:
-        yield listener
-
-
-@contextlib.contextmanager
 def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
     ledger = Ledger(settings.ledger_url)
     spool = _own_spool(settings.slukh_data_dir, metrics)
@@ -272,7 +260,12 @@ def _caller_key(data_dir: Path) -> bytes:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(32))
         return bytes.fromhex(path.read_text(encoding="ascii"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise LedgerError(
-            f"cannot use {path} ({error})", remedy="make it writable, or set SLUKH_DATA_DIR"
+            f"cannot use {path} ({error.strerror})", remedy="make it writable, or set SLUKH_DATA_DIR"
+        ) from error
+    except ValueError as error:
+        raise LedgerError(
+            f"{path} holds no key",
+            remedy="restore it, or remove it: every caller is a new caller then",
         ) from error
