@@ -100,18 +100,18 @@ async def serve(given: AllSettings) -> None:
         )
         canaries = Canaries(
             parts.providers,
+            languages=(parts.language_code, *parts.alternative_language_codes),
             interval_seconds=settings.slukh_canary_minutes * 60,
             on_heard=lambda name, heard: _book_canary(name, heard, parts, metrics, meter),
             on_failed=lambda name, error: logger.error(
                 "canary_failed", extra={"provider": name, "error": str(error)}
             ),
         )
-        starting = {"recogniser": "still starting"}
 
         def not_ready() -> dict[str, str]:
-            wrong = dict(starting)
-            if len(canaries.failing) == len(parts.providers):  # while one works, calls are heard
-                wrong["recogniser"] = "; ".join(canaries.failing.values())
+            wrong = {}
+            if canaries.deaf is not None:
+                wrong["recogniser"] = canaries.deaf
             if meter.last_error is not None:
                 wrong["disk"] = meter.last_error
             if gateway.is_draining:
@@ -133,10 +133,10 @@ async def serve(given: AllSettings) -> None:
         )
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
         await parts.start()
-        starting.clear()
+        hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (canaries.run(), Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
+            for work in (Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
         ]
         handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
         if "websocket" in sockets:
@@ -149,15 +149,24 @@ async def serve(given: AllSettings) -> None:
             logger.warning("no_backup", extra={"providers": list(parts.providers)})
         logger.info("listening", extra={name: listener.getsockname() for name, listener in sockets.items()})
         try:
-            await stop.wait()
+            await _until(stop, hearing)
         finally:
             for server in servers:
                 server.close()
             await gateway.drain(settings.slukh_drain_seconds)
-            for task in background:
+            for task in (hearing, *background):
                 task.cancel()
             web.should_exit = True
             await serving_web
+
+
+async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Wait for the signal to stop; an error of the work comes first."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, work}, return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        work.result()
+    await stopping
 
 
 def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, socket.socket]:

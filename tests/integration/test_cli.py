@@ -312,6 +312,24 @@ async def test_a_server_that_is_no_whisper_server_is_one_line(
         assert word in line
 
 
+async def test_a_gateway_whose_only_whisper_server_is_none_does_not_stay(tmp_path: Path) -> None:
+    page = Status(200, "<html>a router's login page</html>", "text/html")
+    async with FakeWhisperServer([page, page, page]) as server:
+        result = await asyncio.to_thread(
+            slukh,
+            "serve",
+            WHISPER_API_URL=server.url,
+            SLUKH_AUDIOSOCKET_PORT="0",
+            SLUKH_HTTP_PORT="0",
+            SLUKH_DATA_DIR=str(tmp_path),
+            SLUKH_LOG_LEVEL="ERROR",
+        )
+    assert result.returncode == 2, result
+    *logged, line = result.stderr.strip().splitlines()
+    assert all(json.loads(entry)["event"] == "canary_failed" for entry in logged)
+    assert line.startswith("slukh: whisper: 200 with text/html")
+
+
 def test_no_gateway_is_one_line(speech: Path) -> None:
     assert_one_line(
         slukh("call", speech, "--to", "127.0.0.1:9", "--api", "http://127.0.0.1:9"), "slukh serve"
