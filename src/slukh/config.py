@@ -279,7 +279,7 @@ def load(group: type[T], **overrides: object) -> T:
     try:
         return group(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        raise SettingsError(_sentence(error.errors()[0]), remedy="see `slukh doctor`") from error
+        raise _refusal(error.errors()[0]) from error
 
 
 class AllSettings(NamedTuple):
@@ -330,20 +330,31 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     """A misspelt setting would be silently at its default."""
     known = {name.upper() for group in GROUPS for name in group.model_fields}
     for name in environ:
-        is_ours = name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")) and not name.startswith("SLUKH_TEST_")
-        if is_ours and name not in known:
+        if name in known or name.startswith(("SLUKH_TEST_", "WHISPER__")):  # faster-whisper-server's
+            continue
+        if name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")):
             close = difflib.get_close_matches(name, known, n=1)
-            meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
-            raise SettingsError(f"unknown setting {name}", remedy=meant)
+        elif name.startswith("WHISPER_"):  # other programs have such too: only what resembles one of ours
+            ours = [setting for setting in known if setting.startswith("WHISPER_")]
+            if not (close := difflib.get_close_matches(name, ours, n=1, cutoff=0.75)):
+                continue
+        else:
+            continue
+        meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
+        raise SettingsError(f"unknown setting {name}", remedy=meant)
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def _refusal(error: Mapping[str, Any]) -> SettingsError:
+    """A value that cannot be; what a group says as a whole ends in its own remedy."""
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
-        return message
+        problem, _, remedy = message.partition(": ")
+        return SettingsError(problem, remedy=remedy)
     name = str(error["loc"][0]).upper()
     value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
-    return f"{name}={value} refused ({message})"
+    return SettingsError(
+        f"{name}={value} refused ({message})", remedy="correct it, or unset it for its default"
+    )
 
 
 def reference() -> str:

@@ -48,7 +48,7 @@ class Gateway:
         book: the calls' records.
         sinks: who hears events, besides the book.
         admission: which calls are taken.
-        refused: told the reason of every connection that was turned away.
+        refused: told the reason of every connection that was turned away or cut off.
     """
 
     def __init__(
@@ -92,8 +92,7 @@ class Gateway:
             call = self._admit(call_id)
             assignment = self._assign(call)
         except TelephonyError as refusal:
-            self._refused(refusal.reason)
-            logger.warning("connection_refused", extra={"reason": refusal.reason, "detail": refusal.detail})
+            self._turn_away(refusal, "connection_refused")
             writer.write(codec.encode_refusal(refusal.reason))
             writer.close()
             return
@@ -107,9 +106,16 @@ class Gateway:
         self._calls[task] = (line, router)
         try:
             await run_call(line, listener, router)
+            if line.failure is not None:
+                self._turn_away(line.failure, "connection_cut_off", call_id=call_id)
         finally:
             record.next_utterance_id = listener.next_utterance_id
             del self._calls[task]
+
+    def _turn_away(self, error: TelephonyError, event: str, **fields: str) -> None:
+        """A connection ends because of what its peer did, or because there is no room for it: say why."""
+        self._refused(error.reason)
+        logger.warning(event, extra={"reason": error.reason, "detail": error.detail, **fields})
 
     async def drain(self, seconds: float) -> None:
         """Take no new calls, let the running ones end; after `seconds` give them back to the dial plan."""

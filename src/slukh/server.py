@@ -23,10 +23,11 @@ from slukh.config import AllSettings, Settings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
 from slukh.cost.spool import Spool, SpoolTakenError
-from slukh.errors import LedgerError, ServiceError
+from slukh.errors import LedgerError
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.monitoring.metrics import Metrics
+from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard, Probes
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.wavfile import read_recording
@@ -99,18 +100,18 @@ async def serve(given: AllSettings) -> None:
         )
         canaries = Canaries(
             parts.providers,
+            languages=(parts.language_code, *parts.alternative_language_codes),
             interval_seconds=settings.slukh_canary_minutes * 60,
             on_heard=lambda name, heard: _book_canary(name, heard, parts, metrics, meter),
             on_failed=lambda name, error: logger.error(
                 "canary_failed", extra={"provider": name, "error": str(error)}
             ),
         )
-        starting = {"recogniser": "still starting"}
 
         def not_ready() -> dict[str, str]:
-            wrong = dict(starting)
-            if len(canaries.failing) == len(parts.providers):  # while one works, calls are heard
-                wrong["recogniser"] = "; ".join(canaries.failing.values())
+            wrong = {}
+            if canaries.deaf is not None:
+                wrong["recogniser"] = canaries.deaf
             if meter.last_error is not None:
                 wrong["disk"] = meter.last_error
             if gateway.is_draining:
@@ -132,10 +133,10 @@ async def serve(given: AllSettings) -> None:
         )
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
         await parts.start()
-        starting.clear()
+        hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (canaries.run(), Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
+            for work in (Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
         ]
         handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
         if "websocket" in sockets:
@@ -148,15 +149,24 @@ async def serve(given: AllSettings) -> None:
             logger.warning("no_backup", extra={"providers": list(parts.providers)})
         logger.info("listening", extra={name: listener.getsockname() for name, listener in sockets.items()})
         try:
-            await stop.wait()
+            await _until(stop, hearing)
         finally:
             for server in servers:
                 server.close()
             await gateway.drain(settings.slukh_drain_seconds)
-            for task in background:
+            for task in (hearing, *background):
                 task.cancel()
             web.should_exit = True
             await serving_web
+
+
+async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Wait for the signal to stop; an error of the work comes first."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, work}, return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        work.result()
+    await stopping
 
 
 def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, socket.socket]:
@@ -167,7 +177,7 @@ def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, 
         "websocket": (settings.slukh_websocket_host, settings.slukh_websocket_port),
     }
     return {
-        name: stack.enter_context(_listen(host, port, f"SLUKH_{name.upper()}_PORT"))
+        name: stack.enter_context(listen(host, port, name.upper()))
         for name, (host, port) in wanted.items()
         if port is not None
     }
@@ -228,19 +238,6 @@ def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter:
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int, setting: str) -> Iterator[socket.socket]:
-    try:
-        listener = socket.create_server((host, port), backlog=512)
-    except OSError as error:
-        raise ServiceError(
-            f"cannot listen on {host}:{port} ({error.strerror})",
-            remedy=f"stop what uses it, or set {setting} to another port",
-        ) from error
-    with listener:
-        yield listener
-
-
-@contextlib.contextmanager
 def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
     ledger = Ledger(settings.ledger_url)
     spool = _own_spool(settings.slukh_data_dir, metrics)
@@ -272,7 +269,12 @@ def _caller_key(data_dir: Path) -> bytes:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(32))
         return bytes.fromhex(path.read_text(encoding="ascii"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise LedgerError(
-            f"cannot use {path} ({error})", remedy="make it writable, or set SLUKH_DATA_DIR"
+            f"cannot use {path} ({error.strerror})", remedy="make it writable, or set SLUKH_DATA_DIR"
+        ) from error
+    except ValueError as error:
+        raise LedgerError(
+            f"{path} holds no key",
+            remedy="restore it, or remove it: every caller is a new caller then",
         ) from error

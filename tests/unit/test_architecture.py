@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"assembly", "audio", "config", "routing", "speech", "stt"},
     "caller": {"telephony"},
     "terminal": set(),
-    "doctor": {"assembly", "config", "cost", "experiment", "routing", "stt", "weights"},
+    "ports": set(),
+    "doctor": {"assembly", "config", "cost", "experiment", "ports", "routing", "stt", "weights"},
     "server": {
         "assembly",
         "audio",
@@ -47,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "gateway",
         "monitoring",
+        "ports",
         "routing",
         "telephony",
         "web",

@@ -170,7 +170,7 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="telephony_refused_total", kind="counter", unit="connections",
-        help="Connections that were turned away.",
+        help="Connections that were turned away, or cut off in mid-call for what the peer sent.",
         labels={"reason": "refusals"},
     ),
     Declaration(
@@ -244,7 +244,7 @@ class Metrics:
             logger.error("metrics_failed", extra=fault)  # noqa: TRY400  # likewise
 
     def refused(self, reason: str) -> None:
-        """A connection was turned away."""
+        """A connection was turned away or cut off."""
         self._add("telephony_refused_total", 1, reason=reason)
 
     def accuracy(self, provider: str, language: str, reference: str, *, words: int, errors: int) -> None:
