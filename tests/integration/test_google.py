@@ -17,6 +17,7 @@ from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
     SttError,
+    SttLimitError,
     SttOverloadedError,
     SttRequestError,
     SttStreamError,
@@ -198,7 +199,7 @@ async def test_a_replay_is_within_the_pace_that_google_takes() -> None:
 async def test_google_refuses_a_replay_without_pace_and_that_is_not_permanent() -> None:
     speech = numbered_speech(range(60)).tobytes()
     async with google_and_provider(fastest=AS_IT_COMES) as (_, provider):
-        with pytest.raises(SttStreamError, match="streamed too fast"):
+        with pytest.raises(SttLimitError, match="streamed too fast"):
             await hear(provider, speech)
 
 
@@ -208,8 +209,8 @@ ENDS: list[tuple[grpc.StatusCode, str, type[SttError]]] = [
     (Code.UNAVAILABLE, "The service is currently unavailable.", SttStreamError),
     (Code.INTERNAL, "Internal error encountered.", SttStreamError),
     (Code.UNKNOWN, "Stream removed", SttStreamError),
-    (Code.ABORTED, "Max duration of 5 minutes reached for stream.", SttStreamError),
-    (Code.OUT_OF_RANGE, "Exceeded maximum allowed stream duration of 305 seconds.", SttStreamError),
+    (Code.ABORTED, "Max duration of 5 minutes reached for stream.", SttLimitError),
+    (Code.OUT_OF_RANGE, "Exceeded maximum allowed stream duration of 305 seconds.", SttLimitError),
     (Code.OUT_OF_RANGE, "Something else.", SttRequestError),
     (Code.DEADLINE_EXCEEDED, "Deadline exceeded.", SttTimeoutError),
     (Code.RESOURCE_EXHAUSTED, "Quota exceeded for quota metric.", SttOverloadedError),
@@ -284,7 +285,7 @@ async def test_what_is_set_wrong_is_found_and_is_permanent(
 
 async def test_a_stream_that_google_ends_too_early_is_no_final() -> None:
     async with google_and_provider(limits=GoogleLimits(stream_limit_seconds=0.2)) as (_, provider):
-        with pytest.raises(SttStreamError, match="Max duration of 5 minutes"):
+        with pytest.raises(SttLimitError, match="Max duration of 5 minutes"):
             await hear(provider)
 
 
@@ -292,7 +293,7 @@ async def test_a_stream_that_nobody_feeds_is_ended_by_google_and_can_be_tried_ag
     async with google_and_provider(limits=GoogleLimits(idle_limit_seconds=0.1)) as (_, provider):
         stream = await provider.open(UK)
         await stream.send(AudioChunk(pcm=SPEECH[:1600]))
-        with pytest.raises(SttStreamError, match="no more client requests"):
+        with pytest.raises(SttLimitError, match="no more client requests"):
             _ = [result async for result in stream]
         await stream.close()
         assert (await hear(provider))[-1].text == HEARD
