@@ -118,6 +118,22 @@ async def test_an_utterance_is_heard_whole_and_billed_by_the_second() -> None:
     assert 0 < stream.messages[-1] <= CHUNK_BYTES < MAX_AUDIO_BYTES
 
 
+async def test_a_google_that_changes_its_mind_is_not_silent() -> None:
+    script = GoogleScript(stabilities=(0.9, 0.9))  # and hears another first word every time
+
+    def otherwise(pcm: bytes) -> list[str]:
+        return [str(len(pcm)), *heard_words(pcm)]
+
+    async with LocalGoogle(otherwise, [script]) as google:
+        provider = GoogleProvider(GoogleModel(project_id="p"), GoogleLink(endpoint=google.endpoint))
+        await provider.start()
+        *interims, final = await hear(provider)
+        await provider.aclose()
+    assert len(interims) > 1
+    assert len({interim.text for interim in interims}) == 1
+    assert final.text.endswith(HEARD)
+
+
 async def test_pieces_finalised_in_mid_utterance_are_joined() -> None:
     async with google_and_provider(GoogleScript(segment_words=2)) as (_, provider):
         *interims, final = await hear(provider)
