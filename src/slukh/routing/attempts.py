@@ -185,7 +185,9 @@ class UtteranceAttempts:
         stall = self._policy.stall_seconds
         # Time as well as voice: a replay brings seconds of voice in an instant.
         is_stalled = running.quiet_voice >= stall and now - running.quiet_since >= stall
-        if running.candidate.gives_interims and self._endpoint_at is None and is_stalled:
+        # One stream may be dead where its server is well, two are not: it is slow, and would get more to do.
+        is_hopeful = len(self._candidates) > 1 or self._count == 1
+        if running.candidate.gives_interims and self._endpoint_at is None and is_stalled and is_hopeful:
             return self._fail(running, "stalled", f"{running.quiet_voice:.1f} s of voice and no word", now)
         return []
 

@@ -239,6 +239,15 @@ def test_voice_without_a_word_from_a_provider_that_gives_interims_is_a_stall() -
     ]
 
 
+def test_a_lone_provider_that_stalls_gets_one_new_stream_and_then_its_time() -> None:
+    utterance = core("google")
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    assert utterance.sent(1, 2.5, 2.5)[1] == Open(attempt=2, provider="google", purpose="retry")
+    utterance.opened(2, 2.5)
+    assert utterance.sent(2, 9.0, 20.0) == []
+
+
 def test_a_word_in_between_is_no_stall() -> None:
     utterance = core("google", "whisper")
     utterance.start(0.0)
