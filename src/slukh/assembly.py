@@ -158,6 +158,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         upstreams=Upstreams(
             built,
             limits=Limits(
+                hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
                 hedge_cap_seconds=settings.slukh_hedge_seconds,
                 capacity={name: calls for name, calls in limit.items() if calls is not None},
             ),
@@ -210,7 +211,8 @@ def _google(given: AllSettings) -> SttProvider:
     if not settings.is_configured:
         raise SettingsError(
             "calls go to Google, and Google is not set up",
-            remedy="set GOOGLE_STT_PROJECT_ID, or FF_STT_PROVIDER=whisper for Whisper alone",
+            remedy="set GOOGLE_STT_PROJECT_ID, or hear with Whisper alone: FF_STT_PROVIDER=whisper, no "
+            "google in SLUKH_STT_FALLBACK, no FF_WHISPER_KILL",
         )
     return google(
         project_id=settings.google_stt_project_id,

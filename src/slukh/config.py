@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slukh.errors import SettingsError
 from slukh.routing.flag_values import flags_from_environment
+from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
@@ -56,11 +57,8 @@ class FeatureFlagSettings(BaseSettings):
     def _are_flags(self) -> Self:
         given = sorted(name.upper() for name in self.model_fields_set if name.startswith("ff_"))
         if self.slukh_flag_file is not None and given:
-            raise ValueError(f"SLUKH_FLAG_FILE holds all flags: unset {', '.join(given)}")
-        try:
-            flags_from_environment(self.as_environment(), caller_hash=lambda _number: "0" * 16)
-        except SettingsError as error:
-            raise ValueError(str(error)) from error
+            raise SettingsError("SLUKH_FLAG_FILE holds all flags", remedy=f"unset {', '.join(given)}")
+        flags_from_environment(self.as_environment(), caller_hash=lambda _number: "0" * 16)
         return self
 
     def as_environment(self) -> dict[str, str]:
@@ -203,6 +201,9 @@ class Settings(BaseSettings):
         description="Latest moment after our endpoint at which a backup is asked beside a recogniser whose "
         "final is late; sooner where its own finals usually are.",
     )
+    slukh_hedge_floor_seconds: float = Field(
+        0.8, gt=0, description="And no sooner than this, however quick its finals are."
+    )
     slukh_final_seconds: float = Field(
         8.0, gt=0, le=600, description="Longest wait from our endpoint to a final before another Attempt."
     )
@@ -249,9 +250,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _open_api_wants_a_token(self) -> Self:
         if self.slukh_api_token is None and not _is_loopback(self.slukh_http_host):
-            raise ValueError(
-                f"SLUKH_HTTP_HOST={self.slukh_http_host} is not loopback: set SLUKH_API_TOKEN, "
-                "or listen on 127.0.0.1"
+            raise SettingsError(
+                f"SLUKH_HTTP_HOST={self.slukh_http_host} is not loopback",
+                remedy="set SLUKH_API_TOKEN, or listen on 127.0.0.1",
             )
         return self
 
@@ -259,9 +260,19 @@ class Settings(BaseSettings):
     def _open_websocket_wants_a_password(self) -> Self:
         is_open = self.slukh_websocket_port is not None and not _is_loopback(self.slukh_websocket_host)
         if is_open and self.slukh_websocket_password is None:
-            raise ValueError(
-                f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback: set "
-                "SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1"
+            raise SettingsError(
+                f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback",
+                remedy="set SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hedges_between_floor_and_cap(self) -> Self:
+        floor, cap = self.slukh_hedge_floor_seconds, self.slukh_hedge_seconds
+        if floor > cap:
+            raise SettingsError(
+                f"SLUKH_HEDGE_FLOOR_SECONDS={floor:g} is later than SLUKH_HEDGE_SECONDS={cap:g}",
+                remedy="lower the one, or raise the other",
             )
         return self
 
@@ -300,6 +311,8 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
     """
     if provider is None:
         flags = load(FeatureFlagSettings)
+    elif provider not in PROVIDERS:
+        raise SettingsError(f"unknown provider {provider!r}", remedy=f"allowed: {', '.join(PROVIDERS)}")
     else:
         fixed = {name: field.default for name, field in FeatureFlagSettings.model_fields.items()}
         flags = FeatureFlagSettings.model_construct(**(fixed | {"ff_stt_provider": provider}))
@@ -345,15 +358,13 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 
 def _refusal(error: Mapping[str, Any]) -> SettingsError:
-    """A value that cannot be; what a group says as a whole ends in its own remedy."""
+    """A value that cannot be."""
     message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        problem, _, remedy = message.partition(": ")
-        return SettingsError(problem, remedy=remedy)
     name = str(error["loc"][0]).upper()
     value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
     return SettingsError(
-        f"{name}={value} refused ({message})", remedy="correct it, or unset it for its default"
+        f"{name}={value} refused ({message})",
+        remedy="correct it (doc/configuration.md lists what it can be), or unset it for its default",
     )
 
 

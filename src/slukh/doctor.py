@@ -33,6 +33,7 @@ GOOGLE_REMEDIES: dict[ErrorType, str] = {
     "connect": "check the network, and the spelling of GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT",
     "timeout": "check the network and the application credentials; calls would go to their backup",
     "stream": "try again; if it stays, calls go to their backup",
+    "limit": "try again; a stream of ours was too old, idle or fast for Google",
     "protocol": "GOOGLE_STT_ENDPOINT is something else than a local Google",
 }
 

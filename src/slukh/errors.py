@@ -12,6 +12,7 @@
          |- SttConnectError       refused, unreachable, TLS             transient
          |- SttTimeoutError       a deadline of ours passed             transient
          |- SttStreamError        reset, 5xx, process killed            transient
+         |- SttLimitError         one stream was too old, idle or fast  transient, and nobody's fault but ours
          |- SttOverloadedError    429, queue full                       transient, not here
          |- SttProtocolError      an answer that is not the protocol    permanent
          |- SttRequestError       model, language or path refused       permanent
@@ -22,7 +23,9 @@ Callers branch on the class and its fields, never on the sentence.
 
 from typing import ClassVar, Literal, get_args
 
-ErrorType = Literal["connect", "timeout", "stream", "overloaded", "protocol", "request", "authentication"]
+ErrorType = Literal[
+    "connect", "timeout", "stream", "limit", "overloaded", "protocol", "request", "authentication"
+]  # fmt: skip
 RefusalReason = Literal[
     # the peer broke the protocol
     "audio_before_id", "bad_id", "malformed", "no_id", "peer_error", "second_id", "unauthorized",
@@ -133,6 +136,12 @@ class SttStreamError(SttError):
     error_type = "stream"
 
 
+class SttLimitError(SttError):
+    """It ended one stream that was too old, idle or fast for it: a new one helps, and it works."""
+
+    error_type = "limit"
+
+
 class SttOverloadedError(SttError):
     """It has no room now: 429, queue full."""
 
@@ -161,6 +170,6 @@ class SttAuthenticationError(SttError):
 
 
 STT_ERRORS: tuple[type[SttError], ...] = (
-    SttConnectError, SttTimeoutError, SttStreamError, SttOverloadedError,
+    SttConnectError, SttTimeoutError, SttStreamError, SttLimitError, SttOverloadedError,
     SttProtocolError, SttRequestError, SttAuthenticationError,
 )  # fmt: skip

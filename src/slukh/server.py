@@ -23,7 +23,7 @@ from slukh.config import AllSettings, Settings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
 from slukh.cost.spool import Spool, SpoolTakenError
-from slukh.errors import LedgerError
+from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.monitoring.metrics import Metrics
@@ -217,7 +217,12 @@ def _when_down(settings: Settings) -> WhenDown:
     when_down = settings.slukh_when_down
     if not isinstance(when_down, Path):
         return when_down
-    return linear16_from_samples(read_recording(when_down).samples)
+    try:
+        return linear16_from_samples(read_recording(when_down).samples)
+    except AudioFileError as error:
+        raise SettingsError(
+            f"SLUKH_WHEN_DOWN: {error.problem}", remedy=f"{error.remedy}; or set continue or hangup"
+        ) from error
 
 
 def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:

@@ -23,6 +23,7 @@ Outcome = Literal[
     "stalled",
     "connect",
     "stream",
+    "limit",
     "overloaded",
     "protocol",
     "request",

@@ -47,6 +47,11 @@ def test_flags_stand_in_a_file_or_in_variables_and_not_in_both(monkeypatch: pyte
     assert "unset FF_WHISPER_KILL" in sentence
 
 
+def test_a_hedge_that_is_due_before_its_floor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = refusal(monkeypatch, SLUKH_HEDGE_SECONDS="0.5")
+    assert "SLUKH_HEDGE_FLOOR_SECONDS=0.8 is later than SLUKH_HEDGE_SECONDS=0.5" in sentence
+
+
 @pytest.mark.parametrize("name", ["SLUKH_LANGUAGE", "SLUKH_ALTERNATIVE_LANGUAGES"])
 def test_an_unknown_language_is_refused_with_the_allowed_ones(
     monkeypatch: pytest.MonkeyPatch, name: str
