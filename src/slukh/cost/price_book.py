@@ -4,114 +4,31 @@ A book is a list of entries that only grows: a new price is a new entry with a l
 ends the one before it. Usage is looked up by what it is (component, provider, model, unit, day, region). What
 is not there is a `PriceError` that names it; there is no fall-back to another model and no guess.
 
-A book may name language models it leaves to genai-prices (`language_models: genai-prices`); its own entries
-go first.
+A book may extend another one: its own entries go first. A book may leave language models that it does not
+name to genai-prices.
 """
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import NamedTuple, Self
 
-from slukh.types import Unit
+from slukh.cost.genai_book import genai_price
+from slukh.cost.price import BASIS_OF_UNIT, ExchangeRate, Price, PriceComponent, PriceUnit, Tier
+from slukh.cost.price_file import read_book
+from slukh.errors import PriceError
 
-PriceComponent = Literal["stt", "tts", "llm", "line", "fixed"]
-PRICE_COMPONENTS: tuple[PriceComponent, ...] = get_args(PriceComponent)
-# Usage's units, and what runs by the calendar.
-PriceUnit = Unit | Literal["month", "hour"]
-Basis = Literal[
-    "audio_sent", "connection_time", "characters_sent", "tokens", "requests", "call_time", "calendar_time"
-]
-Confidence = Literal["fact", "assumption"]
+__all__ = ["BASIS_OF_UNIT", "ExchangeRate", "Price", "PriceBook", "PriceComponent", "PriceUnit", "Tier"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
-    """Another amount from a quantity on.
-
-    Attributes:
-        over: graduated: units of the month beyond which it holds; cliff: prompt tokens of one request.
-        amount: what `Price.per` units cost there.
-    """
-
-    over: int
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """What a unit costs from a day on.
-
-    Attributes:
-        id: unique in its book; a rated line names it.
-        component: what it is for; `fixed` is paid by the calendar, whoever calls.
-        provider: who is paid, or `*`.
-        models: patterns of model names (`fnmatch`, case matters); for `fixed` the names of the item.
-        unit: what is counted.
-        per: how many units `amount` buys.
-        amount: money of `currency`.
-        currency: ISO 4217.
-        increment: billed quantities are multiples of it, rounded up per request.
-        initial: the first block of a call: charged whole however short the call is.
-        minimum: a request that used anything is billed for so much at least.
-        free: a request (a call) up to this quantity costs nothing.
-        setup: money of `currency`, once per request or per fixed item.
-        graduated: amounts of the month's units beyond thresholds; each unit at the price of its own tier.
-        cliff: amounts of whole requests whose prompt is longer than a threshold.
-        free_tier: units free each month and account; counts only when `RatingOptions.free_tier` is on.
-        free_outcomes: outcomes that cost nothing, such as a server error at Google.
-        minimum_prefix_tokens: a cached prefix shorter than this is silently not cached; None when unknown.
-        basis: what exactly the provider measures.
-        region: where it holds, or `*`.
-        sku: the provider's own name of it; prices of one sku share their month's tiers.
-        effective_from: first day.
-        effective_to: last day, or None when only a later entry ends it.
-        source: where it was read.
-        read_on: when.
-        confidence: `fact` was read there, `assumption` is ours to replace.
-        note: what else to know.
-    """
-
-    id: str
+class _Wanted(NamedTuple):
     component: PriceComponent
     provider: str
-    models: tuple[str, ...] = ("*",)
+    model: str
     unit: PriceUnit
-    per: int = 1
-    amount: Decimal
-    currency: str = "USD"
-    increment: int = 1
-    initial: int = 0
-    minimum: int = 0
-    free: int = 0
-    setup: Decimal = Decimal(0)
-    graduated: tuple[Tier, ...] = ()
-    cliff: tuple[Tier, ...] = ()
-    free_tier: int = 0
-    free_outcomes: tuple[str, ...] = ()
-    minimum_prefix_tokens: int | None = None
-    basis: Basis
-    region: str = "*"
-    sku: str = ""
-    effective_from: date
-    effective_to: date | None = None
-    source: str
-    read_on: date
-    confidence: Confidence
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeRate:
-    """Units of a currency that one US dollar buys, from a day on."""
-
-    currency: str
-    per_usd: Decimal
-    effective_from: date
-    source: str
-    read_on: date
-    confidence: Confidence
+    on: date
+    region: str | None
 
 
 class PriceBook:
@@ -119,9 +36,10 @@ class PriceBook:
 
     Args:
         name: how reports call it.
-        prices: entries of all layers, a book's own before those of the book it extends.
-        rates: exchange rates, in the same order.
-        uses_genai_prices: language models without an entry are priced by genai-prices.
+        prices: its own entries.
+        rates: its own exchange rates.
+        base: the book it extends.
+        uses_genai_prices: language models that no entry names are priced by genai-prices.
     """
 
     def __init__(
@@ -130,12 +48,15 @@ class PriceBook:
         name: str,
         prices: tuple[Price, ...],
         rates: tuple[ExchangeRate, ...] = (),
+        base: "PriceBook | None" = None,
         uses_genai_prices: bool = False,
     ) -> None:
         self.name = name
         self.prices = prices
         self.rates = rates
+        self.base = base
         self.uses_genai_prices = uses_genai_prices
+        self._found: dict[_Wanted, Price | None] = {}
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -144,7 +65,18 @@ class PriceBook:
         Raises:
             PriceError: there is no such book, or it is wrong: file, line and remedy.
         """
-        raise NotImplementedError
+        document = read_book(name_or_path)
+        return cls(
+            name=document.name,
+            prices=document.prices,
+            rates=document.rates,
+            base=None if document.extends is None else cls.load(document.extends),
+            uses_genai_prices=document.uses_genai_prices,
+        )
+
+    def all_prices(self) -> tuple[Price, ...]:
+        """Every entry, the book's own before those of the book it extends."""
+        return self.prices + (self.base.all_prices() if self.base else ())
 
     def price(
         self,
@@ -161,7 +93,13 @@ class PriceBook:
         Raises:
             PriceError: there is none, or none yet; names provider, model, unit and day.
         """
-        raise NotImplementedError
+        wanted = _Wanted(component, provider, model, unit, on, region)
+        if wanted not in self._found:
+            self._found[wanted] = self._find(wanted)
+        found = self._found[wanted]
+        if found is None:
+            raise self._no_price(wanted)
+        return found
 
     def monthly(self, name: str, on: date) -> Price:
         """The price of a fixed item (`server`, `did`, `gpu-gex44`, `operator`); unit `month` or `hour`.
@@ -169,7 +107,12 @@ class PriceBook:
         Raises:
             PriceError: there is none on that day.
         """
-        raise NotImplementedError
+        units: tuple[PriceUnit, ...] = ("month", "hour")
+        for unit in units:
+            found = self._find(_Wanted("fixed", "*", name, unit, on, None))
+            if found:
+                return found
+        raise self._no_price(_Wanted("fixed", "*", name, "month", on, None))
 
     def rate(self, currency: str, on: date) -> Decimal:
         """Units of `currency` that one US dollar buys on a day; 1 for USD.
@@ -177,8 +120,75 @@ class PriceBook:
         Raises:
             PriceError: the book has no rate of that day.
         """
-        raise NotImplementedError
+        if currency == "USD":
+            return Decimal(1)
+        known = [rate for rate in self.rates if rate.currency == currency and rate.effective_from <= on]
+        if known:
+            return max(known, key=lambda rate: rate.effective_from).per_usd
+        if self.base:
+            return self.base.rate(currency, on)
+        raise PriceError(
+            f"price book {self.name} has no rate of {currency} on {on}",
+            remedy="add it under `rates`, with its source",
+        )
 
     def minimum_prefix_tokens(self, provider: str, model: str, on: date) -> int | None:
         """The shortest prompt prefix the model caches, or None when the book does not know."""
-        raise NotImplementedError
+        found = self._find(_Wanted("llm", provider, model, "cache_write_tokens", on, None))
+        return found.minimum_prefix_tokens if found else None
+
+    def _find(self, wanted: _Wanted) -> Price | None:
+        named = self._named(wanted)
+        in_force = [
+            (rank, price.effective_from, price)
+            for rank, price in named
+            if price.effective_from <= wanted.on <= (price.effective_to or date.max)
+        ]
+        if in_force:
+            best = max((rank, start) for rank, start, _ in in_force)
+            first, *others = [price for rank, start, price in in_force if (rank, start) == best]
+            if others:
+                raise PriceError(
+                    f"price book {self.name}: {first.id} and {others[0].id} both price {wanted.model}",
+                    remedy="name the model in one of them",
+                )
+            return first
+        if self.base:
+            return self.base._find(wanted)  # noqa: SLF001  # its own kind
+        # A model that the book names has the book's prices or none: never those of another source.
+        if wanted.component == "llm" and self.uses_genai_prices and not named:
+            return genai_price(wanted.provider, wanted.model, wanted.unit, wanted.on)
+        return None
+
+    def _named(self, wanted: _Wanted) -> list[tuple[tuple[bool, int, bool], Price]]:
+        """Entries of any day that name it, with how closely: provider, model, region."""
+        found = []
+        for price in self.prices:
+            if (price.component, price.unit) != (wanted.component, wanted.unit):
+                continue
+            if wanted.component != "fixed" and price.provider not in ("*", wanted.provider):
+                continue
+            if price.region not in ("*", wanted.region):
+                continue
+            closeness = [_literal_length(p) for p in price.models if fnmatchcase(wanted.model, p)]
+            if closeness:
+                rank = (price.provider == wanted.provider, max(closeness), price.region == wanted.region)
+                found.append((rank, price))
+        return found
+
+    def _no_price(self, wanted: _Wanted) -> PriceError:
+        names = (wanted.component, wanted.provider, wanted.model or "(no model)")
+        what = " ".join(name for name in names if name != "*")
+        where = "" if wanted.region is None else f" in {wanted.region}"
+        days = sorted(price.effective_from for _, price in self._named(wanted))
+        detail = f"; the first one holds from {days[0]}" if days and days[0] > wanted.on else ""
+        return PriceError(
+            f"price book {self.name} has no price of {what} per {wanted.unit} on {wanted.on}{where}{detail}",
+            remedy="add a dated entry to a book of your own that extends it, or name another book",
+        )
+
+
+def _literal_length(pattern: str) -> int:
+    """How much of a pattern is no wildcard; a name without any beats every pattern."""
+    wildcards = sum(pattern.count(sign) for sign in "*?[")
+    return len(pattern) - wildcards if wildcards else 1_000 + len(pattern)
