@@ -223,7 +223,7 @@ def _distinct(rows: Iterable[Usage]) -> list[Usage]:
 
 
 def _repeated(rows: Iterable[Usage]) -> dict[_Key, int]:
-    """Of each Attempt's audio, what an earlier one of its utterance had sent: all start at its first sample."""
+    """Of each Attempt, what an earlier one of its utterance had sent: all start at its first sample."""
     sent: dict[tuple[str, int, int], int] = {}
     repeated: dict[_Key, int] = {}
     for row in sorted((row for row in rows if row.component == "stt"), key=_key):
