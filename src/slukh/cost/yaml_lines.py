@@ -41,11 +41,9 @@ def read_yaml(text: str, *, file: str) -> Document:
     Raises:
         PriceError: it is no YAML, has one key twice, or a float.
     """
-    loader = yaml.SafeLoader(text)
-    reader = _Reader(loader, file)
+    reader = _Reader(file)
     try:
-        node = loader.get_single_node()
-        value = None if node is None else reader.value(node, ())
+        value = reader.document(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PriceError(
@@ -53,46 +51,53 @@ def read_yaml(text: str, *, file: str) -> Document:
             remedy='mend that line, or the one before it; a lone * is written "*"',
         ) from error
     except yaml.YAMLError as error:
-        raise PriceError(f"{file}: no YAML: {error}", remedy="write it as UTF-8 text") from error
-    finally:
-        loader.dispose()
+        raise PriceError(
+            f"{file}: no YAML: a character that no text has", remedy="write it as UTF-8 text"
+        ) from error
     return Document(file=file, value=value, lines=reader.lines)
 
 
 class _Reader:
     """Nodes into values, lines noted on the way."""
 
-    def __init__(self, loader: yaml.SafeLoader, file: str) -> None:
-        self._loader = loader
+    def __init__(self, file: str) -> None:
         self._file = file
         self._seen: set[int] = set()
         self.lines: dict[Path, int] = {}
 
-    def value(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401  # whatever YAML holds
+    def document(self, text: str) -> Any:  # noqa: ANN401  # whatever YAML holds
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            return None if node is None else self._value(loader, node, ())
+        finally:
+            loader.dispose()
+
+    def _value(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401  # whatever YAML holds
         self.lines.setdefault(path, node.start_mark.line + 1)
         match node:
             case yaml.MappingNode():
                 self._refuse_alias(node)
-                return self._mapping(node, path)
+                return self._mapping(loader, node, path)
             case yaml.SequenceNode():
                 self._refuse_alias(node)
-                return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+                return [self._value(loader, item, (*path, index)) for index, item in enumerate(node.value)]
         if node.tag == "tag:yaml.org,2002:float":
             raise self._error(
                 node,
                 f"{node.value} is a float, which YAML may round",
                 remedy=f'write it in quotes: "{node.value}"',
             )
-        return self._loader.construct_object(node)
+        return loader.construct_object(node)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
             if key in made:
                 raise self._error(key_node, f"`{key}` stands there twice", remedy="keep one of them")
             self.lines[*path, key] = key_node.start_mark.line + 1
-            made[key] = self.value(value_node, (*path, key))
+            made[key] = self._value(loader, value_node, (*path, key))
         return made
 
     def _refuse_alias(self, node: yaml.Node) -> None:
