@@ -359,6 +359,13 @@ def test_order_and_duplicates_do_not_change_the_bill(rows: list[Usage], data: st
     assert rate(shuffled, TIERED) == rate(rows, TIERED)
 
 
+@given(quantity=st.integers(0, 150_000), more=st.integers(0, 50_000), used=st.integers(0, 120_000))
+def test_a_longer_utterance_never_costs_less(quantity: int, more: int, used: int) -> None:
+    options = RatingOptions(month_quantity={(TIERED_PRICE.sku, "2026-11"): used})
+    shorter, longer = (rate([heard(ms)], TIERED, options=options) for ms in (quantity, quantity + more))
+    assert shorter[0].amount <= longer[0].amount
+
+
 @given(rows=ROWS)
 def test_rating_again_gives_the_same_lines(rows: list[Usage]) -> None:
     assert rate(rows, MARKET) == rate(rows, MARKET)
