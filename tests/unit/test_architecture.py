@@ -97,6 +97,8 @@ ONLY_IN = {
     "faster_whisper": {"stt/whisper/model.py"},
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
+    "genai_prices": {"cost/genai_book.py"},
+    "yaml": {"cost/yaml_lines.py"},
     "openfeature": {"routing/flag_provider.py"},
     "websockets": {"telephony/asterisk_websocket.py", "testing/websocket_calls.py"},
 }
@@ -106,7 +108,8 @@ SANS_IO = (
     "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
     "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
     "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
-    "cost/meter.py",
+    "cost/meter.py", "cost/price.py", "cost/tiers.py", "cost/charge.py", "cost/rating.py", "cost/fixed.py",
+    "cost/llm_tokens.py", "cost/yaml_lines.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
 )  # fmt: skip
 
@@ -118,11 +121,11 @@ PUBLIC = {
     "types.py": "AttemptEnded AudioChunk AudioGap CallEnded CallEvent CallStarted DROP_REASONS DropReason "
     "Dtmf Event event_json event_name Failover FlagDecision Outcome OUTCOMES Purpose PURPOSES "
     "RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded "
-    "SpeechStarted SwitchReason Transcript Unit UNITS Usage Word",
-    "errors.py": "AudioFileError ErrorType LedgerError REFUSAL_REASONS RefusalReason STT_ERRORS ServiceError "
-    "SettingsError SlukhError SttAuthenticationError SttConnectError SttError SttLimitError "
-    "SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError "
-    "UserError WeightsError",
+    "SpeechStarted SwitchReason TOKEN_UNITS Transcript Unit UNITS UNITS_PER_REQUEST Usage Word",
+    "errors.py": "AudioFileError ErrorType LedgerError PriceError REFUSAL_REASONS RefusalReason ServiceError "
+    "SettingsError SlukhError STT_ERRORS SttAuthenticationError SttConnectError SttError "
+    "SttLimitError SttOverloadedError SttProtocolError SttRequestError SttStreamError "
+    "SttTimeoutError TelephonyError UserError WeightsError",
 }
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
