@@ -6,6 +6,7 @@
      |   |- AudioFileError        a recording we cannot play
      |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
      |   |- LedgerError           the usage store cannot be opened or written
+     |   |- PriceError            a price book is wrong, or has no price for what was used
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
      `- SttError                  a recogniser failed; `error_type` is the metric's label
@@ -70,6 +71,10 @@ class WeightsError(UserError):
 
 class LedgerError(UserError):
     """The usage store cannot be opened or written."""
+
+
+class PriceError(UserError):
+    """A price book that cannot be, or that has no price for a provider, model, unit and day."""
 
 
 class ServiceError(UserError):

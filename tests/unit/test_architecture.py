@@ -117,10 +117,11 @@ PUBLIC = {
     "types.py": "AttemptEnded AudioChunk AudioGap CallEnded CallEvent CallStarted DROP_REASONS DropReason "
     "Dtmf Event event_json event_name Failover FlagDecision Outcome OUTCOMES Purpose PURPOSES "
     "RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded "
-    "SpeechStarted SwitchReason Transcript Unit UNITS Usage Word",
-    "errors.py": "AudioFileError ErrorType LedgerError REFUSAL_REASONS RefusalReason STT_ERRORS ServiceError "
-    "SettingsError SlukhError SttAuthenticationError SttConnectError SttError SttOverloadedError "
-    "SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError UserError WeightsError",
+    "SpeechStarted SwitchReason TOKEN_UNITS Transcript Unit UNITS UNITS_PER_REQUEST Usage Word",
+    "errors.py": "AudioFileError ErrorType LedgerError PriceError REFUSAL_REASONS RefusalReason STT_ERRORS "
+    "ServiceError SettingsError SlukhError SttAuthenticationError SttConnectError SttError "
+    "SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError "
+    "TelephonyError UserError WeightsError",
 }
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))

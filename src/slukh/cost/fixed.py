@@ -1,0 +1,97 @@
+"""What is paid by the calendar: servers, numbers, GPUs; used or not, switched on or off."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from slukh.cost.price_book import PriceBook
+from slukh.cost.rating import pico_usd
+
+HOURS_PER_MONTH = Decimal(730)  # of 8,760 hours a year
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedItem:
+    """Something that is rented.
+
+    Attributes:
+        name: as the price book has it, such as `gpu-gex44`.
+        count: how many.
+        hours: hours a month it is rented, for a price by the hour; None is all of them.
+        busy_share: of its capacity, how much was used (0 to 1), or None where that has no meaning.
+        is_new: whether the setup fee falls into the period.
+    """
+
+    name: str
+    count: int = 1
+    hours: Decimal | None = None
+    busy_share: Decimal | None = None
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedLine:
+    """A rented item's cost of a period; `busy_usd` + `idle_usd` = `amount_usd`."""
+
+    name: str
+    count: int
+    months: Decimal
+    price_id: str
+    rule: str
+    amount: Decimal
+    currency: str
+    amount_usd: Decimal
+    busy_usd: Decimal
+    idle_usd: Decimal
+    amount_pico_usd: int
+
+
+def rate_fixed(
+    items: tuple[FixedItem, ...], book: PriceBook, *, start: datetime, end: datetime
+) -> list[FixedLine]:
+    """Cost of items from `start` to `end`, a month at a time, each month by its own length.
+
+    Raises:
+        PriceError: the book has no price of an item on the period's first day, or of its currency.
+    """
+    months = months_between(start, end)
+    return [_line(item, book, months, start) for item in items]
+
+
+def months_between(start: datetime, end: datetime) -> Decimal:
+    """Calendar months from one moment to another; half of a February is as much as half of a March."""
+    total = Decimal(0)
+    moment = start
+    while moment < end:
+        first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = (first + timedelta(days=32)).replace(day=1)
+        until = min(end, following)
+        total += Decimal((until - moment) // _MICROSECOND) / ((following - first) // _MICROSECOND)
+        moment = until
+    return total
+
+
+def _line(item: FixedItem, book: PriceBook, months: Decimal, start: datetime) -> FixedLine:
+    price = book.monthly(item.name, start.date())
+    hours = HOURS_PER_MONTH if item.hours is None else item.hours
+    a_month = price.amount * hours / price.per if price.unit == "hour" else price.amount / price.per
+    setup = price.setup if item.is_new else Decimal(0)
+    amount = item.count * (a_month * months + setup)
+    amount_usd = amount / book.rate(price.currency, start.date())
+    busy_usd = amount_usd if item.busy_share is None else amount_usd * item.busy_share
+    how = f"{hours} h a month at {price.amount}" if price.unit == "hour" else f"{price.amount} a month"
+    return FixedLine(
+        name=item.name,
+        count=item.count,
+        months=months,
+        price_id=price.id,
+        rule=f"{item.count} x {months:.4g} months, {price.currency} {how}"
+        + (f", {price.currency} {setup} to set up" if setup else ""),
+        amount=amount,
+        currency=price.currency,
+        amount_usd=amount_usd,
+        busy_usd=busy_usd,
+        idle_usd=amount_usd - busy_usd,
+        amount_pico_usd=pico_usd(amount_usd),
+    )

@@ -1,0 +1,107 @@
+"""YAML whose values know their lines, and that refuses what YAML does in silence.
+
+PyYAML takes the last of two equal keys and reads 0.1 as a binary float; here both are errors with a line.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from slukh.errors import PriceError
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """Plain values and where they stand.
+
+    Attributes:
+        file: how errors call it.
+        value: dicts, lists and scalars.
+        lines: by path (`("prices", 3, "amount")`), from 1.
+    """
+
+    file: str
+    value: Any
+    lines: Mapping[Path, int]
+
+    def error(self, path: Path, problem: str, *, remedy: str) -> PriceError:
+        """An error at the line of `path`, or of the nearest thing around it."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return PriceError(f"{self.file}:{self.lines.get(path, 1)}: {problem}", remedy=remedy)
+
+
+def read_yaml(text: str, *, file: str) -> Document:
+    """The document in `text`.
+
+    Raises:
+        PriceError: it is no YAML, has one key twice, or a float.
+    """
+    loader = yaml.SafeLoader(text)
+    reader = _Reader(loader, file)
+    try:
+        node = loader.get_single_node()
+        value = None if node is None else reader.value(node, ())
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise PriceError(
+            f"{file}:{line}: no YAML: {error.problem}",
+            remedy='mend that line, or the one before it; a lone * is written "*"',
+        ) from error
+    except yaml.YAMLError as error:
+        raise PriceError(f"{file}: no YAML: {error}", remedy="write it as UTF-8 text") from error
+    finally:
+        loader.dispose()
+    return Document(file=file, value=value, lines=reader.lines)
+
+
+class _Reader:
+    """Nodes into values, lines noted on the way."""
+
+    def __init__(self, loader: yaml.SafeLoader, file: str) -> None:
+        self._loader = loader
+        self._file = file
+        self._seen: set[int] = set()
+        self.lines: dict[Path, int] = {}
+
+    def value(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401  # whatever YAML holds
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        match node:
+            case yaml.MappingNode():
+                self._refuse_alias(node)
+                return self._mapping(node, path)
+            case yaml.SequenceNode():
+                self._refuse_alias(node)
+                return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        if node.tag == "tag:yaml.org,2002:float":
+            raise self._error(
+                node,
+                f"{node.value} is a float, which YAML may round",
+                remedy=f'write it in quotes: "{node.value}"',
+            )
+        return self._loader.construct_object(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            if key in made:
+                raise self._error(key_node, f"`{key}` stands there twice", remedy="keep one of them")
+            self.lines[*path, key] = key_node.start_mark.line + 1
+            made[key] = self.value(value_node, (*path, key))
+        return made
+
+    def _refuse_alias(self, node: yaml.Node) -> None:
+        """A short file of aliases can unfold for ever; aliases of words and numbers cannot."""
+        if id(node) in self._seen:
+            raise self._error(
+                node, "an alias stands for a list or a mapping", remedy="write it out where it is used"
+            )
+        self._seen.add(id(node))
+
+    def _error(self, node: yaml.Node, problem: str, *, remedy: str) -> PriceError:
+        return PriceError(f"{self._file}:{node.start_mark.line + 1}: {problem}", remedy=remedy)
