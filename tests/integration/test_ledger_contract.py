@@ -1,7 +1,7 @@
 """What every ledger does, whichever database holds it: SQLite, and a real PostgreSQL."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,40 +24,6 @@ from slukh.types import Usage
 MOMENT = datetime(2026, 11, 22, 10, 0, 0, 1, tzinfo=UTC)
 
 NewUrl = Callable[[], str]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[LocalPostgres]:
-    with local_postgres() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def new_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewUrl:
-    """Makes empty ledgers."""
-    if request.param == "sqlite":
-        return lambda: f"sqlite:///{tmp_path_factory.mktemp('ledger')}/ledger.db"
-    server: LocalPostgres = request.getfixturevalue("postgres")
-    return server.new_database
-
-
-@pytest.fixture
-def url(new_url: NewUrl) -> str:
-    return new_url()
-
-
-@pytest.fixture
-def ledger(url: str) -> Iterator[Ledger]:
-    with Ledger(url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def raw(url: str, ledger: Ledger) -> Iterator[Engine]:
-    """The same database without us."""
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    yield engine
-    engine.dispose()
 
 
 def usage(sequence: int = 1001, *, call_id: str = "c-1", quantity: int = 2500) -> Usage:

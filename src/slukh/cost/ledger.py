@@ -3,6 +3,8 @@
     usage            (call_id, leg, component, sequence) -> quantity
     calls            (call_id, leg, state) -> the facts of a leg, one row at its start, one at its end
     usage_conflicts  a row that came with the key of another and a different payload; the first one stands
+    rated_lines      what usage costs under a price book, see `rated_lines.py`
+    adjustments      what invoices differ by, see `adjustments.py`
     slukh_migrations the names of the migrations that made this database
 
 SQLite and PostgreSQL, one class, the same statements: what differs between them is in `ledger_engines`
@@ -120,12 +122,12 @@ class Ledger:
         """
         if not rows:
             return Recorded()
-        with self._writing() as connection:
+        with self.writing() as connection:
             if all(_insert(connection, rows, row_type) for row_type in KEYS):
                 return Recorded(inserted=len(rows))
             connection.rollback()
         # Rare: a batch that comes again after a crash, or a conflict. Look at each row.
-        with self._writing() as connection:
+        with self.writing() as connection:
             return sum((_record_one(connection, row) for row in sorted(rows, key=_key)), Recorded())
 
     def calls(self, *, limit: int = 50, since: datetime | None = None) -> tuple[CallFacts, ...]:
@@ -143,7 +145,7 @@ class Ledger:
         )
         if since is not None:
             query = query.where(CALLS.c.started_at_us >= microseconds(since))
-        with self._reading() as connection:
+        with self.reading() as connection:
             return tuple(facts_of(row) for row in connection.execute(query.limit(limit)).mappings())
 
     def call(self, call_id: str) -> CallRecord | None:
@@ -158,7 +160,7 @@ class Ledger:
             .where(USAGE.c.call_id == call_id)
             .order_by(USAGE.c.leg, USAGE.c.component, USAGE.c.sequence)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             record = CallRecord(
                 legs=tuple(facts_of(row) for row in connection.execute(legs).mappings()),
                 usage=tuple(usage_of(row) for row in connection.execute(lines).mappings()),
@@ -172,7 +174,7 @@ class Ledger:
             LedgerError: the store cannot be read.
         """
         query = select(CONFLICTS.c.payload).order_by(CONFLICTS.c.recorded_at_us)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return tuple(json.loads(payload) for payload in connection.scalars(query))
 
     def _migrate(self) -> None:
@@ -182,14 +184,16 @@ class Ledger:
         self._is_migrated = True
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write, for the files with SQL. Raises LedgerError."""
         if not self._is_migrated:
             self._migrate()
         with self._transaction(writes=True) as connection:
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads, for the files with SQL. Raises LedgerError."""
         if not self._is_migrated:
             self._migrate()
         with self._transaction(writes=False) as connection:

@@ -54,8 +54,32 @@ def _m001_usage_calls_conflicts(connection: Connection) -> None:
     _forbid_changes(connection, "calls", [name for name in _columns(CallFacts) if name != "caller"])
 
 
+def _m002_rated_lines_adjustments(connection: Connection) -> None:
+    _run(
+        connection,
+        # Never filled: one usage row has an amount per price book, and its proof beside it.
+        "ALTER TABLE usage DROP COLUMN amount_pico_usd",
+        """CREATE TABLE rated_lines (
+            call_id TEXT NOT NULL, leg INTEGER NOT NULL, component TEXT NOT NULL, sequence BIGINT NOT NULL,
+            book TEXT NOT NULL, engine TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+            unit TEXT NOT NULL, purpose TEXT NOT NULL, outcome TEXT NOT NULL, occurred_at_us BIGINT NOT NULL,
+            quantity BIGINT NOT NULL, billed_quantity BIGINT NOT NULL, repeated_quantity BIGINT NOT NULL,
+            price_id TEXT NOT NULL, rule TEXT NOT NULL, amount_pico_usd BIGINT NOT NULL,
+            PRIMARY KEY (call_id, leg, component, sequence, book))""",
+        "CREATE INDEX rated_lines_by_time ON rated_lines (book, occurred_at_us)",
+        """CREATE TABLE adjustments (
+            digest TEXT NOT NULL PRIMARY KEY, book TEXT NOT NULL, provider TEXT NOT NULL,
+            component TEXT NOT NULL, sku TEXT NOT NULL, started_at_us BIGINT NOT NULL,
+            ended_at_us BIGINT NOT NULL, metered_pico_usd BIGINT NOT NULL,
+            invoiced_pico_usd BIGINT NOT NULL, amount_pico_usd BIGINT NOT NULL, source TEXT NOT NULL,
+            recorded_at_us BIGINT NOT NULL)""",
+        "CREATE INDEX adjustments_by_time ON adjustments (book, started_at_us)",
+    )
+    _forbid_changes(connection, "adjustments", ADJUSTMENTS.c.keys())
+
+
 # A released migration never changes: the next change of shape is the next function.
-MIGRATIONS: list[Callable[[Connection], None]] = [_m001_usage_calls_conflicts]
+MIGRATIONS: list[Callable[[Connection], None]] = [_m001_usage_calls_conflicts, _m002_rated_lines_adjustments]
 
 
 def _run(connection: Connection, *statements: str) -> None:
@@ -128,6 +152,27 @@ def _columns(row_type: type[Row]) -> tuple[str, ...]:
 USAGE = table("usage", *map(column, _columns(Usage)))
 CALLS = table("calls", *map(column, _columns(CallFacts)))
 CONFLICTS = table("usage_conflicts", *map(column, ("digest", "call_id", "leg", "payload", "recorded_at_us")))
+RATED_KEY = (*KEYS[Usage], "book")
+RATED_LINES = table(
+    "rated_lines",
+    *map(
+        column,
+        (
+            *RATED_KEY, "engine", "provider", "model", "unit", "purpose", "outcome", "occurred_at_us",
+            "quantity", "billed_quantity", "repeated_quantity", "price_id", "rule", "amount_pico_usd",
+        ),
+    ),
+)  # fmt: skip
+ADJUSTMENTS = table(
+    "adjustments",
+    *map(
+        column,
+        (
+            "digest", "book", "provider", "component", "sku", "started_at_us", "ended_at_us",
+            "metered_pico_usd", "invoiced_pico_usd", "amount_pico_usd", "source", "recorded_at_us",
+        ),
+    ),
+)  # fmt: skip
 _APPLIED = table("slukh_migrations", column("name"), column("applied_at_us"))
 TABLES: dict[type[Row], TableClause] = {Usage: USAGE, CallFacts: CALLS}
 
