@@ -6,6 +6,7 @@
      |   |- AudioFileError        a recording we cannot play
      |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
      |   |- LedgerError           the usage store cannot be opened or written
+     |   |- ExperimentError       a manifest, grammar or store of the experiment
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
      `- SttError                  a recogniser failed; `error_type` is the metric's label
@@ -70,6 +71,10 @@ class WeightsError(UserError):
 
 class LedgerError(UserError):
     """The usage store cannot be opened or written."""
+
+
+class ExperimentError(UserError):
+    """A manifest, a grammar or a store of the experiment that cannot be used."""
 
 
 class ServiceError(UserError):
