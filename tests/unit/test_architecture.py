@@ -105,7 +105,8 @@ SANS_IO = (
     "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
     "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
     "cost/meter.py",
-    "experiment/canonical.py", "experiment/numbers.py", "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
+    "experiment/canonical.py", "experiment/numbers.py", "experiment/wer.py",
+    "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

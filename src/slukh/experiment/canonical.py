@@ -35,6 +35,7 @@ _MIXED = re.compile(rf"\w*(?:[A-Za-z][{_CYRILLIC}]|[{_CYRILLIC}][A-Za-z])\w*")
 _LONE = re.compile(r"(?<![^\W_])[aceiopxy](?![^\W\d_])")
 _LONE_LETTERS = str.maketrans("aceiopxy", "асеіорху")
 _RIM_WITH_C = re.compile(r"(?:(?<=[RrРр][0-9]{2})|(?<=[RrРр] [0-9]{2})) ?[CС](?![^\W_])")
+_MONEY_BEFORE = re.compile("([$€₴₽]) ?([0-9]+(?:[ .,][0-9]+)*)")
 _ORDINAL_ENDING = re.compile(
     r"(?<=[0-9])(?:[-\u2010-\u2013](?:[а-яіїє]{1,2}|ого|ому|ими|ыми|тьох|тьом)|й|го|му|ий|ая|ої)(?![^\W_])"
 )
@@ -113,6 +114,7 @@ def _tokens(text: str) -> list[str]:
     if has_digit:
         letters = _RIM_WITH_C.sub("c", letters)
         letters = letters.lower()
+        letters = _MONEY_BEFORE.sub(r"\2 \1 ", letters)
         letters = _ORDINAL_ENDING.sub("", letters)
     else:
         letters = letters.lower()
