@@ -100,13 +100,16 @@ ONLY_IN = {
 }
 
 SANS_IO = (
-    "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py", "routing/attempts.py",
-    "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
-    "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
-    "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
-    "cost/meter.py",
-    "experiment/canonical.py", "experiment/numbers.py", "experiment/wer.py",
-    "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
+    "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py",
+    "routing/attempts.py", "routing/rollout.py", "routing/flags.py", "routing/flag_values.py",
+    "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
+    "routing/choosing.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
+    "telephony/base.py", "telephony/clock.py", "cost/meter.py", "experiment/canonical.py",
+    "experiment/numbers.py", "experiment/wer.py", "experiment/scoring.py",
+    "experiment/statistics/estimates.py", "experiment/statistics/labelled.py",
+    "experiment/statistics/mapsswe.py", "experiment/statistics/planning.py",
+    "experiment/statistics/quantiles.py", "experiment/statistics/sequential.py", "stt/language.py",
+    "stt/whisper/agreement.py", "stt/whisper/guard.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
