@@ -14,7 +14,8 @@ from slukh.assembly import build_parts, recognisers
 from slukh.config import AllSettings, Settings, load_all
 from slukh.cost.ledger import Ledger
 from slukh.errors import ErrorType, ServiceError, SttError, UserError
-from slukh.experiment.wer import plain_text, word_errors
+from slukh.experiment.canonical import canonical_text
+from slukh.experiment.wer import word_errors
 from slukh.ports import listen
 from slukh.routing.health import Heard, hear_clip, stored_clips
 from slukh.stt.base import StreamConfig, SttProvider
@@ -225,7 +226,8 @@ async def _ask(provider: SttProvider, config: StreamConfig) -> None:
 
 
 def _hearing(check: str, heard: Heard) -> Finding:
-    wer = word_errors(plain_text(heard.clip.text), plain_text(heard.text)).wer or 0.0
+    said, text = (canonical_text(each, heard.clip.language_code) for each in (heard.clip.text, heard.text))
+    wer = word_errors(said, text).wer or 0.0
     return Finding(
         check=check, ok=bool(heard.text),
         detail=f"{heard.clip.language_code} clip: final {heard.final_seconds:.2f} s after the end of the "

@@ -6,6 +6,8 @@
      |   |- AudioFileError        a recording we cannot play
      |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
      |   |- LedgerError           the usage store cannot be opened or written
+     |   |- PriceError            a price book is wrong, or has no price for what was used
+     |   |- ExperimentError       a manifest, grammar or store of the experiment
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
      `- SttError                  a recogniser failed; `error_type` is the metric's label
@@ -73,6 +75,14 @@ class WeightsError(UserError):
 
 class LedgerError(UserError):
     """The usage store cannot be opened or written."""
+
+
+class PriceError(UserError):
+    """A price book that cannot be, or that has no price for a provider, model, unit and day."""
+
+
+class ExperimentError(UserError):
+    """A manifest, a grammar or a store of the experiment that cannot be used."""
 
 
 class ServiceError(UserError):

@@ -24,7 +24,8 @@ from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
 from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.errors import AudioFileError, LedgerError, SettingsError
-from slukh.experiment.wer import plain_text, word_errors
+from slukh.experiment.canonical import canonical_text
+from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
@@ -228,7 +229,8 @@ def _when_down(settings: Settings) -> WhenDown:
 def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:
     """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
     clip = heard.clip
-    errors = word_errors(plain_text(clip.text), plain_text(heard.text))
+    said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))
+    errors = word_errors(said, text)
     metrics.accuracy(name, clip.language_code, "canary", words=errors.reference_words, errors=errors.errors)
     provider = parts.providers[name]
     attempt = AttemptEnded(
@@ -244,7 +246,7 @@ def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter:
 
 @contextlib.contextmanager
 def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger(settings.ledger_url, may_be_away=True)
     spool = _own_spool(settings.slukh_data_dir, metrics)
     meter = MeterSink(spool, ledger, on_error=metrics.usage_error, on_rows=metrics.spooled)
     meter.start()

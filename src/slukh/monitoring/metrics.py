@@ -84,8 +84,8 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="stt_provider_accuracy", kind="gauge", unit="ratio",
-        help="1 - word error rate against a reference; NaN until measured, below 0 when more was invented "
-        "than said.",
+        help="1 - word error rate of canonical text against a reference; NaN until measured, below 0 when "
+        "more was invented than said.",
         labels={"provider": "providers", "language": "languages", "reference": "references"},
     ),
     Declaration(
