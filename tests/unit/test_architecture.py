@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "telephony": {"audio"},
     "stt": {"audio", "weights"},
     "routing": {"stt", "speech"},
+    "tts": {"audio"},
     "cost": set(),
     "experiment": set(),
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
@@ -66,6 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "speech",
         "stt",
         "telephony",
+        "tts",
         "web",
     },
     "commands": {"config", "cost", "experiment", "monitoring", "terminal", "testing", "weights"},
@@ -96,6 +98,8 @@ ONLY_IN = {
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
     "openfeature": {"routing/flag_provider.py"},
+    "piper": {"tts/piper_child.py"},  # GPL: in a process of its own
+    "redis": {"tts/redis_cache.py"},
     "websockets": {"telephony/asterisk_websocket.py", "testing/websocket_calls.py"},
 }
 
@@ -103,6 +107,7 @@ SANS_IO = (
     "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py", "routing/attempts.py",
     "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
     "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
+    "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
     "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
     "cost/meter.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
@@ -117,9 +122,12 @@ PUBLIC = {
     "Dtmf Event event_json event_name Failover FlagDecision Outcome OUTCOMES Purpose PURPOSES "
     "RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded "
     "SpeechStarted SwitchReason Transcript Unit UNITS Usage Word",
-    "errors.py": "AudioFileError ErrorType LedgerError REFUSAL_REASONS RefusalReason STT_ERRORS ServiceError "
-    "SettingsError SlukhError SttAuthenticationError SttConnectError SttError SttOverloadedError "
-    "SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError UserError WeightsError",
+    "errors.py": "AudioFileError DialogError ErrorType LedgerError REFUSAL_REASONS RefusalReason STT_ERRORS "
+    "ServiceError SettingsError SlukhError SttAuthenticationError SttConnectError SttError "
+    "SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError "
+    "TtsAuthenticationError TtsConnectError TtsError TtsOverloadedError TtsProtocolError TtsRequestError "
+    "TtsStreamError TtsTimeoutError UserError WeightsError",
+    "tts/base.py": "SpeechRequest TtsCapabilities TtsProvider Voice",
 }
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
