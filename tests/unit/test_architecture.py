@@ -25,21 +25,27 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stt": {"audio", "weights"},
     "routing": {"stt", "speech"},
     "tts": {"audio"},
+    "dialog": {"tts"},
+    "talking": {"audio", "dialog", "speech", "telephony", "tts"},
+    "voice_settings": set(),
+    "answering": {"dialog", "talking", "telephony", "tts", "voice_settings"},
     "cost": set(),
     "experiment": set(),
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
-    "config": {"routing", "stt"},  # what a flag may be, and the languages
+    "config": {"routing", "stt", "voice_settings"},  # what a flag may be, and the languages
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
     "assembly": {"config", "routing", "speech", "stt", "weights"},
-    "gateway": {"assembly", "callbook", "routing", "session", "telephony"},
+    "gateway": {"assembly", "callbook", "routing", "session", "talking", "telephony"},
     "transcribe": {"assembly", "config", "session", "telephony"},
     "engine": {"assembly", "audio", "config", "routing", "speech", "stt"},
     "caller": {"telephony"},
+    "handset": {"audio", "telephony"},
     "terminal": set(),
     "doctor": {"assembly", "config", "cost", "experiment", "routing", "stt", "weights"},
     "server": {
+        "answering",
         "assembly",
         "audio",
         "callbook",
@@ -54,11 +60,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "testing": {
         "__init__",
+        "answering",
         "assembly",
         "audio",
         "callbook",
         "config",
         "cost",
+        "dialog",
         "gateway",
         "monitoring",
         "routing",
@@ -66,8 +74,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "session",
         "speech",
         "stt",
+        "talking",
         "telephony",
         "tts",
+        "voice_settings",
         "web",
     },
     "commands": {"config", "cost", "experiment", "monitoring", "terminal", "testing", "weights"},
@@ -108,6 +118,7 @@ SANS_IO = (
     "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
     "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
     "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
+    "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
     "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
     "cost/meter.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
@@ -118,10 +129,11 @@ PUBLIC = {
     "__init__.py": "__version__",
     "engine.py": "EngineTranscript STTEngine",
     "stt/base.py": "Capabilities Hypothesis Rejection Result StreamConfig SttProvider SttStream",
-    "types.py": "AttemptEnded AudioChunk AudioGap CallEnded CallEvent CallStarted DROP_REASONS DropReason "
-    "Dtmf Event event_json event_name Failover FlagDecision Outcome OUTCOMES Purpose PURPOSES "
-    "RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded "
-    "SpeechStarted SwitchReason Transcript Unit UNITS Usage Word",
+    "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallEnded CallEvent CallStarted DROP_REASONS "
+    "DropReason Dtmf Event event_json event_name Failover FlagDecision ModelAnswered Outcome OUTCOMES "
+    "PhraseSpoken Purpose PURPOSES RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms "
+    "seconds SpeechEnded SpeechStarted SpokenOutcome SwitchReason Transcript TurnTimed Unit UNITS Usage "
+    "Word",
     "errors.py": "AudioFileError DialogError ErrorType LedgerError REFUSAL_REASONS RefusalReason STT_ERRORS "
     "ServiceError SettingsError SlukhError SttAuthenticationError SttConnectError SttError "
     "SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError "

@@ -188,7 +188,7 @@ class Speaker:
                         self._on_lookup("miss", len(request.text))
                         self.chain.worked(provider.name)
                 except TtsError as failed:
-                    error = failed
+                    error, recording.voice = failed, None
                     if not is_refusal(failed, provider):
                         self.chain.failed(failed)
                 else:
@@ -222,8 +222,8 @@ class Speaker:
         self, provider: TtsProvider, voice: Voice, request: SpeechRequest, recording: Recording
     ) -> bytes:
         pieces: list[bytes] = []
+        recording.voice = voice  # at once: a caller who interrupts now has had it sent all the same
         async for linear16 in provider.synthesize(request):
-            recording.voice = voice
             recording.grow(linear16)
             pieces.append(linear16)
         audio = b"".join(pieces)
