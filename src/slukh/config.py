@@ -19,6 +19,7 @@ from slukh.errors import SettingsError
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
+from slukh.voice_settings import VoiceSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
 
@@ -281,7 +282,9 @@ class Settings(BaseSettings):
         return self
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings)
+GROUPS: tuple[type[BaseSettings], ...] = (
+    FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings,
+)  # fmt: skip
 
 
 def load(group: type[T], **overrides: object) -> T:
@@ -304,6 +307,7 @@ class AllSettings(NamedTuple):
     whisper: WhisperSettings
     google: GoogleSettings
     settings: Settings
+    voice: VoiceSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -325,6 +329,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         whisper=load(WhisperSettings),
         google=load(GoogleSettings),
         settings=load(Settings, slukh_language=language),
+        voice=load(VoiceSettings),
     )
 
 
@@ -386,12 +391,17 @@ def reference() -> str:
             default = {
                 "slukh_data_dir": "user's data folder",
                 "slukh_weights_dir": "user's cache folder",
+                "slukh_phrase_cache_dir": "user's cache folder",
             }.get(name, _shown(field.default))
             lines.append(f"| `{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"
 
 
 def _shown(value: object) -> str:
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return "unset"
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    if isinstance(value, dict):
+        value = ",".join(f"{key}={own}" for key, own in value.items())
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -16,6 +16,7 @@ from uuid import uuid4
 import uvicorn
 from pydantic import SecretStr
 
+from slukh.answering import Answering, VoiceNews, build_answering
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
@@ -26,7 +27,7 @@ from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.wer import word_errors
-from slukh.gateway import Admission, Gateway, WhenDown
+from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard, Probes
@@ -87,6 +88,7 @@ async def serve(given: AllSettings) -> None:
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
         meter = stack.enter_context(_meter(settings, metrics))
+        answering = _answering(given, metrics, stack)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         gateway = Gateway(
             parts,
@@ -98,6 +100,7 @@ async def serve(given: AllSettings) -> None:
                 when_down=_when_down(settings),
             ),
             metrics.refused,
+            talks=_talks(answering),
         )
         canaries = Canaries(
             parts.providers,
@@ -133,7 +136,7 @@ async def serve(given: AllSettings) -> None:
             uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none")
         )
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
-        await parts.start()
+        await _start(parts, answering)
         hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
@@ -168,6 +171,32 @@ async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
     if work.done():
         work.result()
     await stopping
+
+
+def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExitStack) -> Answering | None:
+    """Who answers callers, given back with the stack; None when nobody does."""
+    answering = build_answering(
+        given.voice,
+        VoiceNews(
+            on_lookup=metrics.phrase_lookup,
+            on_voice_failed=metrics.voice_failed,
+            on_store_error=metrics.phrase_cache_error,
+        ),
+    )
+    if answering is not None:
+        stack.push_async_callback(answering.aclose)
+    return answering
+
+
+def _talks(answering: Answering | None) -> Talks | None:
+    return None if answering is None else answering.talk
+
+
+async def _start(parts: Parts, answering: Answering | None) -> None:
+    """Load and warm everything that calls need."""
+    await parts.start()
+    if answering is not None:
+        await answering.start()
 
 
 def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, socket.socket]:
