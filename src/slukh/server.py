@@ -77,13 +77,7 @@ async def serve(given: AllSettings) -> None:
         SttError: the recogniser cannot serve.
     """
     settings = given.settings
-    stop, hurry = asyncio.Event(), asyncio.Event()
-
-    def signalled() -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, signalled)
+    stop, hurry = _signals()
     async with contextlib.AsyncExitStack() as stack:
         sockets = _sockets(settings, stack)
         caller_key = _caller_key(settings.slukh_data_dir)
@@ -166,6 +160,18 @@ async def serve(given: AllSettings) -> None:
                 task.cancel()
             web.should_exit = True
             await serving_web
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first SIGTERM or SIGINT, and by the second one."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (second if first.is_set() else first).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signalled)
+    return first, second
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
