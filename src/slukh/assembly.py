@@ -2,8 +2,9 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slukh.config import AllSettings, FeatureFlagSettings, Settings
 from slukh.errors import SettingsError, SttError
@@ -77,12 +78,14 @@ class Parts:
         phrase_hints: tuple[str, ...] = (),
     ) -> CallRouter:
         """The router of one call; without an assignment it is made now."""
+        # Who is asked for no interims is not silent for want of them.
+        policy = self.policy if interim_results else replace(self.policy, stall_seconds=math.inf)
         return CallRouter(
             call,
             assignment or self.assign(call),
             self.upstreams,
             publish,
-            policy=self.policy,
+            policy=policy,
             interim_results=interim_results,
             phrase_hints=phrase_hints or self.phrase_hints,
         )

@@ -212,7 +212,10 @@ class Settings(BaseSettings):
         60.0, ge=0, description="How often the stored clips measure accuracy; 0: only at start."
     )
     slukh_drain_seconds: float = Field(
-        600.0, ge=0, description="How long SIGTERM waits for running calls; new ones are refused at once."
+        600.0,
+        ge=0,
+        description="How long SIGTERM waits for running calls; new ones are refused at once. A second one "
+        "gives them back to the dial plan.",
     )
     slukh_transcript_minutes: float = Field(
         10.0, ge=0, description="How long a transcript stays in memory after its call."

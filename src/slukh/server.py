@@ -70,16 +70,14 @@ class CallLog:
 
 
 async def serve(given: AllSettings) -> None:
-    """Run a gateway until SIGTERM or SIGINT has drained it.
+    """Run a gateway until SIGTERM or SIGINT has drained it; a second one gives its calls back at once.
 
     Raises:
         UserError: a port is taken, weights are missing, the ledger cannot be written.
         SttError: the recogniser cannot serve.
     """
     settings = given.settings
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop, hurry = _signals()
     async with contextlib.AsyncExitStack() as stack:
         sockets = _sockets(settings, stack)
         caller_key = _caller_key(settings.slukh_data_dir)
@@ -157,11 +155,23 @@ async def serve(given: AllSettings) -> None:
         finally:
             for server in servers:
                 server.close()
-            await gateway.drain(settings.slukh_drain_seconds)
+            await gateway.drain(settings.slukh_drain_seconds, hurry)
             for task in (hearing, *background):
                 task.cancel()
             web.should_exit = True
             await serving_web
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first SIGTERM or SIGINT, and by the second one."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (second if first.is_set() else first).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signalled)
+    return first, second
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
