@@ -3,11 +3,12 @@
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slukh.config import AllSettings, FeatureFlagSettings
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.choosing import Assignment, BackupRules, Chooser
 from slukh.routing.flag_file import FlagFile
 from slukh.routing.flag_values import CallerHash, flags_from_environment
@@ -155,6 +156,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
                 hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
                 hedge_cap_seconds=settings.slukh_hedge_seconds,
                 capacity={name: calls for name, calls in limit.items() if calls is not None},
+                breaker=_breaker_policy(settings.slukh_final_seconds),
             ),
         ),
         chooser=Chooser(flags, rules),
@@ -168,6 +170,17 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         language_code=settings.slukh_language,
         alternative_language_codes=settings.slukh_alternative_languages,
         phrase_hints=settings.slukh_phrase_hints,
+    )
+
+
+def _breaker_policy(final_seconds: float) -> BreakerPolicy:
+    """Who may take longer for a final may take longer before it is called slow, and for a probe."""
+    usual = BreakerPolicy()
+    share = final_seconds / AttemptPolicy().final_seconds
+    return replace(
+        usual,
+        slow_seconds=usual.slow_seconds * share,
+        probe_seconds=usual.probe_seconds * max(1.0, share),
     )
 
 

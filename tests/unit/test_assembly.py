@@ -1,0 +1,19 @@
+"""Settings into parts."""
+
+import pytest
+
+from slukh.assembly import build_parts
+from slukh.config import load_all
+
+
+@pytest.mark.parametrize(
+    ("final_seconds", "slow_seconds", "probe_seconds"),
+    [(None, 4.0, 3.0), ("4", 2.0, 3.0), ("40", 20.0, 15.0)],
+)
+def test_a_recogniser_that_may_take_long_is_not_called_slow_and_may_be_probed_as_long(
+    monkeypatch: pytest.MonkeyPatch, final_seconds: str | None, slow_seconds: float, probe_seconds: float
+) -> None:
+    if final_seconds is not None:
+        monkeypatch.setenv("SLUKH_FINAL_SECONDS", final_seconds)
+    breaker = build_parts(load_all(provider="whisper")).upstreams.limits.breaker
+    assert (breaker.slow_seconds, breaker.probe_seconds) == (slow_seconds, probe_seconds)
