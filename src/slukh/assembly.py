@@ -224,6 +224,7 @@ def _google(given: AllSettings) -> SttProvider:
         endpoint=settings.google_stt_endpoint,
         stream=settings.google_stt_stream,
         boost=settings.google_stt_boost,
+        words=settings.google_stt_words,
         final_seconds=given.settings.slukh_final_seconds,
     )
 
