@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from slukh.config import AllSettings, FeatureFlagSettings, Settings
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.choosing import Assignment, BackupRules, Chooser
 from slukh.routing.flag_file import FlagFile
 from slukh.routing.flag_values import CallerHash, flags_from_environment
@@ -164,6 +165,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
                 hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
                 hedge_cap_seconds=settings.slukh_hedge_seconds,
                 capacity={name: calls for name, calls in limit.items() if calls is not None},
+                breaker=_breaker_policy(settings.slukh_final_seconds),
             ),
         ),
         chooser=Chooser(flags, rules),
@@ -182,6 +184,17 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
 
 def _backup_rules(settings: Settings) -> BackupRules:
     return BackupRules(fallback=settings.slukh_stt_fallback, audio_to_cloud=settings.slukh_audio_to_cloud)
+
+
+def _breaker_policy(final_seconds: float) -> BreakerPolicy:
+    """Who may take longer for a final may take longer before it is called slow, and for a probe."""
+    usual = BreakerPolicy()
+    share = final_seconds / AttemptPolicy().final_seconds
+    return replace(
+        usual,
+        slow_seconds=usual.slow_seconds * share,
+        probe_seconds=usual.probe_seconds * max(1.0, share),
+    )
 
 
 def _flags(
@@ -224,6 +237,7 @@ def _google(given: AllSettings) -> SttProvider:
         endpoint=settings.google_stt_endpoint,
         stream=settings.google_stt_stream,
         boost=settings.google_stt_boost,
+        words=settings.google_stt_words,
         final_seconds=given.settings.slukh_final_seconds,
     )
 

@@ -132,6 +132,10 @@ class GoogleSettings(BaseSettings):
         le=20,
         description="How much likelier than usual `SLUKH_PHRASE_HINTS` are to be heard.",
     )
+    google_stt_words: bool = Field(
+        False,
+        description="Ask for word timings. Some models then answer nothing at all: see `slukh doctor` first.",
+    )
 
     @property
     def is_configured(self) -> bool:

@@ -100,11 +100,12 @@ async def serve(given: AllSettings) -> None:
             metrics.refused,
             talks=_talks(answering),
         )
+        on_heard = partial(_book_clip, parts, metrics, meter)
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
             interval_seconds=settings.slukh_canary_minutes * 60,
-            on_heard=lambda name, heard: _book_canary(name, heard, parts, metrics, meter),
+            on_heard=on_heard,
             on_failed=lambda name, error: logger.error(
                 "canary_failed", extra={"provider": name, "error": str(error)}
             ),
@@ -138,7 +139,11 @@ async def serve(given: AllSettings) -> None:
         hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
+            for work in (
+                Probes(parts.upstreams, on_heard=on_heard).run(),
+                _forget(book),
+                _follow_flags(parts),
+            )
         ]
         handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
         if "websocket" in sockets:
@@ -265,7 +270,7 @@ def _when_down(settings: Settings) -> WhenDown:
         ) from error
 
 
-def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:
+def _book_clip(parts: Parts, metrics: Metrics, meter: MeterSink, name: str, heard: Heard) -> None:
     """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
     clip = heard.clip
     said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))
