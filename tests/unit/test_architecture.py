@@ -89,7 +89,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Each of these stands in one place, so that the rest can be tested without it.
 ONLY_IN = {
     "prometheus_client": {"monitoring/metrics.py"},
+    "duckdb": {"cost/ledger_parquet.py"},
     "sqlalchemy": {
+        "cost/adjustments.py",
         "cost/ledger.py",
         "cost/ledger_engines.py",
         "cost/ledger_tables.py",
@@ -126,7 +128,7 @@ PUBLIC = {
     "SpeechStarted SwitchReason TOKEN_UNITS Transcript Unit UNITS UNITS_PER_REQUEST Usage Word",
     "errors.py": "AudioFileError ErrorType LedgerError PriceError REFUSAL_REASONS RefusalReason STT_ERRORS "
     "ServiceError SettingsError SlukhError SttAuthenticationError SttConnectError SttError "
-    "SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError "
+    "SttOverloadedError StatementError SttProtocolError SttRequestError SttStreamError SttTimeoutError "
     "TelephonyError UserError WeightsError",
 }
 
