@@ -65,18 +65,31 @@ class PriceBook:
         Raises:
             PriceError: there is no such book, or it is wrong: file, line and remedy.
         """
+        return cls._load(name_or_path, ())
+
+    @classmethod
+    def _load(cls, name_or_path: str | Path, above: tuple[str, ...]) -> Self:
+        if str(name_or_path) in above:
+            raise PriceError(
+                f"price book {name_or_path} extends itself", remedy="take `extends` out of one of them"
+            )
         document = read_book(name_or_path)
+        extends = document.extends
         return cls(
             name=document.name,
             prices=document.prices,
             rates=document.rates,
-            base=None if document.extends is None else cls.load(document.extends),
+            base=None if extends is None else cls._load(extends, (*above, str(name_or_path))),
             uses_genai_prices=document.uses_genai_prices,
         )
 
     def all_prices(self) -> tuple[Price, ...]:
         """Every entry, the book's own before those of the book it extends."""
         return self.prices + (self.base.all_prices() if self.base else ())
+
+    def all_rates(self) -> tuple[ExchangeRate, ...]:
+        """Every exchange rate, in the same order."""
+        return self.rates + (self.base.all_rates() if self.base else ())
 
     def price(
         self,
@@ -176,11 +189,16 @@ class PriceBook:
                 found.append((rank, price))
         return found
 
+    def _ever(self, wanted: _Wanted) -> list[Price]:
+        """Entries that name it, of any day and any layer."""
+        own = [price for _, price in self._named(wanted)]
+        return own + (self.base._ever(wanted) if self.base else [])  # noqa: SLF001  # its own kind
+
     def _no_price(self, wanted: _Wanted) -> PriceError:
         names = (wanted.component, wanted.provider, wanted.model or "(no model)")
         what = " ".join(name for name in names if name != "*")
         where = "" if wanted.region is None else f" in {wanted.region}"
-        days = sorted(price.effective_from for _, price in self._named(wanted))
+        days = sorted(price.effective_from for price in self._ever(wanted))
         detail = f"; the first one holds from {days[0]}" if days and days[0] > wanted.on else ""
         return PriceError(
             f"price book {self.name} has no price of {what} per {wanted.unit} on {wanted.on}{where}{detail}",

@@ -35,7 +35,7 @@ from slukh.cost.price import BASIS_OF_UNIT, UNITS_OF_COMPONENT, ExchangeRate, Pr
 from slukh.cost.price_schema import BookEntries, CliffEntry, Money, PriceEntry
 from slukh.cost.yaml_lines import Document, read_yaml
 from slukh.cost.yaml_lines import Path as Place
-from slukh.errors import PriceError
+from slukh.errors import PriceError, UserError
 
 SHIPPED = ("seed-reference", "market-2026-11")
 
@@ -158,6 +158,7 @@ def _prices(document: Document, place: Place, entry: PriceEntry) -> Iterator[Pri
             read_on=entry.read_on,
             confidence=entry.confidence,
             note=entry.note,
+            known_difference=entry.known_differences.get(unit, ""),
         )
 
 
@@ -172,6 +173,10 @@ def _cliff_amount(document: Document, place: Place, tier: CliffEntry, unit: Pric
 
 def _check(document: Document, place: Place, entry: PriceEntry, units: Sequence[PriceUnit]) -> None:
     """What one field alone cannot know."""
+    for unit in entry.known_differences.keys() - set(units):
+        raise document.error(
+            (*place, "known_differences"), f"{entry.id} has no {unit}", remedy="take it out of there"
+        )
     allowed = UNITS_OF_COMPONENT[entry.component]
     for unit in units:
         if unit not in allowed:
@@ -244,7 +249,7 @@ def _refuse_overlaps(document: Document, prices: Sequence[tuple[Place, Price]]) 
                 )
 
 
-def _refusal(document: Document, error: ErrorDetails) -> PriceError:
+def _refusal(document: Document, error: ErrorDetails) -> UserError:
     """Pydantic's first complaint as a line of ours."""
     field = ".".join(str(step) for step in error["loc"] if isinstance(step, str)) or "the file"
     found, context = error["input"], error.get("ctx", {})
