@@ -8,6 +8,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
@@ -231,6 +232,22 @@ class Settings(BaseSettings):
         "",
         description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
         "Empty: `ledger.db` in the data folder.",
+    )
+    slukh_prices: str = Field(
+        "market-2026-11",
+        min_length=1,
+        description="Price book: one that ships (`slukh cost prices check` lists them), or a YAML file.",
+    )
+    slukh_budget_call_usd: Decimal | None = Field(
+        None, gt=0, description="What a call may cost, in US dollars; unset: no limit."
+    )
+    slukh_budget_day_usd: Decimal | None = Field(
+        None, gt=0, description="What all calls of a day (UTC) may cost; unset: no limit."
+    )
+    slukh_when_over_budget: Literal["log", "hangup"] = Field(
+        "log",
+        description="What is done when a budget is spent: `log`, or `hangup`: the call is given back to the "
+        "dial plan, and after the day's budget new calls are refused.",
     )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."

@@ -7,6 +7,7 @@
      |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
      |   |- LedgerError           the usage store cannot be opened or written
      |   |- PriceError            a price book is wrong, or has no price for what was used
+     |   |- StatementError        an invoice or usage export that cannot be compared
      |   |- ExperimentError       a manifest, grammar or store of the experiment
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
@@ -81,6 +82,10 @@ class LedgerError(UserError):
 
 class PriceError(UserError):
     """A price book that cannot be, or that has no price for a provider, model, unit and day."""
+
+
+class StatementError(UserError):
+    """An invoice or usage export that cannot be compared; names file and line."""
 
 
 class ExperimentError(UserError):

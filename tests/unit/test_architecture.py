@@ -113,7 +113,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Each of these stands in one place, so that the rest can be tested without it.
 ONLY_IN = {
     "prometheus_client": {"monitoring/metrics.py"},
+    "duckdb": {"cost/ledger_parquet.py"},
     "sqlalchemy": {
+        "cost/adjustments.py",
         "cost/ledger.py",
         "cost/ledger_engines.py",
         "cost/ledger_tables.py",
@@ -161,7 +163,7 @@ PUBLIC = {
     "SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted SpokenOutcome "
     "SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS UNITS_PER_REQUEST Usage Word",
     "errors.py": "AudioFileError DialogError ErrorType ExperimentError LedgerError PriceError "
-    "REFUSAL_REASONS RefusalReason ServiceError SettingsError SlukhError STT_ERRORS "
+    "REFUSAL_REASONS RefusalReason ServiceError SettingsError SlukhError StatementError STT_ERRORS "
     "SttAuthenticationError SttConnectError SttError SttLimitError SttOverloadedError "
     "SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError "
     "TtsAuthenticationError TtsConnectError TtsError TtsOverloadedError TtsProtocolError "
