@@ -154,9 +154,8 @@ class HttpDecoder:
             detail = f"no connection to {self.url} in {self._connect_seconds:g} s: see WHISPER_API_URL"
             raise SttConnectError(self._name, detail) from error
         except httpx.ConnectError as error:
-            raise SttConnectError(
-                self._name, f"cannot connect to {self.url}: is the server running?"
-            ) from error
+            hint = _tls_hint(error) or "is the server running?"
+            raise SttConnectError(self._name, f"cannot connect to {self.url}: {hint}") from error
         except httpx.WriteTimeout as error:
             detail = f"the server took no more of the audio for {_BLOCKED_SECONDS:g} s"
             raise SttTimeoutError(self._name, detail) from error
@@ -175,6 +174,18 @@ class HttpDecoder:
 
     def __repr__(self) -> str:
         return f"HttpDecoder({self.url!r})"
+
+
+def _tls_hint(error: BaseException) -> str | None:
+    """What to do where TLS is at fault."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"{cause.verify_message.rstrip('.')}; SSL_CERT_FILE names authorities of your own"
+    return "it speaks no TLS; is it http://?"
 
 
 def likeliest(request: DecodeRequest) -> str:
