@@ -104,7 +104,7 @@ SANS_IO = (
     "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
     "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
     "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
-    "cost/meter.py",
+    "cost/meter.py", "cost/capacity.py", "cost/roi.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
 )  # fmt: skip
 
@@ -118,7 +118,7 @@ PUBLIC = {
     "RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded "
     "SpeechStarted SwitchReason TOKEN_UNITS Transcript Unit UNITS UNITS_PER_REQUEST Usage Word",
     "errors.py": "AudioFileError ErrorType LedgerError PriceError REFUSAL_REASONS RefusalReason STT_ERRORS "
-    "ServiceError SettingsError SlukhError SttAuthenticationError SttConnectError SttError "
+    "ScenarioError ServiceError SettingsError SlukhError SttAuthenticationError SttConnectError SttError "
     "SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError "
     "TelephonyError UserError WeightsError",
 }
