@@ -1,7 +1,7 @@
 """What is paid by the calendar: servers, numbers, GPUs; used or not, switched on or off."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from slukh.cost.price_book import PriceBook
@@ -56,7 +56,16 @@ def rate_fixed(
         PriceError: the book has no price of an item on the period's first day, or of its currency.
     """
     months = months_between(start, end)
-    return [_line(item, book, months, start) for item in items]
+    return [_line(item, book, months, start.date()) for item in items]
+
+
+def month_of(item: FixedItem, book: PriceBook, on: date) -> FixedLine:
+    """Cost of an item for one whole month, at the prices of a day.
+
+    Raises:
+        PriceError: the book has no price of the item on that day, or of its currency.
+    """
+    return _line(item, book, Decimal(1), on)
 
 
 def months_between(start: datetime, end: datetime) -> Decimal:
@@ -72,13 +81,13 @@ def months_between(start: datetime, end: datetime) -> Decimal:
     return total
 
 
-def _line(item: FixedItem, book: PriceBook, months: Decimal, start: datetime) -> FixedLine:
-    price = book.monthly(item.name, start.date())
+def _line(item: FixedItem, book: PriceBook, months: Decimal, on: date) -> FixedLine:
+    price = book.monthly(item.name, on)
     hours = HOURS_PER_MONTH if item.hours is None else item.hours
     a_month = price.amount * hours / price.per if price.unit == "hour" else price.amount / price.per
     setup = price.setup if item.is_new else Decimal(0)
     amount = item.count * (a_month * months + setup)
-    amount_usd = amount / book.rate(price.currency, start.date())
+    amount_usd = amount / book.rate(price.currency, on)
     busy_usd = amount_usd if item.busy_share is None else amount_usd * item.busy_share
     how = f"{hours} h a month at {price.amount}" if price.unit == "hour" else f"{price.amount} a month"
     return FixedLine(

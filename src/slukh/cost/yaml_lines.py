@@ -1,15 +1,16 @@
 """YAML whose values know their lines, and that refuses what YAML does in silence.
 
-PyYAML takes the last of two equal keys and reads 0.1 as a binary float; here both are errors with a line.
+PyYAML takes the last of two equal keys and reads 0.1 as a binary float; here the first is an error with a
+line, and so is the second where it stands for money. Elsewhere a decimal is kept as its text.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
-from slukh.errors import PriceError
+from slukh.errors import PriceError, UserError
 
 Path = tuple[str | int, ...]
 
@@ -22,48 +23,66 @@ class Document:
         file: how errors call it.
         value: dicts, lists and scalars.
         lines: by path (`("prices", 3, "amount")`), from 1.
+        refusal: what is raised for it.
     """
 
     file: str
     value: Any
     lines: Mapping[Path, int]
+    refusal: type[UserError] = PriceError
 
-    def error(self, path: Path, problem: str, *, remedy: str) -> PriceError:
+    def error(self, path: Path, problem: str, *, remedy: str) -> UserError:
         """An error at the line of `path`, or of the nearest thing around it."""
         while path and path not in self.lines:
             path = path[:-1]
-        return PriceError(f"{self.file}:{self.lines.get(path, 1)}: {problem}", remedy=remedy)
+        return self.refusal(f"{self.file}:{self.lines.get(path, 1)}: {problem}", remedy=remedy)
 
 
-def read_yaml(text: str, *, file: str) -> Document:
+def read_yaml(
+    text: str,
+    *,
+    file: str,
+    floats: Literal["refuse", "text"] = "refuse",
+    refusal: type[UserError] = PriceError,
+) -> Document:
     """The document in `text`.
 
+    Args:
+        text: what stands in the file.
+        file: how errors call it.
+        floats: whether a decimal without quotes is an error, or its own text.
+        refusal: what is raised.
+
     Raises:
-        PriceError: it is no YAML, has one key twice, or a float.
+        UserError: as the `refusal`: it is no YAML, or has one key twice, or a float.
     """
     loader = yaml.SafeLoader(text)
-    reader = _Reader(loader, file)
+    reader = _Reader(loader, file, refusal, keeps_floats=floats == "text")
     try:
         node = loader.get_single_node()
         value = None if node is None else reader.value(node, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PriceError(
+        raise refusal(
             f"{file}:{line}: no YAML: {error.problem}", remedy="mend that line, or the one before it"
         ) from error
     except yaml.YAMLError as error:
-        raise PriceError(f"{file}: no YAML: {error}", remedy="write it as UTF-8 text") from error
+        raise refusal(f"{file}: no YAML: {error}", remedy="write it as UTF-8 text") from error
     finally:
         loader.dispose()
-    return Document(file=file, value=value, lines=reader.lines)
+    return Document(file=file, value=value, lines=reader.lines, refusal=refusal)
 
 
 class _Reader:
     """Nodes into values, lines noted on the way."""
 
-    def __init__(self, loader: yaml.SafeLoader, file: str) -> None:
+    def __init__(
+        self, loader: yaml.SafeLoader, file: str, refusal: type[UserError], *, keeps_floats: bool
+    ) -> None:
         self._loader = loader
         self._file = file
+        self._refusal = refusal
+        self._keeps_floats = keeps_floats
         self._seen: set[int] = set()
         self.lines: dict[Path, int] = {}
 
@@ -77,6 +96,8 @@ class _Reader:
                 self._refuse_alias(node)
                 return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         if node.tag == "tag:yaml.org,2002:float":
+            if self._keeps_floats:
+                return node.value
             raise self._error(
                 node,
                 f"{node.value} is a float, which YAML may round",
@@ -102,5 +123,5 @@ class _Reader:
             )
         self._seen.add(id(node))
 
-    def _error(self, node: yaml.Node, problem: str, *, remedy: str) -> PriceError:
-        return PriceError(f"{self._file}:{node.start_mark.line + 1}: {problem}", remedy=remedy)
+    def _error(self, node: yaml.Node, problem: str, *, remedy: str) -> UserError:
+        return self._refusal(f"{self._file}:{node.start_mark.line + 1}: {problem}", remedy=remedy)
