@@ -1,8 +1,8 @@
 """A call profile: what a call is like, how many there are, and who hears, answers and speaks.
 
-Scenarios are YAML files (`scenarios/` has those that ship). They are read once, into the dataclasses below,
-and everything that cannot be is refused with its file, line and remedy. Money is not here: a scenario names
-entries of a price book, and `scenario_usage.py` turns its calls into usage rows as real calls make them.
+Scenarios are YAML files, read once into the dataclasses below (`scenario_file.py`); `scenarios/` has those
+that ship. Money is not here: a scenario names entries of a price book, and `scenario_usage.py` turns its
+calls into usage rows as real calls make them.
 
 A share is 0 to 1. Every number that nobody measured stands in `assumptions`, with where it comes from.
 """
@@ -11,20 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
-
-from slukh.cost.yaml_lines import checked, parse_yaml, read_yaml
-from slukh.errors import ScenarioError
+from pydantic import ConfigDict, Field
 
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Length = Annotated[Decimal, Field(gt=0, le=86_400)]  # seconds
+STREAMS_PATH = "stt.whisper.streams_per_gpu"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -63,6 +59,7 @@ class Call:
         spread: standard deviation of the logarithm of the length; 0 when all are alike.
         turns: answers of the agent in a call of mean length; others have them in proportion.
         utterance_seconds: audio that gating sends of one utterance: speech, pre-roll and endpoint.
+        streams: pieces in which whole-call listening sends a call; each is rounded up on its own.
         channels: audio channels that go to the recogniser; each is billed.
     """
 
@@ -70,6 +67,7 @@ class Call:
     spread: Annotated[float, Field(ge=0, le=2)] = 0.0
     turns: Annotated[int, Field(ge=1, le=1000)]
     utterance_seconds: Length
+    streams: Annotated[int, Field(ge=1, le=1000)] = 1
     channels: Annotated[int, Field(ge=1, le=16)] = 1
 
     __pydantic_config__ = _STRICT
@@ -144,6 +142,7 @@ class LanguageModel:
         tool_result_tokens: what the tool gives back.
         caching: what of a prompt is cached: nothing, the prefix, or all that was sent before.
         cache_lifetime: how long an entry lives after its last use.
+        cache_start: whether a call finds the prefix cached: never, or as often as traffic makes it likely.
         alternatives: models that the recommendations compare.
     """
 
@@ -157,6 +156,7 @@ class LanguageModel:
     tool_result_tokens: Count = 0
     caching: Literal["none", "static", "moving"] = "none"
     cache_lifetime: Literal["5m", "1h"] = "5m"
+    cache_start: Literal["cold", "by_traffic"] = "cold"
     alternatives: tuple[str, ...] = ()
 
     __pydantic_config__ = _STRICT
@@ -291,37 +291,8 @@ class Scenario:
                     raise ValueError(f"assumptions: there is no {path} in a scenario")
                 value = getattr(value, name)
 
-
-_ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
-
-
-def shipped_scenarios() -> tuple[str, ...]:
-    """Names of the scenarios that ship."""
-    folder = files("slukh.cost").joinpath("scenarios")
-    return tuple(
-        sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    )
-
-
-def load_scenario(name_or_path: str) -> Scenario:
-    """A scenario that ships, by its name, or a YAML file.
-
-    Raises:
-        ScenarioError: there is none of that name, or it says something that cannot be.
-    """
-    if name_or_path in shipped_scenarios():
-        text = files("slukh.cost").joinpath("scenarios", f"{name_or_path}.yaml").read_text(encoding="utf-8")
-        document = parse_yaml(text, name=f"{name_or_path}.yaml", error=ScenarioError)
-    elif name_or_path.endswith((".yaml", ".yml")):
-        document = read_yaml(Path(name_or_path), error=ScenarioError)
-    else:
-        raise ScenarioError(
-            f"there is no scenario {name_or_path}",
-            remedy=f"name a YAML file, or one of: {', '.join(shipped_scenarios())}",
-        )
-    return checked(document, _ADAPTER, error=ScenarioError)
-
-
-def scenario_from_yaml(text: str, *, name: str = "scenario.yaml") -> Scenario:
-    """A scenario from its text; raises as `load_scenario` does."""
-    return checked(parse_yaml(text, name=name, error=ScenarioError), _ADAPTER, error=ScenarioError)
+    @property
+    def has_measured_streams(self) -> bool:
+        """Whether the calls that one GPU hears at once were measured."""
+        origin = self.assumptions.get(STREAMS_PATH)
+        return origin is not None and origin.confidence == "measured"
