@@ -122,3 +122,4 @@ class ExchangeRate:
     source: str
     read_on: date
     confidence: Confidence
+    note: str = ""

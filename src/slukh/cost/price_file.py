@@ -35,7 +35,7 @@ from slukh.cost.price import BASIS_OF_UNIT, UNITS_OF_COMPONENT, ExchangeRate, Pr
 from slukh.cost.price_schema import BookEntries, CliffEntry, Money, PriceEntry
 from slukh.cost.yaml_lines import Document, read_yaml
 from slukh.cost.yaml_lines import Path as Place
-from slukh.errors import PriceError
+from slukh.errors import PriceError, UserError
 
 SHIPPED = ("seed-reference", "market-2026-11")
 
@@ -244,7 +244,7 @@ def _refuse_overlaps(document: Document, prices: Sequence[tuple[Place, Price]]) 
                 )
 
 
-def _refusal(document: Document, error: ErrorDetails) -> PriceError:
+def _refusal(document: Document, error: ErrorDetails) -> UserError:
     """Pydantic's first complaint as a line of ours."""
     field = ".".join(str(step) for step in error["loc"] if isinstance(step, str)) or "the file"
     found, context = error["input"], error.get("ctx", {})

@@ -64,7 +64,8 @@ def read_yaml(
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise refusal(
-            f"{file}:{line}: no YAML: {error.problem}", remedy="mend that line, or the one before it"
+            f"{file}:{line}: no YAML: {error.problem}",
+            remedy='mend that line, or the one before it; a lone * is written "*"',
         ) from error
     except yaml.YAMLError as error:
         raise refusal(f"{file}: no YAML: {error}", remedy="write it as UTF-8 text") from error
