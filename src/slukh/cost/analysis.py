@@ -8,7 +8,6 @@ counted as a staircase, idle hours and all, or a service by its tariff).
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import reduce
 from typing import Literal
 
 from slukh.cost.breakdown import COLUMNS, Breakdown, Column, money
@@ -17,6 +16,7 @@ from slukh.cost.fixed import FixedItem, month_of
 from slukh.cost.price_book import Price, PriceBook
 from slukh.cost.roi import Operator, Roi
 from slukh.cost.scenario import Scenario, WhisperFleet
+from slukh.cost.sources import Source, assumptions_of, source_of
 from slukh.errors import PriceError
 
 VERSION = 1
@@ -47,25 +47,6 @@ class WhisperCapacity:
     def idle_usd(self) -> Decimal:
         """What of a month's rent pays for idle streams."""
         return self.gpus * self.gpu_month_usd * (1 - Decimal(str(self.busy_share)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a number comes from.
-
-    Attributes:
-        what: a price's id, or the path of a scenario's value.
-        value: what it is, for people.
-        source: a document, a measurement, or `assumption`.
-        read_on: when it was read or measured, or None where the source's own version says it.
-        confidence: `fact`, `measured` or `assumption`.
-    """
-
-    what: str
-    value: str
-    source: str
-    read_on: date | None
-    confidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,16 +133,7 @@ class Analysis:
             },
             "whisper": None if self.capacity is None else _capacity_json(self.capacity),
             "uah_per_usd": None if self.uah_per_usd is None else f"{self.uah_per_usd:f}",
-            "assumptions": [
-                {
-                    "what": source.what,
-                    "value": source.value,
-                    "source": source.source,
-                    "read_on": None if source.read_on is None else source.read_on.isoformat(),
-                    "confidence": source.confidence,
-                }
-                for source in self.sources
-            ],
+            "assumptions": [source.as_json() for source in self.sources],
         }
 
 
@@ -252,7 +224,7 @@ def assembled(
         },
         capacity=_capacity(scenario, book),
         uah_per_usd=_uah_per_usd(book, scenario.as_of),
-        sources=(*map(_price_source, (*prices, wage)), *_assumptions(scenario)),
+        sources=(*map(source_of, (*prices, wage)), *assumptions_of(scenario)),
     )
 
 
@@ -297,30 +269,3 @@ def _uah_per_usd(book: PriceBook, on: date) -> Decimal | None:
         return book.rate("UAH", on)
     except PriceError:
         return None  # amounts are shown in dollars only
-
-
-def _price_source(price: Price) -> Source:
-    return Source(
-        what=price.id,
-        value=f"{price.amount:f} {price.currency} per {price.per} {price.unit}",
-        source=price.source,
-        read_on=price.read_on,
-        confidence=price.confidence,
-    )
-
-
-def _assumptions(scenario: Scenario) -> tuple[Source, ...]:
-    return tuple(
-        Source(
-            what=path,
-            value=str(_value_at(scenario, path)),
-            source=origin.source,
-            read_on=origin.read_on,
-            confidence=origin.confidence,
-        )
-        for path, origin in scenario.assumptions.items()
-    )
-
-
-def _value_at(scenario: Scenario, path: str) -> object:
-    return reduce(getattr, path.split("."), scenario)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -283,16 +283,21 @@ class Scenario:
 
     __pydantic_config__ = _STRICT
 
-    def __post_init__(self) -> None:
-        for path in self.assumptions:
-            value: Any = self
-            for name in path.split("."):
-                if not is_dataclass(value) or name not in {f.name for f in fields(value)}:
-                    raise ValueError(f"assumptions: there is no {path} in a scenario")
-                value = getattr(value, name)
-
     @property
     def has_measured_streams(self) -> bool:
         """Whether the calls that one GPU hears at once were measured."""
         origin = self.assumptions.get(STREAMS_PATH)
         return origin is not None and origin.confidence == "measured"
+
+    def value_at(self, path: str) -> object:
+        """The value that an assumption is about.
+
+        Raises:
+            LookupError: this scenario has no such value.
+        """
+        value: object = self
+        for name in path.split("."):
+            if not is_dataclass(value) or name not in {field.name for field in fields(value)}:
+                raise LookupError(path)
+            value = getattr(value, name)
+        return value

@@ -56,7 +56,7 @@ def scenario_from_yaml(text: str, *, file: str = "scenario.yaml") -> Scenario:
     """
     document = read_yaml(text, file=file, floats="text", refusal=ScenarioError)
     try:
-        return _ADAPTER.validate_python(document.value)
+        scenario = _ADAPTER.validate_python(document.value)
     except ValidationError as refused:
         first = refused.errors(include_url=False)[0]
         # Members of a union stand in pydantic's path by their class's name.
@@ -68,3 +68,13 @@ def scenario_from_yaml(text: str, *, file: str = "scenario.yaml") -> Scenario:
             f"{'.'.join(map(str, where)) or 'the scenario'}{shown} refused",
             remedy=remedy[:1].lower() + remedy[1:],
         ) from refused
+    for path in scenario.assumptions:
+        try:
+            scenario.value_at(path)
+        except LookupError as error:
+            raise document.error(
+                ("assumptions", path),
+                f"a scenario has no {path}",
+                remedy="mend the path, such as call.seconds",
+            ) from error
+    return scenario

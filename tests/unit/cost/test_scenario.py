@@ -57,8 +57,8 @@ def test_the_line_is_the_values_own() -> None:
 
 
 def test_an_origin_must_belong_to_a_value() -> None:
-    origin = "assumptions:\n  call.secondz: {source: us, read_on: 2026-11-22, confidence: assumption}\n"
-    with pytest.raises(ScenarioError, match=r"there is no call\.secondz in a scenario"):
+    origin = "  call.secondz: {source: us, read_on: 2026-11-22, confidence: assumption}\n"
+    with pytest.raises(ScenarioError, match=r"yaml:\d+: a scenario has no call\.secondz"):
         scenario_from_yaml(SEED + origin)
     kept = scenario_from_yaml(SEED + origin.replace("secondz", "seconds"))
     assert kept.assumptions["call.seconds"].confidence == "assumption"

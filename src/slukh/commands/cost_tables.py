@@ -1,0 +1,99 @@
+"""What `slukh cost` shows to people: dollars with as many digits as matter."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from slukh.cost.analysis import Analysis, WhisperCapacity
+from slukh.cost.breakdown import COLUMN_TITLES, COLUMNS, Column
+from slukh.cost.verdict import dollars, gpus
+
+_VERDICT_STYLES = {"below": "green", "inside": "green", "above": "red"}
+
+
+def analysis_tables(analysis: Analysis) -> Iterator[RenderableType]:
+    """A breakdown, the person against it, and where the numbers come from."""
+    yield _breakdown(analysis)
+    yield Text(_person(analysis))
+    if analysis.capacity is not None:
+        yield Text(_capacity(analysis.capacity))
+    yield _sources(analysis)
+
+
+def _breakdown(analysis: Analysis) -> Table:
+    table = Table(
+        title=f"{analysis.scenario.title}; prices {analysis.book} of {analysis.scenario.as_of}",
+        title_justify="left",
+        caption=f"dollars per 1000 calls, shares of the total; {analysis.calls_per_month:,} calls a month",
+        caption_justify="left",
+        box=box.SIMPLE,
+    )
+    table.add_column("")
+    for column in COLUMNS:
+        table.add_column(COLUMN_TITLES[column], justify="right")
+    thousand = analysis.per_1000
+    shares = {column: thousand.shares(column) for column in COLUMNS}
+
+    def part(title: str, name: str, amounts: dict[Column, Decimal]) -> None:
+        table.add_row(title, *(f"{amounts[column]:,.2f}  {shares[column][name]:6.1%}" for column in COLUMNS))
+
+    part("hearing (STT)", "stt", {column: thousand.stt(column) for column in COLUMNS})
+    part("answering (LLM)", "llm", dict.fromkeys(COLUMNS, thousand.llm))
+    part("speaking (TTS)", "tts", dict.fromkeys(COLUMNS, thousand.tts))
+    part("telephone line", "line", dict.fromkeys(COLUMNS, thousand.line))
+    part("servers, number", "fixed", dict.fromkeys(COLUMNS, thousand.fixed))
+    table.add_section()
+    table.add_row("per 1000 calls", *(dollars(thousand.total(column)) for column in COLUMNS))
+    table.add_row("per call", *(f"${analysis.per_call.total(column):.4f}" for column in COLUMNS))
+    table.add_row("per month", *(dollars(analysis.per_month.total(column)) for column in COLUMNS))
+    if analysis.uah_per_usd is not None:
+        rate = analysis.uah_per_usd
+        table.add_row(
+            "per call, UAH", *(f"{analysis.per_call.total(column) * rate:.2f}" for column in COLUMNS)
+        )
+    target = analysis.scenario.target
+    table.add_row(
+        f"${target.low_usd:.2f} to {target.high_usd:.2f} is wanted",
+        *(Text(verdict, _VERDICT_STYLES[verdict]) for verdict in map(analysis.verdict, COLUMNS)),
+    )
+    table.add_row("saved per call*", *(f"${analysis.rois[column].saving_per_call:.4f}" for column in COLUMNS))
+    table.add_row("per dollar spent*", *(f"{analysis.rois[column].ratio:.2f}" for column in COLUMNS))
+    table.add_row(
+        "breaks even at*",
+        *(f"{analysis.rois[column].break_even_containment:.1%}" for column in COLUMNS),
+    )
+    return table
+
+
+def _person(analysis: Analysis) -> str:
+    operator, staff = analysis.operator, analysis.scenario.staff
+    return (
+        f"* against a person, if {staff.containment:.0%} of the calls end without one: "
+        f"{dollars(operator.month_usd)} a month with taxes and overhead, {operator.calls_per_month:,.0f} "
+        f"calls after shrinkage, waiting and wrap-up, so ${operator.call_usd:.4f} a call.\n"
+    )
+
+
+def _capacity(capacity: WhisperCapacity) -> str:
+    how = "measured" if capacity.is_measured else "assumed"
+    return (
+        f"Whisper: {gpus(capacity.gpus)} at {dollars(capacity.gpu_month_usd)} a month, "
+        f"{capacity.streams_per_gpu} calls at once each ({how}); {capacity.busy_hour_erlangs:.2f} at once in "
+        f"the busy hour, {1 - capacity.busy_share:.1%} of the rent is for idle hours "
+        f"({dollars(capacity.idle_usd)}).\n"
+    )
+
+
+def _sources(analysis: Analysis) -> Table:
+    table = Table(title="Where the numbers come from", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("what", "value", "confidence", "read on"):
+        table.add_column(name, overflow="fold")
+    for source in analysis.sources:
+        style = "yellow" if source.confidence == "assumption" else ""
+        read_on = "" if source.read_on is None else source.read_on.isoformat()
+        table.add_row(source.what, source.value, Text(source.confidence, style), read_on)
+    return table
