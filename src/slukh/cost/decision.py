@@ -199,14 +199,15 @@ class Hearing:
         if open_one is not None:
             yield open_one
 
-    def break_even(self, *, gated: bool) -> Decimal | None:
-        """Calls a month, not rounded, whose bill is one GPU's rent; None when none is in reach."""
+    def break_even(self, *, gated: bool, gpus: int = 1) -> Decimal | None:
+        """Calls a month, not rounded, whose bill is the rent of so many GPUs; None when none is in reach."""
         google = partial(self.google, gated=gated)
-        calls = _first(_ALL, google, self.gpu_month)
+        rent = gpus * self.gpu_month
+        calls = _first(_ALL, google, rent)
         if calls is None:
             return None
         before, after = google(calls - 1), google(calls)
-        return calls - (after - self.gpu_month) / (after - before)
+        return calls - (after - rent) / (after - before)
 
     def target_savings(self, target_usd: Decimal) -> Iterator[TargetSaving]:
         """Where each way saves so much a month against Google that listens to whole calls."""
