@@ -171,18 +171,8 @@ def analyse(scenario: Scenario, book: PriceBook) -> Analysis:
     Raises:
         PriceError: the book has no price for something that is used.
     """
-    calls = scenario.volume.calls_per_month
     costs = CallCosts(scenario, book)
-    per_call = Breakdown(
-        stt_google=costs.stt_month(scenario.stt.google, gated=False, calls=calls) / calls,
-        stt_google_gated=costs.stt_month(scenario.stt.google, gated=True, calls=calls) / calls,
-        stt_whisper=costs.whisper_month(calls) / calls,
-        tts=costs.tts(),
-        llm=costs.llm(calls),
-        line=costs.line(),
-        fixed=costs.fixed_month() / calls,
-    )
-    return assembled(scenario, book, per_call, prices=costs.prices_used())
+    return assembled(scenario, book, costs.breakdown(), prices=costs.prices_used())
 
 
 def assembled(

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import cast
 
+from slukh.cost.breakdown import COLUMNS, Breakdown, Column
 from slukh.cost.capacity import Fleet, Traffic
 from slukh.cost.fixed import FixedItem, month_of
 from slukh.cost.price_book import Price, PriceBook, PriceComponent
@@ -27,7 +29,7 @@ from slukh.cost.scenario_usage import (
 )
 from slukh.types import Usage
 
-_LIFETIME_HOURS = {"5m": 5 / 60, "1h": 1.0}
+LIFETIME_HOURS = {"5m": 5 / 60, "1h": 1.0}
 
 
 def traffic_of(scenario: Scenario) -> Traffic:
@@ -95,23 +97,23 @@ class CallCosts:
 
     def llm(self, calls_per_month: int) -> Decimal:
         """The answering model, per call, at a volume: it decides how often the cache is warm."""
-        model = self.scenario.llm
-        cold = self._llm(warm=False)
-        if model.caching == "none" or model.cache_start == "cold":
-            return cold
-        warm = Decimal(
-            str(warm_share(traffic_of(self.scenario), calls_per_month, _LIFETIME_HOURS[model.cache_lifetime]))
-        )
-        return cold + warm * (self._llm(warm=True) - cold)
+        warm = self._warm_share(calls_per_month)
+        return (1 - warm) * self._llm(warm=False) + (warm * self._llm(warm=True) if warm else 0)
 
     def _llm(self, *, warm: bool) -> Decimal:
+        return self._mean(f"llm {warm}", partial(self._llm_rows, warm=warm), by="turns")[0]
+
+    def _llm_rows(self, shape: CallShape, *, warm: bool) -> tuple[Usage, ...]:
         model = self.scenario.llm
         minimum = self.book.minimum_prefix_tokens(model.provider, model.model, self._on) or 0
-        return self._mean(
-            f"llm {warm}",
-            lambda shape: llm_usage(self.scenario, shape, warm=warm, minimum_prefix_tokens=minimum),
-            by="turns",
-        )[0]
+        return llm_usage(self.scenario, shape, warm=warm, minimum_prefix_tokens=minimum)
+
+    def _warm_share(self, calls_per_month: int) -> Decimal:
+        model = self.scenario.llm
+        if model.caching == "none" or model.cache_start == "cold":
+            return Decimal(0)
+        share = warm_share(traffic_of(self.scenario), calls_per_month, LIFETIME_HOURS[model.cache_lifetime])
+        return Decimal(str(share))
 
     def stt_month(self, service: Service, *, gated: bool, calls: float) -> Decimal:
         """A month of hearing by a hosted recogniser; `calls` may be a share of calls, such as an overflow.
@@ -142,6 +144,12 @@ class CallCosts:
         assert isinstance(whisper, WhisperFleet)
         return self._month(FixedItem(name=whisper.gpu, hours=whisper.hours))
 
+    def hearing_month(self, column: Column, calls: int) -> Decimal:
+        """A month of hearing, one of the three ways."""
+        if column == "whisper":
+            return self.whisper_month(calls)
+        return self.stt_month(self.scenario.stt.google, gated=column == "google_gated", calls=calls)
+
     def whisper_month(self, calls: int) -> Decimal:
         """A month of hearing by Whisper alone."""
         whisper = self.scenario.stt.whisper
@@ -158,6 +166,32 @@ class CallCosts:
         price = self.book.monthly(item.name, self._on)
         self._prices[price.id] = price
         return month_of(item, self.book, self._on).amount_usd
+
+    def breakdown(self) -> Breakdown:
+        """Mean cost of a call, part by part, at the scenario's volume."""
+        calls = self.scenario.volume.calls_per_month
+        hearing = {column: self.hearing_month(column, calls) / calls for column in COLUMNS}
+        return Breakdown(
+            stt_google=hearing["google"],
+            stt_google_gated=hearing["google_gated"],
+            stt_whisper=hearing["whisper"],
+            tts=self.tts(),
+            llm=self.llm(calls),
+            line=self.line(),
+            fixed=self.fixed_month() / calls,
+        )
+
+    def total(self, column: Column) -> Decimal:
+        """Mean cost of a call, heard in one way, at the scenario's volume."""
+        calls = self.scenario.volume.calls_per_month
+        by_the_month = self.hearing_month(column, calls) + self.fixed_month()
+        return by_the_month / calls + self.tts() + self.llm(calls) + self.line()
+
+    def only(self, shape: CallShape) -> "CallCosts":
+        """The same for calls that are all of one shape; what was rated here is not rated again."""
+        one = CallCosts(self.scenario, self.book, shapes=(shape,))
+        one._rated = self._rated
+        return one
 
     def prices_used(self) -> tuple[Price, ...]:
         """Every price that was needed so far, by id."""
