@@ -112,6 +112,10 @@ class Price:
     note: str = ""
     known_difference: str = ""
 
+    def __hash__(self) -> int:
+        """By name: rating looks prices up a million times, and they have thirty fields."""
+        return hash(self.id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeRate:
