@@ -95,6 +95,8 @@ ONLY_IN = {
     "faster_whisper": {"stt/whisper/model.py"},
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
+    "genai_prices": {"cost/genai_book.py"},
+    "yaml": {"cost/yaml_lines.py"},
     "openfeature": {"routing/flag_provider.py"},
     "websockets": {"telephony/asterisk_websocket.py", "testing/websocket_calls.py"},
 }
@@ -104,7 +106,10 @@ SANS_IO = (
     "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
     "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
     "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
-    "cost/meter.py", "cost/capacity.py", "cost/roi.py",
+    "cost/meter.py", "cost/price.py", "cost/tiers.py", "cost/charge.py", "cost/rating.py", "cost/fixed.py",
+    "cost/llm_tokens.py", "cost/yaml_lines.py",
+    "cost/capacity.py", "cost/roi.py", "cost/breakdown.py", "cost/scenario_usage.py", "cost/call_costs.py",
+    "cost/decision.py", "cost/uncertainty.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
 )  # fmt: skip
 

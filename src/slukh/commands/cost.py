@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from slukh.commands import cost_prices
 from slukh.commands.options import Json
 
 if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that other commands save
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that o
     from slukh.cost.scenario import Scenario
 
 app = typer.Typer(no_args_is_help=True, help="What calls cost, Google or Whisper, and what to change.")
+app.add_typer(cost_prices.app, name="prices")
 
 ScenarioName = Annotated[
     str, typer.Option("--scenario", help="seed, tyre-shop, or a YAML file of your own.", metavar="NAME|FILE")

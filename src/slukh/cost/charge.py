@@ -75,7 +75,7 @@ def prompt_charge(price: Price, quantity: int, prompt_tokens: int) -> Charge:
         amount=amount * quantity / price.per,
         currency=price.currency,
         rule=f"{shown(price.unit, quantity)} at {price.currency} {amount} per "
-        f"{shown(price.unit, price.per)}, the amount for a prompt of {prompt_tokens} tokens",
+        f"{shown(price.unit, price.per)}, the amount for a prompt of {prompt_tokens:,} tokens",
     )
 
 
@@ -92,10 +92,10 @@ def unbilled(price: Price, quantity: int, why: str) -> Charge:
 
 
 def shown(unit: PriceUnit, quantity: int) -> str:
-    """`4200 audio_ms` -> `4.2 s`, `120 cache_read_tokens` -> `120 cache read tokens`."""
+    """`4200 audio_ms` -> `4.2 s`, `1200 cache_read_tokens` -> `1,200 cache read tokens`."""
     if unit in _MILLISECONDS:
         return f"{quantity / 1000:.10g} s"
-    return f"{quantity} {unit.replace('_', ' ')}"
+    return f"{quantity:,} {unit.replace('_', ' ')}"
 
 
 def _rounding(price: Price, quantity: int, billed: int, channels: int) -> str:

@@ -5,18 +5,17 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, get_args
 
-from slukh.types import TOKEN_UNITS, UNITS, Unit
+from slukh.types import TOKEN_UNITS, Unit
 
 PriceComponent = Literal["stt", "tts", "llm", "line", "fixed"]
 PRICE_COMPONENTS: tuple[PriceComponent, ...] = get_args(PriceComponent)
 # Usage's units, and what runs by the calendar.
-PriceUnit = Unit | Literal["month", "hour"]
-PRICE_UNITS: tuple[str, ...] = (*UNITS, "month", "hour")
+PriceUnit = Literal[Unit, "month", "hour"]
 Basis = Literal[
     "audio_sent", "connection_time", "characters_sent", "tokens", "requests", "call_time", "calendar_time"
 ]  # fmt: skip
 # What a unit measures; a provider that bills the open socket has no price for audio, and the other way round.
-BASIS_OF_UNIT: dict[str, Basis] = {
+BASIS_OF_UNIT: dict[PriceUnit, Basis] = {
     "audio_ms": "audio_sent",
     "connection_ms": "connection_time",
     "characters": "characters_sent",
@@ -26,7 +25,7 @@ BASIS_OF_UNIT: dict[str, Basis] = {
     "hour": "calendar_time",
     **dict.fromkeys(TOKEN_UNITS, "tokens"),
 }
-UNITS_OF_COMPONENT: dict[PriceComponent, frozenset[str]] = {
+UNITS_OF_COMPONENT: dict[PriceComponent, frozenset[PriceUnit]] = {
     "stt": frozenset({"audio_ms", "connection_ms", "requests"}),
     "tts": frozenset({"characters", "requests"}),
     "llm": frozenset(TOKEN_UNITS),
@@ -81,6 +80,7 @@ class Price:
         read_on: when; None for what came with a package of prices.
         confidence: `fact` was read there, `assumption` is ours to replace.
         note: what else to know.
+        known_difference: why genai-prices has another amount, where it is known to be wrong.
     """
 
     id: str
@@ -110,6 +110,11 @@ class Price:
     read_on: date | None
     confidence: Confidence
     note: str = ""
+    known_difference: str = ""
+
+    def __hash__(self) -> int:
+        """By name: rating looks prices up a million times, and they have thirty fields."""
+        return hash(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

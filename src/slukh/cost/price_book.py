@@ -65,18 +65,31 @@ class PriceBook:
         Raises:
             PriceError: there is no such book, or it is wrong: file, line and remedy.
         """
+        return cls._load(name_or_path, ())
+
+    @classmethod
+    def _load(cls, name_or_path: str | Path, above: tuple[str, ...]) -> Self:
+        if str(name_or_path) in above:
+            raise PriceError(
+                f"price book {name_or_path} extends itself", remedy="take `extends` out of one of them"
+            )
         document = read_book(name_or_path)
+        extends = document.extends
         return cls(
             name=document.name,
             prices=document.prices,
             rates=document.rates,
-            base=None if document.extends is None else cls.load(document.extends),
+            base=None if extends is None else cls._load(extends, (*above, str(name_or_path))),
             uses_genai_prices=document.uses_genai_prices,
         )
 
     def all_prices(self) -> tuple[Price, ...]:
         """Every entry, the book's own before those of the book it extends."""
         return self.prices + (self.base.all_prices() if self.base else ())
+
+    def all_rates(self) -> tuple[ExchangeRate, ...]:
+        """Every exchange rate, in the same order."""
+        return self.rates + (self.base.all_rates() if self.base else ())
 
     def price(
         self,

@@ -158,6 +158,7 @@ def _prices(document: Document, place: Place, entry: PriceEntry) -> Iterator[Pri
             read_on=entry.read_on,
             confidence=entry.confidence,
             note=entry.note,
+            known_difference=entry.known_differences.get(unit, ""),
         )
 
 
@@ -172,6 +173,10 @@ def _cliff_amount(document: Document, place: Place, tier: CliffEntry, unit: Pric
 
 def _check(document: Document, place: Place, entry: PriceEntry, units: Sequence[PriceUnit]) -> None:
     """What one field alone cannot know."""
+    for unit in entry.known_differences.keys() - set(units):
+        raise document.error(
+            (*place, "known_differences"), f"{entry.id} has no {unit}", remedy="take it out of there"
+        )
     allowed = UNITS_OF_COMPONENT[entry.component]
     for unit in units:
         if unit not in allowed:

@@ -79,6 +79,7 @@ class PriceEntry(Strict):
     read_on: date
     confidence: Confidence
     note: str = ""
+    known_differences: dict[PriceUnit, str] = {}
 
 
 class RateEntry(Strict):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from functools import lru_cache
 from typing import Literal
 
 from slukh.cost.charge import Charge, charge, prompt_charge, unbilled
@@ -25,6 +26,7 @@ CACHED = "cached"
 
 # Enough for any amount in pico-dollars, whatever the caller's own context is.
 _CONTEXT = Context(prec=34)
+_REMEMBERED = 65_536
 _Key = tuple[str, int, str, int]
 _Request = tuple[str, int, int]
 _NOTHING_BOUGHT = Charge(
@@ -107,6 +109,8 @@ class Rater:
         self._book = book
         self._options = options or RatingOptions()
         self._month_quantity = dict(self._options.month_quantity)
+        # Calls are alike: most quantities of a month have been seen before.
+        self._charged = lru_cache(maxsize=_REMEMBERED)(charge)
 
     def rate(self, rows: Sequence[Usage]) -> list[RatedLine]:
         """A line per distinct row, by time and key.
@@ -143,14 +147,21 @@ class Rater:
         billed = billed_quantity(price, quantity, channels=channels)
         if price.cliff:
             return prompt_charge(price, quantity, prompt_tokens)
-        start = 0
-        if price.graduated or price.free_tier:
-            month = (price.sku or price.id, row.occurred_at.strftime("%Y-%m"))
-            start = self._month_quantity.get(month, 0)
-            self._month_quantity[month] = start + billed
-        return charge(
+        start = self._climb(price, row, billed)
+        return self._charged(
             price, quantity, billed, channels=channels, start=start, free_tier=self._options.free_tier
         )
+
+    def _climb(self, price: Price, row: Usage, billed: int) -> int:
+        """Where in the month these units begin; 0 as long as that makes no difference."""
+        if not price.graduated and not price.free_tier:
+            return 0
+        day = row.occurred_at
+        month = (price.sku or price.id, f"{day.year}-{day.month:02}")
+        start = self._month_quantity.get(month, 0)
+        self._month_quantity[month] = start + billed
+        in_first_tier = not price.graduated or start + billed <= price.graduated[0].over
+        return 0 if in_first_tier and not self._options.free_tier else start
 
     def _prompts(self, rows: Iterable[Usage]) -> dict[_Request, int]:
         """Prompt tokens of each request: what a long prompt's price looks at."""

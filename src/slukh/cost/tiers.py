@@ -51,5 +51,7 @@ def average_amount(price: Price, month_quantity: int) -> Decimal:
 
 def amount_of_prompt(price: Price, prompt_tokens: int) -> Decimal:
     """What `price.per` tokens cost in a request with a prompt of that length."""
-    exceeded = [tier.amount for tier in price.cliff if prompt_tokens > tier.over]
-    return exceeded[-1] if exceeded else price.amount
+    for tier in reversed(price.cliff):
+        if prompt_tokens > tier.over:
+            return tier.amount
+    return price.amount

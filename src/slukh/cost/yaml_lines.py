@@ -56,11 +56,9 @@ def read_yaml(
     Raises:
         UserError: as the `refusal`: it is no YAML, or has one key twice, or a float.
     """
-    loader = yaml.SafeLoader(text)
-    reader = _Reader(loader, file, refusal, keeps_floats=floats == "text")
+    reader = _Reader(file, refusal, keeps_floats=floats == "text")
     try:
-        node = loader.get_single_node()
-        value = None if node is None else reader.value(node, ())
+        value = reader.document(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise refusal(
@@ -68,34 +66,39 @@ def read_yaml(
             remedy='mend that line, or the one before it; a lone * is written "*"',
         ) from error
     except yaml.YAMLError as error:
-        raise refusal(f"{file}: no YAML: {error}", remedy="write it as UTF-8 text") from error
-    finally:
-        loader.dispose()
+        raise refusal(
+            f"{file}: no YAML: a character that no text has", remedy="write it as UTF-8 text"
+        ) from error
     return Document(file=file, value=value, lines=reader.lines, refusal=refusal)
 
 
 class _Reader:
     """Nodes into values, lines noted on the way."""
 
-    def __init__(
-        self, loader: yaml.SafeLoader, file: str, refusal: type[UserError], *, keeps_floats: bool
-    ) -> None:
-        self._loader = loader
+    def __init__(self, file: str, refusal: type[UserError], *, keeps_floats: bool) -> None:
         self._file = file
         self._refusal = refusal
         self._keeps_floats = keeps_floats
         self._seen: set[int] = set()
         self.lines: dict[Path, int] = {}
 
-    def value(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401  # whatever YAML holds
+    def document(self, text: str) -> Any:  # noqa: ANN401  # whatever YAML holds
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            return None if node is None else self._value(loader, node, ())
+        finally:
+            loader.dispose()
+
+    def _value(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401  # whatever YAML holds
         self.lines.setdefault(path, node.start_mark.line + 1)
         match node:
             case yaml.MappingNode():
                 self._refuse_alias(node)
-                return self._mapping(node, path)
+                return self._mapping(loader, node, path)
             case yaml.SequenceNode():
                 self._refuse_alias(node)
-                return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+                return [self._value(loader, item, (*path, index)) for index, item in enumerate(node.value)]
         if node.tag == "tag:yaml.org,2002:float":
             if self._keeps_floats:
                 return node.value
@@ -104,16 +107,16 @@ class _Reader:
                 f"{node.value} is a float, which YAML may round",
                 remedy=f'write it in quotes: "{node.value}"',
             )
-        return self._loader.construct_object(node)
+        return loader.construct_object(node)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
             if key in made:
                 raise self._error(key_node, f"`{key}` stands there twice", remedy="keep one of them")
             self.lines[*path, key] = key_node.start_mark.line + 1
-            made[key] = self.value(value_node, (*path, key))
+            made[key] = self._value(loader, value_node, (*path, key))
         return made
 
     def _refuse_alias(self, node: yaml.Node) -> None:
