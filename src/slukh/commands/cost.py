@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that o
 
     from rich.console import RenderableType
 
+    from slukh.cost.cost_report import CostReport
     from slukh.cost.price_book import PriceBook
     from slukh.cost.scenario import Scenario
 
@@ -61,6 +62,73 @@ def cost_analyze(
         typer.echo(json.dumps(analysis.as_json(), ensure_ascii=False))
     else:
         _show(analysis_tables(analysis))
+
+
+@app.command("decide")
+def cost_decide(
+    scenario: ScenarioName = "tyre-shop",
+    calls: Calls = None,
+    prices: Prices = None,
+    capacity: Capacity = None,
+    as_json: Json = False,
+) -> None:
+    """Google or Whisper: from which volumes on, how many GPUs, and what that hangs on.
+
+    slukh cost decide --scenario tyre-shop --capacity capacity.json
+    """
+    from slukh.commands.cost_tables import decision_tables
+
+    report = _report(_asked(scenario, calls, capacity), prices)
+    if as_json:
+        names = ("decision", "verdict", "hearing", "tornado", "staff_tornado", "calls", "assumptions")
+        _print_json(report, *names)
+    else:
+        _show(decision_tables(report))
+
+
+@app.command("recommend")
+def cost_recommend(
+    scenario: ScenarioName = "tyre-shop",
+    calls: Calls = None,
+    prices: Prices = None,
+    capacity: Capacity = None,
+    as_json: Json = False,
+) -> None:
+    """What to change, by the dollars a month that it saves.
+
+    slukh cost recommend --scenario tyre-shop
+    """
+    from slukh.commands.cost_tables import recommendation_tables
+
+    report = _report(_asked(scenario, calls, capacity), prices)
+    if as_json:
+        _print_json(report, "recommendations", "waterfall")
+    else:
+        _show(recommendation_tables(report))
+
+
+def _report(scenario: "Scenario", prices: str | None) -> "CostReport":
+    from slukh.cost.cost_report import analysis_report
+    from slukh.cost.price_book import PriceBook
+
+    return analysis_report(scenario, _book(scenario, prices), PriceBook.load(cost_prices.DEFAULT_BOOK))
+
+
+def _print_json(report: "CostReport", *names: str) -> None:
+    from slukh.cost.analysis import VERSION
+    from slukh.cost.plain import plain
+
+    analysis = report.analysis
+    head = {
+        "version": VERSION,
+        "currency": "USD",
+        "scenario": analysis.scenario.name,
+        "prices": analysis.book,
+        "as_of": analysis.scenario.as_of,
+        "calls_per_month": analysis.calls_per_month,
+    }
+    body = {name: getattr(report, name) for name in names}
+    typer.echo(json.dumps(plain(head | body), ensure_ascii=False))
 
 
 def _asked(name: str, calls: int | None, capacity: Path | None) -> "Scenario":

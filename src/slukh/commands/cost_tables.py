@@ -10,6 +10,9 @@ from rich.text import Text
 
 from slukh.cost.analysis import Analysis, WhisperCapacity
 from slukh.cost.breakdown import COLUMN_TITLES, COLUMNS, Column
+from slukh.cost.cost_report import CostReport
+from slukh.cost.decision import WAY_TITLES, Decision
+from slukh.cost.uncertainty import Swing
 from slukh.cost.verdict import dollars, gpus
 
 _VERDICT_STYLES = {"below": "green", "inside": "green", "above": "red"}
@@ -96,4 +99,87 @@ def _sources(analysis: Analysis) -> Table:
         style = "yellow" if source.confidence == "assumption" else ""
         read_on = "" if source.read_on is None else source.read_on.isoformat()
         table.add_row(source.what, source.value, Text(source.confidence, style), read_on)
+    return table
+
+
+def decision_tables(report: CostReport) -> Iterator[RenderableType]:
+    """Google or Whisper, and how sure that is."""
+    decision = report.decision
+    for sentence in report.verdict:
+        yield Text(f"- {sentence}")
+    if decision is not None:
+        yield _by_volume(decision)
+    yield _hearing(report)
+    yield _swings("What a call's cost hangs on", report.tornado)
+    yield _swings("What the saving per call against a person hangs on", report.staff_tornado)
+    yield _distributions(report)
+
+
+def _by_volume(decision: Decision) -> Table:
+    table = _plain_table("Hearing, dollars a month", "calls a month", *WAY_TITLES.values())
+    for point in sorted(decision.points, key=lambda point: point.calls_per_month):
+        mixes = {"whisper": point.gpus, "hybrid": point.hybrid.gpus, "hybrid_gated": point.hybrid_gated.gpus}
+        cells = []
+        for way, month in point.ways.items():
+            rented = f" ({gpus(mixes[way])})" if way in mixes else ""
+            cells.append(Text(f"{month:,.2f}{rented}", "bold green" if way == point.cheapest else ""))
+        table.add_row(f"{point.calls_per_month:,}", *cells)
+    return table
+
+
+def _hearing(report: CostReport) -> Table:
+    table = _plain_table("Hosted recognisers", "", "per minute", "whole calls a month", "speech only a month")
+    for price in report.hearing:
+        table.add_row(
+            f"{price.service.provider} {price.service.model}",
+            f"${price.minute_usd:.5f}",
+            dollars(price.whole_calls_usd),
+            dollars(price.speech_only_usd),
+        )
+    return table
+
+
+def _swings(title: str, swings: tuple[Swing, ...]) -> Table:
+    table = _plain_table(title, "", "from", "to", "$ per call", "$ per call")
+    for swing in swings:
+        table.add_row(swing.what, swing.low, swing.high, f"{swing.low_usd:.4f}", f"{swing.high_usd:.4f}")
+    return table
+
+
+def _distributions(report: CostReport) -> Table:
+    target = report.analysis.scenario.target
+    band = f"below / in ${target.low_usd:.2f} to {target.high_usd:.2f} / above"
+    table = _plain_table("Dollars per call", "", "mean", "5 %", "half", "95 %", band)
+    drawn = {"single calls": report.calls, "the mean, no assumption being sure": report.assumptions}
+    for name, costs in drawn.items():
+        table.add_row(
+            f"{name} ({costs.draws:,} draws)",
+            *(f"{value:.4f}" for value in (costs.mean, costs.p5, costs.p50, costs.p95)),
+            f"{costs.below:.0%} / {costs.inside:.0%} / {costs.above:.0%}",
+        )
+    return table
+
+
+def recommendation_tables(report: CostReport) -> Iterator[RenderableType]:
+    """What to change, and what a call costs on the way."""
+    for number, found in enumerate(report.recommendations, 1):
+        yield Text(f"{number}. {dollars(found.saving_usd_per_month)} a month: {found.title}", "bold")
+        yield Text(f"   how: {found.change}")
+        yield Text(f"   why: {found.because}")
+        yield Text(f"   sure: {found.confidence}\n")
+    today = report.analysis.per_call.total("google")
+    table = _plain_table(
+        "One after the other, without what callers may hear", "", "saves a month", "per call"
+    )
+    table.add_row("today, whole calls at Google", "", f"${today:.4f}")
+    for step in report.waterfall:
+        table.add_row(step.title, dollars(step.saving_usd_per_month), f"${step.per_call_usd:.4f}")
+    yield table
+
+
+def _plain_table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column(first)
+    for other in others:
+        table.add_column(other, justify="right")
     return table

@@ -140,6 +140,8 @@ class LanguageModel:
         tool_turns: turns (from 1) in which it calls a tool first; one named twice calls two.
         tool_call_tokens: output of such a call.
         tool_result_tokens: what the tool gives back.
+        kept_turns: how many past turns a request carries; None is all of them.
+        state_tokens: what stands in place of the turns that are not carried, such as the order so far.
         caching: what of a prompt is cached: nothing, the prefix, or all that was sent before.
         cache_lifetime: how long an entry lives after its last use.
         cache_start: whether a call finds the prefix cached: never, or as often as traffic makes it likely.
@@ -154,10 +156,27 @@ class LanguageModel:
     tool_turns: tuple[Positive, ...] = ()
     tool_call_tokens: Count = 0
     tool_result_tokens: Count = 0
+    kept_turns: Positive | None = None
+    state_tokens: Count = 0
     caching: Literal["none", "static", "moving"] = "none"
     cache_lifetime: Literal["5m", "1h"] = "5m"
     cache_start: Literal["cold", "by_traffic"] = "cold"
     alternatives: tuple[str, ...] = ()
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """A sentence that the agent says word for word: speech that can be made before it is asked for.
+
+    Attributes:
+        text: as it is sent, markup included.
+        times_per_call: how often a call has it, on average.
+    """
+
+    text: Annotated[str, Field(min_length=1)]
+    times_per_call: Annotated[Decimal, Field(gt=0, le=1000)]
 
     __pydantic_config__ = _STRICT
 
@@ -172,6 +191,7 @@ class Speaking:
         characters_per_turn: sent for an answer, markup included.
         hit_rate: share of the characters that comes out of the phrase cache.
         alternatives: other voices' tiers, for the table.
+        phrases: what it says word for word and has not in the cache yet.
     """
 
     provider: Annotated[str, Field(min_length=1)]
@@ -179,6 +199,7 @@ class Speaking:
     characters_per_turn: Count
     hit_rate: Share = Decimal(0)
     alternatives: tuple[str, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
 
     __pydantic_config__ = _STRICT
 

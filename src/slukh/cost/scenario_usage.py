@@ -14,7 +14,7 @@ from itertools import pairwise
 from statistics import NormalDist
 from typing import Literal
 
-from slukh.cost.llm_tokens import Conversation, buckets
+from slukh.cost.llm_tokens import Conversation, Request, buckets
 from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE
 from slukh.cost.scenario import Call, Scenario, Service
 from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, Unit, Usage
@@ -97,10 +97,10 @@ def tts_usage(scenario: Scenario, shape: CallShape) -> tuple[Usage, ...]:
     return tuple(rows)
 
 
-def conversation_of(scenario: Scenario, turns: int) -> Conversation:
-    """A call of so many turns as the model sees it."""
+def requests_of(scenario: Scenario, turns: int) -> tuple[Request, ...]:
+    """A call of so many turns as the model sees it; turns too old to be carried give way to the state."""
     model = scenario.llm
-    return Conversation(
+    conversation = Conversation(
         turns=turns,
         prefix_tokens=model.prefix_tokens,
         user_tokens=model.caller_tokens,
@@ -109,6 +109,21 @@ def conversation_of(scenario: Scenario, turns: int) -> Conversation:
         tool_call_tokens=model.tool_call_tokens,
         tool_result_tokens=model.tool_result_tokens,
     )
+    requests = iter(conversation.requests())
+    if model.kept_turns is None:
+        return tuple(requests)
+    starts: list[int] = []  # prompt of each turn's first request
+    carried: list[Request] = []
+    for turn in range(1, turns + 1):
+        for number in range(conversation.tool_turns.count(turn) + 1):
+            request = next(requests)
+            if number == 0:
+                starts.append(request.prompt_tokens)
+            oldest = turn - model.kept_turns  # the first turn that is carried, counted from 1
+            dropped = starts[oldest - 1] - starts[0] if oldest > 1 else 0
+            prompt = request.prompt_tokens - dropped + (model.state_tokens if dropped else 0)
+            carried.append(Request(prompt_tokens=prompt, output_tokens=request.output_tokens))
+    return tuple(carried)
 
 
 def llm_usage(
@@ -130,7 +145,7 @@ def llm_usage(
     """
     model = Service(provider=scenario.llm.provider, model=scenario.llm.model)
     billed = buckets(
-        conversation_of(scenario, shape.turns).requests(),
+        requests_of(scenario, shape.turns),
         caching=scenario.llm.caching if caching is None else caching,
         prefix_tokens=scenario.llm.prefix_tokens,
         warm=warm,

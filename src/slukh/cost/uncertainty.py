@@ -7,12 +7,13 @@
 Draws have a fixed seed, so that a report can be made again to the digit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slukh.cost.analysis import operator_of
 from slukh.cost.breakdown import Column
 from slukh.cost.call_costs import CallCosts
 from slukh.cost.price_book import PriceBook
@@ -100,6 +101,66 @@ def tornado(scenario: Scenario, book: PriceBook, *, column: Column = "google") -
             )
         )
     return tuple(sorted(swings, key=lambda swing: swing.width_usd, reverse=True))
+
+
+def staff_tornado(scenario: Scenario, book: PriceBook, *, column: Column = "google") -> tuple[Swing, ...]:
+    """Swings of the saving per call against a person, widest first; the agent's own cost is one of them."""
+    agent = mean_cost(scenario, book, column=column)
+    widest = tornado(scenario, book, column=column)[0]
+    person, contained = operator_of(scenario, book), scenario.staff.containment
+    low_wage, high_wage = person.gross_wage * Decimal("0.8"), person.gross_wage * Decimal("1.12")
+    persons = {
+        ("wage", f"{low_wage:,.0f} {person.currency}", f"{high_wage:,.0f} {person.currency}"): (
+            replace(person, gross_wage=low_wage),
+            replace(person, gross_wage=high_wage),
+        ),
+        ("shrinkage", "20%", "40%"): (
+            replace(person, shrinkage=Decimal("0.2")),
+            replace(person, shrinkage=Decimal("0.4")),
+        ),
+        ("occupancy", "65%", "85%"): (
+            replace(person, occupancy=Decimal("0.65")),
+            replace(person, occupancy=Decimal("0.85")),
+        ),
+        ("overhead", "0%", "50%"): (
+            replace(person, overhead=Decimal(0)),
+            replace(person, overhead=Decimal("0.5")),
+        ),
+        # The usual mistake: every paid minute is a call.
+        ("a person's idle time", "not counted", "as here"): (
+            replace(person, shrinkage=Decimal(0), occupancy=Decimal(1)),
+            person,
+        ),
+    }
+    found = [
+        Swing(
+            what=what,
+            low=low,
+            high=high,
+            low_usd=contained * one.call_usd - agent,
+            high_usd=contained * other.call_usd - agent,
+        )
+        for (what, low, high), (one, other) in persons.items()
+    ]
+    found.append(
+        Swing(
+            what="calls that end without a person",
+            low="50%",
+            high="90%",
+            low_usd=Decimal("0.5") * person.call_usd - agent,
+            high_usd=Decimal("0.9") * person.call_usd - agent,
+        )
+    )
+    found.append(
+        Swing(
+            what=f"agent: {widest.what}",
+            low=widest.low,
+            high=widest.high,
+            low_usd=contained * person.call_usd - widest.low_usd,
+            high_usd=contained * person.call_usd - widest.high_usd,
+        )
+    )
+    return tuple(sorted(found, key=lambda swing: swing.width_usd, reverse=True))
 
 
 def mean_cost(scenario: Scenario, book: PriceBook, *, column: Column) -> Decimal:

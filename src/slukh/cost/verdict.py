@@ -3,8 +3,26 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from slukh.cost.analysis import Analysis
+from slukh.cost.breakdown import COLUMN_TITLES, COLUMNS
 from slukh.cost.decision import WAY_TITLES, Decision, TargetSaving, VolumePoint
 from slukh.cost.scenario import WhisperFleet
+
+
+def headline(analysis: Analysis) -> str:
+    """What a call costs, against the target and a person, in one sentence."""
+    target = analysis.scenario.target
+    ways = ", ".join(
+        f"${analysis.per_call.total(column):.4f} with {COLUMN_TITLES[column]} ({analysis.verdict(column)})"
+        for column in COLUMNS
+    )
+    roi = analysis.rois[analysis.cheapest]
+    pays = "saves" if roi.saving_per_call > 0 else "loses"
+    return (
+        f"A call costs {ways}; the target is ${target.low_usd:.2f} to ${target.high_usd:.2f}. A person's call "
+        f"costs ${roi.operator_call_usd:.4f}: the cheapest way {pays} ${abs(roi.saving_per_call):.4f} a call "
+        f"when {roi.containment:.0%} end without a person, and breaks even at {roi.break_even_containment:.1%}."
+    )
 
 
 def verdict_of(decision: Decision) -> tuple[str, ...]:
