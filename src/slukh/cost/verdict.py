@@ -19,9 +19,10 @@ def headline(analysis: Analysis) -> str:
     roi = analysis.rois[analysis.cheapest]
     pays = "saves" if roi.saving_per_call > 0 else "loses"
     return (
-        f"A call costs {ways}; the target is ${target.low_usd:.2f} to ${target.high_usd:.2f}. A person's call "
-        f"costs ${roi.operator_call_usd:.4f}: the cheapest way {pays} ${abs(roi.saving_per_call):.4f} a call "
-        f"when {roi.containment:.0%} end without a person, and breaks even at {roi.break_even_containment:.1%}."
+        f"A call costs {ways}; the target is ${target.low_usd:.2f} to ${target.high_usd:.2f}. A person's "
+        f"call costs ${roi.operator_call_usd:.4f}: the cheapest way {pays} ${abs(roi.saving_per_call):.4f} "
+        f"a call when {roi.containment:.0%} end without a person, and breaks even at "
+        f"{roi.break_even_containment:.1%}."
     )
 
 
