@@ -218,7 +218,11 @@ class Settings(BaseSettings):
     slukh_data_dir: Path = Field(
         Path(platformdirs.user_data_dir("slukh")), description="Spool, ledger, caller key."
     )
-    slukh_ledger_url: str = Field("", description="SQLAlchemy URL; empty: `ledger.db` in the data folder.")
+    slukh_ledger_url: str = Field(
+        "",
+        description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
+        "Empty: `ledger.db` in the data folder.",
+    )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
     )

@@ -242,7 +242,7 @@ def _listen(host: str, port: int, setting: str) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger(settings.ledger_url, may_be_away=True)
     spool = _own_spool(settings.slukh_data_dir, metrics)
     meter = MeterSink(spool, ledger, on_error=metrics.usage_error, on_rows=metrics.spooled)
     meter.start()

@@ -89,7 +89,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Each of these stands in one place, so that the rest can be tested without it.
 ONLY_IN = {
     "prometheus_client": {"monitoring/metrics.py"},
-    "sqlalchemy": {"cost/ledger.py"},
+    "sqlalchemy": {
+        "cost/ledger.py",
+        "cost/ledger_engines.py",
+        "cost/ledger_tables.py",
+        "cost/rated_lines.py",
+        "cost/rated_rows.py",
+    },
+    "psycopg": {"cost/ledger_engines.py", "testing/local_postgres.py"},
     "onnxruntime": {"speech/vad.py"},
     "ctranslate2": {"stt/whisper/model.py"},
     "faster_whisper": {"stt/whisper/model.py"},
