@@ -12,6 +12,8 @@ from slukh.cost.analysis import Analysis, WhisperCapacity
 from slukh.cost.breakdown import COLUMN_TITLES, COLUMNS, Column
 from slukh.cost.cost_report import CostReport
 from slukh.cost.decision import WAY_TITLES, Decision
+from slukh.cost.real_calls import RealCosts
+from slukh.cost.recommend import Recommendation, Step
 from slukh.cost.uncertainty import Swing
 from slukh.cost.verdict import dollars, gpus
 
@@ -102,6 +104,27 @@ def _sources(analysis: Analysis) -> Table:
     return table
 
 
+def real_tables(real: RealCosts) -> Iterator[RenderableType]:
+    """What real calls used, and would have used."""
+    days = f"{real.since:%Y-%m-%d} to {real.until:%Y-%m-%d}"
+    others = ("as it was",) if real.as_if_usd is None else ("as it was", "as if", "saved")
+    table = _plain_table(f"{real.calls:,} calls, {days}, dollars", "", *others)
+    asked = real.used_usd if real.as_if_usd is None else real.as_if_usd
+    for name in sorted(real.used_usd | asked):
+        was, would = real.used_usd.get(name, Decimal(0)), asked.get(name, Decimal(0))
+        cells = (
+            [f"{was:,.4f}"]
+            if real.as_if_usd is None
+            else [f"{was:,.4f}", f"{would:,.4f}", f"{was - would:,.4f}"]
+        )
+        table.add_row(name, *cells)
+    yield table
+    purposes = _plain_table("Hearing by why audio was sent, dollars", "", "as it was")
+    for purpose, amount in sorted(real.stt_by_purpose_usd.items()):
+        purposes.add_row(purpose, f"{amount:,.4f}")
+    yield purposes
+
+
 def decision_tables(report: CostReport) -> Iterator[RenderableType]:
     """Google or Whisper, and how sure that is."""
     decision = report.decision
@@ -160,19 +183,18 @@ def _distributions(report: CostReport) -> Table:
     return table
 
 
-def recommendation_tables(report: CostReport) -> Iterator[RenderableType]:
+def recommendation_tables(
+    advice: tuple[Recommendation, ...], steps: tuple[Step, ...]
+) -> Iterator[RenderableType]:
     """What to change, and what a call costs on the way."""
-    for number, found in enumerate(report.recommendations, 1):
+    for number, found in enumerate(advice, 1):
         yield Text(f"{number}. {dollars(found.saving_usd_per_month)} a month: {found.title}", "bold")
         yield Text(f"   how: {found.change}")
         yield Text(f"   why: {found.because}")
         yield Text(f"   sure: {found.confidence}\n")
-    today = report.analysis.per_call.total("google")
-    table = _plain_table(
-        "One after the other, without what callers may hear", "", "saves a month", "per call"
-    )
-    table.add_row("today, whole calls at Google", "", f"${today:.4f}")
-    for step in report.waterfall:
+    title = "One after the other, without what callers may hear"
+    table = _plain_table(title, "", "saves a month", "per call")
+    for step in steps:
         table.add_row(step.title, dollars(step.saving_usd_per_month), f"${step.per_call_usd:.4f}")
     yield table
 

@@ -197,9 +197,10 @@ class CallCosts:
         """Every price that was needed so far, by id."""
         return tuple(self._prices[price_id] for price_id in sorted(self._prices))
 
-    def _price_of(self, line: RatedLine) -> Price:
-        component = cast("PriceComponent", line.component)
-        return self.book.price(component, line.provider, line.model, line.unit, on=self._on)
+    def price_of(self, line: RatedLine) -> Price:
+        """The entry that a line was rated by."""
+        component, on = cast("PriceComponent", line.component), line.occurred_at.date()
+        return self.book.price(component, line.provider, line.model, line.unit, on=on)
 
     def _mean(
         self, what: str, rows_of: Callable[[CallShape], tuple[Usage, ...]], *, by: str
@@ -222,7 +223,7 @@ class CallCosts:
             lines = rate(rows_of(shape), self.book, options=self._options)
             for line in lines:
                 if line.price_id and line.price_id not in self._prices:
-                    self._prices[line.price_id] = self._price_of(line)
+                    self._prices[line.price_id] = self.price_of(line)
             self._rated[key] = (
                 sum((line.amount_usd for line in lines), Decimal(0)),
                 sum(line.billed_quantity for line in lines),

@@ -95,13 +95,14 @@ def analysis_report(
     """
     decision = decide(scenario, book)
     analysis = analyse(scenario, book) if analysis is None else analysis
+    swings = tornado(scenario, book, column=column)
     return CostReport(
         analysis=analysis,
         decision=decision,
         verdict=(headline(analysis), *(() if decision is None else verdict_of(decision))),
         hearing=hearing_prices(scenario, book, market),
-        tornado=tornado(scenario, book, column=column),
-        staff_tornado=staff_tornado(scenario, book, column=column),
+        tornado=swings,
+        staff_tornado=staff_tornado(scenario, book, swings[0], column=column),
         calls=calls_drawn(scenario, book, column=column),
         assumptions=assumptions_drawn(scenario, book, column=column),
         recommendations=recommend(scenario, book, market),

@@ -1,6 +1,5 @@
 """The measures that save money, each as a change of a setup, with the numbers that it rests on."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,12 +12,10 @@ from slukh.cost.price_book import PriceBook
 from slukh.cost.scenario import Scenario, Service, WhisperFleet
 from slukh.cost.scenario_usage import requests_of
 from slukh.cost.setup import Setup
+from slukh.cost.tokenizer import tokens_counted_by
 from slukh.errors import PriceError
 
 GOOGLE_V2 = Service(provider="google", model="chirp_3")
-# Claude from 4.7 on counts about 30 % more tokens for the same text (platform.claude.com, models overview).
-_TOKENIZER_FACTOR = Decimal("1.3")
-_NEW_TOKENIZER = (4, 7)
 # A shop that warms its phrase cache well; characters, not requests.
 GOOD_HIT_RATE = Decimal("0.6")
 KEPT_TURNS = 4
@@ -245,9 +242,8 @@ def _without_tools(setup: Setup) -> Setup:
 
 def _answering_with(setup: Setup, *, model: str, market: PriceBook) -> Setup:
     llm = setup.scenario.llm
-    factor = _tokenizer(model) / _tokenizer(llm.model)
     tokens = {
-        name: round(getattr(llm, name) * factor)
+        name: tokens_counted_by(model, getattr(llm, name), instead_of=llm.model)
         for name in (
             "prefix_tokens", "caller_tokens", "answer_tokens", "tool_call_tokens", "tool_result_tokens",
         )
@@ -267,15 +263,6 @@ def _with_hit_rate(setup: Setup, *, hit_rate: Decimal) -> Setup:
 def _part(scenario: Scenario, part: str, **values: Any) -> Scenario:  # noqa: ANN401  # fields of the part
     changed: Any = {part: replace(getattr(scenario, part), **values)}
     return replace(scenario, **changed)
-
-
-def _tokenizer(model: str) -> Decimal:
-    """Tokens that a Claude model counts, relative to those up to 4.6."""
-    version = re.search(r"claude-[a-z]+-(\d+)-(\d{1,2})(?!\d)|claude-[a-z]+-(\d+)(?!\d)", model)
-    if version is None:
-        return Decimal(1)
-    major, minor = int(version[1] or version[3]), int(version[2] or 0)
-    return _TOKENIZER_FACTOR if (major, minor) >= _NEW_TOKENIZER else Decimal(1)
 
 
 def _is_measured(scenario: Scenario, path: str) -> bool:

@@ -62,14 +62,18 @@ def line_usage(scenario: Scenario, shape: CallShape) -> tuple[Usage, ...]:
 
 def whole_call_usage(scenario: Scenario, shape: CallShape, service: Service) -> tuple[Usage, ...]:
     """The recogniser listens from the first second to the last, silence and all."""
-    streams = max(scenario.call.streams, math.ceil(shape.milliseconds / STREAM_MS))
-    ends = [shape.milliseconds * number // streams for number in range(streams + 1)]
+    pieces = stream_pieces(shape.milliseconds, scenario.call.streams)
     return tuple(
-        _usage(
-            scenario, "stt", number * ATTEMPTS_PER_UTTERANCE + 1, service, "audio_ms", quantity=end - start
-        )
-        for number, (start, end) in enumerate(pairwise(ends))
+        _usage(scenario, "stt", number * ATTEMPTS_PER_UTTERANCE + 1, service, "audio_ms", quantity=piece)
+        for number, piece in enumerate(pieces)
     )
+
+
+def stream_pieces(milliseconds: int, streams: int = 1) -> list[int]:
+    """Lengths of the streams that a whole call is sent in: so many, or more where Google ends them."""
+    number = max(streams, math.ceil(milliseconds / STREAM_MS))
+    ends = [milliseconds * index // number for index in range(number + 1)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def gated_usage(scenario: Scenario, shape: CallShape, service: Service) -> tuple[Usage, ...]:

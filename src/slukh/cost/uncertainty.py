@@ -103,10 +103,18 @@ def tornado(scenario: Scenario, book: PriceBook, *, column: Column = "google") -
     return tuple(sorted(swings, key=lambda swing: swing.width_usd, reverse=True))
 
 
-def staff_tornado(scenario: Scenario, book: PriceBook, *, column: Column = "google") -> tuple[Swing, ...]:
-    """Swings of the saving per call against a person, widest first; the agent's own cost is one of them."""
+def staff_tornado(
+    scenario: Scenario, book: PriceBook, widest: Swing, *, column: Column = "google"
+) -> tuple[Swing, ...]:
+    """Swings of the saving per call against a person, widest first.
+
+    Args:
+        scenario: the calls.
+        book: the prices.
+        widest: what moves the agent's own cost most; it is one of the swings.
+        column: how the agent hears.
+    """
     agent = mean_cost(scenario, book, column=column)
-    widest = tornado(scenario, book, column=column)[0]
     person, contained = operator_of(scenario, book), scenario.staff.containment
     low_wage, high_wage = person.gross_wage * Decimal("0.8"), person.gross_wage * Decimal("1.12")
     persons = {
