@@ -44,7 +44,7 @@ def prices_check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Validate a price book, show how old every price is, compare Claude's with genai-prices.
+    """Validate a price book, show how old every price is, compare those that genai-prices has.
 
     Exit code 1 when a price differs from genai-prices and the book does not say why.
     """
@@ -70,14 +70,16 @@ def _report(book: "PriceBook", cells: "tuple[Cell, ...]", day: date, *, agrees: 
         "agrees": agrees,
         "prices": [_price_row(book, price, day) for price in book.all_prices()],
         "rates": [_rate_row(book, rate, day) for rate in book.all_rates()],
-        "claude": [
+        "compared": [
             {
                 "id": cell.price.id,
                 "model": cell.model,
                 "unit": cell.price.unit,
                 "on": str(cell.on),
                 "ours": str(cell.price.amount),
+                "per": cell.price.per,
                 "genai_prices": cell.theirs and str(cell.theirs.amount),
+                "genai_prices_per": cell.theirs and cell.theirs.per,
                 "verdict": cell.verdict,
                 "reason": cell.price.known_difference or None,
             }
@@ -158,6 +160,6 @@ def _print(book: "PriceBook", cells: "tuple[Cell, ...]", others: tuple[str, ...]
                 f"{_VERDICTS[cell.verdict]}{why}"
             )
     same = sum(cell.verdict == "same" for cell in cells)
-    console.print(f"{same} of {len(cells)} Claude prices are as in genai-prices.")
+    console.print(f"{same} of {len(cells)} compared prices are as in genai-prices.")
     if others:
         console.print(f"Left to genai-prices: {', '.join(others)}.")

@@ -1,5 +1,6 @@
 """What is paid by the calendar: servers, numbers, GPUs; used or not, switched on or off."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -32,10 +33,26 @@ class FixedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedLine:
-    """A rented item's cost of a period; `busy_usd` + `idle_usd` = `amount_usd`."""
+    """A rented item's cost of a calendar month, or of a part of it.
+
+    Attributes:
+        name: which item.
+        count: how many.
+        on: the day whose prices hold.
+        months: the part of a month.
+        price_id: the entry of the book.
+        rule: one sentence that proves the amount.
+        amount: money of `currency`, not rounded.
+        currency: the price's.
+        amount_usd: by the rate of the day; `busy_usd` + `idle_usd`.
+        busy_usd: the share that was used; all of it where that has no meaning.
+        idle_usd: the share that was paid for and not used.
+        amount_pico_usd: `amount_usd` as int, quantised once.
+    """
 
     name: str
     count: int
+    on: date
     months: Decimal
     price_id: str
     rule: str
@@ -50,13 +67,19 @@ class FixedLine:
 def rate_fixed(
     items: tuple[FixedItem, ...], book: PriceBook, *, start: datetime, end: datetime
 ) -> list[FixedLine]:
-    """Cost of items from `start` to `end`, a month at a time, each month by its own length.
+    """Cost of items from `start` to `end`: a line for each item and month, at the prices of its first day.
+
+    A price that changes within a month holds from the next one, as rents do. The setup fee is in an item's
+    first line.
 
     Raises:
-        PriceError: the book has no price of an item on the period's first day, or of its currency.
+        PriceError: the book has no price of an item on such a day, or of its currency.
     """
-    months = months_between(start, end)
-    return [_line(item, book, months, start.date()) for item in items]
+    return [
+        _line(item, book, share, on, is_first=number == 0)
+        for item in items
+        for number, (on, share) in enumerate(_months(start, end))
+    ]
 
 
 def month_of(item: FixedItem, book: PriceBook, on: date) -> FixedLine:
@@ -65,27 +88,31 @@ def month_of(item: FixedItem, book: PriceBook, on: date) -> FixedLine:
     Raises:
         PriceError: the book has no price of the item on that day, or of its currency.
     """
-    return _line(item, book, Decimal(1), on)
+    return _line(item, book, Decimal(1), on, is_first=True)
 
 
 def months_between(start: datetime, end: datetime) -> Decimal:
     """Calendar months from one moment to another; half of a February is as much as half of a March."""
-    total = Decimal(0)
+    return sum((share for _, share in _months(start, end)), Decimal(0))
+
+
+def _months(start: datetime, end: datetime) -> Iterator[tuple[date, Decimal]]:
+    """The calendar months a period touches: the first day in it, and its share of that month."""
     moment = start
     while moment < end:
         first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         following = (first + timedelta(days=32)).replace(day=1)
         until = min(end, following)
-        total += Decimal((until - moment) // _MICROSECOND) / ((following - first) // _MICROSECOND)
+        share = Decimal((until - moment) // _MICROSECOND) / ((following - first) // _MICROSECOND)
+        yield moment.date(), share
         moment = until
-    return total
 
 
-def _line(item: FixedItem, book: PriceBook, months: Decimal, on: date) -> FixedLine:
+def _line(item: FixedItem, book: PriceBook, months: Decimal, on: date, *, is_first: bool) -> FixedLine:
     price = book.monthly(item.name, on)
     hours = HOURS_PER_MONTH if item.hours is None else item.hours
     a_month = price.amount * hours / price.per if price.unit == "hour" else price.amount / price.per
-    setup = price.setup if item.is_new else Decimal(0)
+    setup = price.setup if item.is_new and is_first else Decimal(0)
     amount = item.count * (a_month * months + setup)
     amount_usd = amount / book.rate(price.currency, on)
     busy_usd = amount_usd if item.busy_share is None else amount_usd * item.busy_share
@@ -93,6 +120,7 @@ def _line(item: FixedItem, book: PriceBook, months: Decimal, on: date) -> FixedL
     return FixedLine(
         name=item.name,
         count=item.count,
+        on=on,
         months=months,
         price_id=price.id,
         rule=f"{item.count} x {months:.4g} months, {price.currency} {how}"

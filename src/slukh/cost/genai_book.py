@@ -1,4 +1,7 @@
-"""Prices of language models out of genai-prices: data in the package, no network, exact decimals.
+"""Prices out of genai-prices: data in the package, no network, exact decimals.
+
+A book may leave language models to it. Its few speech models are only compared with ours: it has neither the
+minimum nor the increments of a recogniser's request.
 
 Its long-prompt prices are cliffs over the prompt tokens of one request, like ours. It knows dates only where
 a change of price was entered with one; a price that was overwritten is in our own book.
@@ -10,39 +13,44 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from slukh.cost.price import Price, PriceUnit, Tier
+from slukh.cost.price import BASIS_OF_UNIT, Price, PriceComponent, PriceUnit, Tier
 
-_KEYS: dict[PriceUnit, str] = {
-    "input_tokens": "input_mtok",
-    "output_tokens": "output_mtok",
-    "cache_read_tokens": "cache_read_mtok",
-    "cache_write_1h_tokens": "cache_write_1h_mtok",
-    "cache_write_tokens": "cache_write_mtok",
+# Their key of a unit, and how many of ours its amount buys.
+_KEYS: dict[PriceUnit, tuple[str, int]] = {
+    "input_tokens": ("input_mtok", 1_000_000),
+    "output_tokens": ("output_mtok", 1_000_000),
+    "cache_read_tokens": ("cache_read_mtok", 1_000_000),
+    "cache_write_1h_tokens": ("cache_write_1h_mtok", 1_000_000),
+    "cache_write_tokens": ("cache_write_mtok", 1_000_000),
+    "audio_ms": ("audio_hours", 3_600_000),
+    "characters": ("input_mchars", 1_000_000),
 }
+_COMPONENTS: dict[PriceUnit, PriceComponent] = {"audio_ms": "stt", "characters": "tts"}
 
 
 def genai_price(provider: str, model: str, unit: PriceUnit, on: date) -> Price | None:
-    """The price of a language model's unit on a day, or None when genai-prices has none."""
+    """The price of a model's unit on a day, or None when genai-prices has none."""
     found = _model(provider, model)
     if found is None or unit not in _KEYS:
         return None
     # A change enters at 00:00 UTC of its day; the day's noon is after it in every zone that matters.
     prices = found.get_prices(datetime.combine(on, time(12), UTC))
-    value = getattr(prices, _KEYS[unit])
+    key, per = _KEYS[unit]
+    value = getattr(prices, key)
     if value is None:
         return None
     tiers = getattr(value, "tiers", ())
     release = version("genai-prices")
     return Price(
         id=f"genai-prices/{provider}/{found.id}/{unit}",
-        component="llm",
+        component=_COMPONENTS.get(unit, "llm"),
         provider=provider,
         models=(model,),
         unit=unit,
-        per=1_000_000,
+        per=per,
         amount=value if isinstance(value, Decimal) else value.base,
         cliff=tuple(Tier(over=tier.start, amount=tier.price) for tier in tiers),
-        basis="tokens",
+        basis=BASIS_OF_UNIT[unit],
         effective_from=on,
         source=f"genai-prices {release}",
         read_on=None,

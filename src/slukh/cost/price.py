@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import Literal
 
 from slukh.types import TOKEN_UNITS, Unit
 
 PriceComponent = Literal["stt", "tts", "llm", "line", "fixed"]
-PRICE_COMPONENTS: tuple[PriceComponent, ...] = get_args(PriceComponent)
 # Usage's units, and what runs by the calendar.
 PriceUnit = Literal[Unit, "month", "hour"]
 Basis = Literal[

@@ -189,11 +189,16 @@ class PriceBook:
                 found.append((rank, price))
         return found
 
+    def _ever(self, wanted: _Wanted) -> list[Price]:
+        """Entries that name it, of any day and any layer."""
+        own = [price for _, price in self._named(wanted)]
+        return own + (self.base._ever(wanted) if self.base else [])  # noqa: SLF001  # its own kind
+
     def _no_price(self, wanted: _Wanted) -> PriceError:
         names = (wanted.component, wanted.provider, wanted.model or "(no model)")
         what = " ".join(name for name in names if name != "*")
         where = "" if wanted.region is None else f" in {wanted.region}"
-        days = sorted(price.effective_from for _, price in self._named(wanted))
+        days = sorted(price.effective_from for price in self._ever(wanted))
         detail = f"; the first one holds from {days[0]}" if days and days[0] > wanted.on else ""
         return PriceError(
             f"price book {self.name} has no price of {what} per {wanted.unit} on {wanted.on}{where}{detail}",

@@ -1,4 +1,4 @@
-"""A second opinion on a price book: its Claude cells beside those of genai-prices.
+"""A second opinion on a price book: its cells beside those of genai-prices.
 
 A cell is one unit of one model from one day on. Two books that were typed by different people and agree are
 worth more than one; where they differ, one of them is wrong, and the entry says which if that is known.
@@ -6,6 +6,7 @@ worth more than one; where they differ, one of them is wrong, and the entry says
 
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from typing import Literal
 
 from slukh.cost.genai_book import genai_models, genai_price
@@ -18,7 +19,7 @@ Verdict = Literal["same", "known", "differs", "outdated", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One Claude price of the book, compared.
+    """One price of the book, compared.
 
     Attributes:
         price: ours.
@@ -42,17 +43,19 @@ class Cell:
 
 
 def compared_with_genai(book: PriceBook, as_of: date) -> tuple[Cell, ...]:
-    """Every Claude cell of the book, those of an ended price on its first day.
+    """Every Claude cell of the book, and every other one that genai-prices has too.
 
-    Entries for models by pattern only are nobody's to confirm and are left out.
+    A price that has ended is compared on its first day. Entries for models by pattern only are nobody's to
+    confirm and are left out.
     """
-    return tuple(
+    cells = (
         _cell(book, price, model, as_of)
         for price in book.all_prices()
-        if price.provider == "anthropic"
-        for model in price.models[:1]
+        if price.component in ("stt", "tts", "llm")
+        for model in price.models
         if not set(model) & set("*?[")
     )
+    return tuple(cell for cell in cells if cell.theirs or cell.price.provider == "anthropic")
 
 
 def left_to_genai(book: PriceBook) -> tuple[str, ...]:
@@ -76,14 +79,20 @@ def in_force(book: PriceBook, price: Price, on: date) -> bool:
 
 def _cell(book: PriceBook, price: Price, model: str, as_of: date) -> Cell:
     on = as_of if in_force(book, price, as_of) else price.effective_from
-    theirs = genai_price("anthropic", model, price.unit, on)
+    theirs = genai_price(price.provider, model, price.unit, on)
     return Cell(price=price, model=model, on=on, theirs=theirs, verdict=_verdict(price, theirs))
 
 
 def _verdict(ours: Price, theirs: Price | None) -> Verdict:
     if theirs is None:
         return "unknown"
-    is_same = (ours.amount, ours.per, ours.cliff) == (theirs.amount, theirs.per, theirs.cliff)
+    is_same = _amounts(ours) == _amounts(theirs)
     if ours.known_difference:
         return "outdated" if is_same else "known"
     return "same" if is_same else "differs"
+
+
+def _amounts(price: Price) -> list[tuple[int, Fraction]]:
+    """What a unit costs from which prompt length on, exactly."""
+    cliff = [(tier.over, tier.amount) for tier in price.cliff]
+    return [(over, Fraction(amount) / price.per) for over, amount in [(0, price.amount), *cliff]]

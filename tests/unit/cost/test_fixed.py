@@ -68,6 +68,15 @@ def test_a_new_server_has_its_setup_fee_once() -> None:
     assert old.amount_usd == 424 / Decimal("0.89823")
 
 
+def test_a_rent_that_rises_within_a_month_rises_from_the_next_one() -> None:
+    lines = rate_fixed((FixedItem(name="gpu-gex44", is_new=True),), MARKET, start=day(5, 16), end=day(8, 1))
+    assert [(line.amount, line.on.month) for line in lines] == [
+        (187 * Decimal(16) / 31 + 79, 5),
+        (Decimal(187), 6),
+        (Decimal(212), 7),
+    ]
+
+
 def test_a_wage_is_in_its_own_currency() -> None:
     [line] = rate_fixed((FixedItem(name="operator"),), MARKET, **NOVEMBER)
     assert (line.amount, line.currency, round(line.amount_usd, 2)) == (

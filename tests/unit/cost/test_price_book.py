@@ -168,3 +168,25 @@ def test_every_shipped_price_says_where_it_was_read() -> None:
         assert price.source, price.id
         assert price.read_on is not None, price.id
         assert price.read_on <= TODAY, price.id
+
+
+@pytest.mark.parametrize("provider", ["google", "whisper", "fake"])
+def test_every_recogniser_that_ships_has_a_price(provider: str) -> None:
+    assert MARKET.price("stt", provider, "any", "audio_ms", on=TODAY).basis == "audio_sent"
+
+
+@pytest.mark.parametrize(
+    ("provider", "voice"),
+    [
+        ("google", "uk-UA-Chirp3-HD-Kore"),
+        ("google", "uk-UA-Wavenet-A"),
+        ("google", "ru-RU-Standard-C"),
+        ("espeak", "uk"),
+        ("piper", "uk_UA-ukrainian_tts-medium"),
+        ("rhvoice", "anatol"),
+        ("recorded", ""),
+        ("fake", ""),
+    ],
+)
+def test_every_voice_that_ships_has_a_price(provider: str, voice: str) -> None:
+    assert MARKET.price("tts", provider, voice, "characters", on=TODAY).basis == "characters_sent"
