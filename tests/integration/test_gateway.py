@@ -17,6 +17,7 @@ from slukh.errors import SttStreamError
 from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.fake import FakeProvider, Script
+from slukh.telephony.audiosocket import AUDIO_8K, encode_frame, encode_id
 from slukh.telephony.base import MediaReceived, PeerHungUp
 from slukh.testing.calls import Caller
 from slukh.testing.numbered import heard_words, numbered_speech, numbered_word, silence
@@ -198,6 +199,34 @@ async def test_a_broken_peer_is_cut_off_with_a_reason_and_disturbs_nobody() -> N
         await good.hang_up()
         await gateway.ended()
         assert [text for _, text in gateway.events.finals(gateway.events.seen[0].call_id)] == ["8 9"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (encode_id(str(uuid4())), "second_id"),
+        (encode_frame(AUDIO_8K, b"odd"), "malformed"),
+        (encode_frame(0x03, b"12"), "malformed"),
+        (encode_frame(0xFF, b"\x01"), "peer_error"),
+    ],
+)
+async def test_a_call_that_breaks_the_protocol_is_cut_off_with_a_reason_and_may_come_back(
+    frame: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    call_id = str(uuid4())
+    async with house() as gateway:
+        async with gateway.caller(call_id) as caller:
+            await caller.say([silence(0.1)])
+            await gateway.until_live()
+            caller.writer.write(frame)
+            await caller.until_closed()
+        assert (await gateway.ended()).reason == "error"
+        async with gateway.caller(call_id) as again:
+            await again.hang_up()
+        assert (await gateway.ended()).reason == "hangup"
+        assert gateway.refused == [reason]
+    (told,) = (record for record in caplog.records if record.message == "connection_cut_off")
+    assert (vars(told)["call_id"], vars(told)["reason"]) == (call_id, reason)
 
 
 async def test_a_recogniser_that_dies_in_mid_call_ends_no_call_and_loses_no_word() -> None:
