@@ -95,8 +95,9 @@ class Fit:
             "tts": {},
         }
         if self._utterances:
-            changes["call"]["turns"] = max(1, round(self._utterances / self.calls))
-            changes["call"]["utterance_seconds"] = Decimal(self._sent_ms) / 1000 / self._utterances
+            turns = self._turns()
+            changes["call"]["turns"] = turns
+            changes["call"]["utterance_seconds"] = Decimal(self._sent_ms) / 1000 / self.calls / turns
         if self._spoken:
             turns = changes["call"].get("turns", frame.call.turns)
             provider, model = self._voices.most_common(1)[0][0]
@@ -126,6 +127,12 @@ class Fit:
             **parts,
         )
 
+    def _turns(self) -> int:
+        """Utterances of a call; fewer when not all of them were answered."""
+        utterances = self._utterances / self.calls
+        answers = self._requests / self._talks if self._talks else utterances
+        return max(1, round(min(utterances, answers)))
+
     def _add_length(self, logarithm: float) -> None:
         """Welford's running variance: no call is kept."""
         self._heard += 1
@@ -139,7 +146,10 @@ class Fit:
         return min(2.0, round(math.sqrt(self._log_squares / (self._heard - 1)), 6))
 
     def _llm(self, frame: Scenario) -> dict[str, Any]:
-        """First prompts are the prefix and the caller's words; what comes on top later is turns."""
+        """First prompts are the prefix and the caller's words; what comes on top later is turns and tools.
+
+        Requests beyond the turns are tool calls, in the first turns; all requests let the prompt grow alike.
+        """
         if not self._talks:
             return {}
         provider, model = self._models.most_common(1)[0][0]
@@ -147,11 +157,15 @@ class Fit:
         answer = self._output / self._requests
         growth = (self._last_prompts - self._first_prompts) / self._talks / max(1.0, requests - 1)
         caller = max(0, round(growth - answer)) if requests > 1 else frame.llm.caller_tokens
+        turns = self._turns() if self._utterances else frame.call.turns
+        tools = max(0, round(requests) - turns)
         return {
             "provider": provider,
             "model": model,
             "prefix_tokens": max(0, round(self._first_prompts / self._talks) - caller),
             "caller_tokens": caller,
             "answer_tokens": round(answer),
-            "tool_turns": (),
+            "tool_turns": tuple(sorted(number % turns + 1 for number in range(tools))),
+            "tool_call_tokens": round(answer),
+            "tool_result_tokens": caller,
         }

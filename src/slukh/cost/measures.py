@@ -9,8 +9,9 @@ from typing import Any, Literal
 from slukh.cost.call_costs import LIFETIME_HOURS, CallCosts, traffic_of, warm_share
 from slukh.cost.decision import Hearing
 from slukh.cost.price_book import PriceBook
+from slukh.cost.rating import RatingOptions, rate
 from slukh.cost.scenario import Scenario, Service, WhisperFleet
-from slukh.cost.scenario_usage import requests_of
+from slukh.cost.scenario_usage import CallShape, gated_usage, requests_of, whole_call_usage
 from slukh.cost.setup import Setup
 from slukh.cost.tokenizer import tokens_counted_by
 from slukh.errors import PriceError
@@ -50,12 +51,14 @@ def _hearing(today: Setup, market: PriceBook) -> Iterator[Measure]:
     scenario = today.scenario
     call = scenario.call
     sent = call.turns * call.utterance_seconds
+    billed = _billed_seconds(today, gated=True)
     measured = _is_measured(scenario, "call.utterance_seconds")
     yield Measure(
         name="gating",
         title="send speech only",
         change="let Slukh cut utterances: GOOGLE_STT_STREAM=utterance, which is the default",
-        because=f"{sent:.1f} s of {call.seconds:.0f} s are utterances; Google bills silence as well",
+        because=f"{sent:.1f} s of {call.seconds:.0f} s are utterances, billed as {billed:.0f} s after "
+        f"rounding; whole calls are billed as {_billed_seconds(today, gated=False):.0f} s, silence and all",
         confidence="high" if measured else "medium",
         apply=lambda setup: replace(setup, gated=True),
     )
@@ -263,6 +266,15 @@ def _with_hit_rate(setup: Setup, *, hit_rate: Decimal) -> Setup:
 def _part(scenario: Scenario, part: str, **values: Any) -> Scenario:  # noqa: ANN401  # fields of the part
     changed: Any = {part: replace(getattr(scenario, part), **values)}
     return replace(scenario, **changed)
+
+
+def _billed_seconds(setup: Setup, *, gated: bool) -> Decimal:
+    """Seconds of the mean call that Google bills, rounded per request."""
+    scenario = setup.scenario
+    shape = CallShape(round(scenario.call.seconds * 1000), scenario.call.turns)
+    rows = (gated_usage if gated else whole_call_usage)(scenario, shape, scenario.stt.google)
+    options = RatingOptions(channels=scenario.call.channels)
+    return Decimal(sum(line.billed_quantity for line in rate(rows, setup.stt_book, options=options))) / 1000
 
 
 def _is_measured(scenario: Scenario, path: str) -> bool:

@@ -97,6 +97,7 @@ class WhisperFleet:
         streams_per_gpu: calls that one hears at once; `slukh whisper check` measures it.
         blocking: share of the busy hour's calls that may find no stream.
         spare_gpus: beyond what traffic needs; 1 is N+1.
+        upkeep_usd_per_month: somebody's work to keep them running, however many there are.
         model: what runs there, for the record.
     """
 
@@ -105,6 +106,7 @@ class WhisperFleet:
     streams_per_gpu: Annotated[int, Field(ge=1, le=10_000)] = 8
     blocking: Annotated[float, Field(gt=0, lt=1)] = 0.001
     spare_gpus: Annotated[int, Field(ge=0, le=100)] = 0
+    upkeep_usd_per_month: Amount = Decimal(0)
     model: str = ""
 
     __pydantic_config__ = _STRICT

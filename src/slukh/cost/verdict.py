@@ -36,12 +36,19 @@ def verdict_of(decision: Decision) -> tuple[str, ...]:
     sentences += _where_whisper_wins(decision)
     sentences += (_target(found, decision) for found in decision.targets)
     whisper = decision.scenario.stt.whisper
-    if isinstance(whisper, WhisperFleet) and not decision.scenario.has_measured_streams:
-        sentences.append(
+    if isinstance(whisper, WhisperFleet):
+        sentences += _left_open(whisper, is_measured=decision.scenario.has_measured_streams)
+    return tuple(sentences)
+
+
+def _left_open(whisper: WhisperFleet, *, is_measured: bool) -> Iterator[str]:
+    if not is_measured:
+        yield (
             f"{whisper.streams_per_gpu} calls at once per GPU is an assumption: `slukh whisper check` "
             "measures it, and --capacity takes what it wrote."
         )
-    return tuple(sentences)
+    if not whisper.upkeep_usd_per_month:
+        yield "Nobody's work on the GPU servers is counted: upkeep_usd_per_month of the scenario would be it."
 
 
 def _at(point: VolumePoint, decision: Decision) -> str:

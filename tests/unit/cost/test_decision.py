@@ -159,3 +159,14 @@ def test_every_interval_is_cheaper_inside_and_not_at_its_edges() -> None:
         if interval.to_calls is not None:
             after = hearing.point(interval.to_calls + 1)
             assert after.whisper >= after.google
+
+
+def test_work_on_the_servers_is_part_of_the_rent() -> None:
+    worked = Hearing(three_minutes("google", upkeep_usd_per_month=Decimal(100)), MARKET)
+    assert worked.point(12_000).whisper == 590
+    assert worked.hybrid(12_000, 0).month_usd == worked.google(12_000)
+    free, paid = (
+        verdict_of(decided(three_minutes("google", upkeep_usd_per_month=Decimal(n)))) for n in (0, 9)
+    )
+    assert any("Nobody's work" in sentence for sentence in free)
+    assert not any("Nobody's work" in sentence for sentence in paid)

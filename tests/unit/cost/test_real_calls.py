@@ -80,6 +80,22 @@ def test_a_scenario_is_fitted_to_them() -> None:
     assert fitted.staff == SEED.staff
 
 
+def test_a_fitted_scenario_costs_what_its_calls_did() -> None:
+    llm = replace(
+        SEED.llm, prefix_tokens=3500, tool_turns=(2, 4, 6, 8), tool_call_tokens=60, tool_result_tokens=250
+    )
+    rows = llm_usage(replace(SEED, llm=llm), CallShape(180_000, 10))
+    call = seed_call(0)
+    others = [row for row in call.usage if row.component != "llm"]
+    talk = [replace(row, call_id=call.legs[0].call_id, occurred_at=others[0].occurred_at) for row in rows]
+    real = costs_of(replace(call, usage=(*others, *talk)))
+    assert 1000 * real.analysis.per_call.llm == Decimal("218.64")
+    assert len(real.analysis.scenario.llm.tool_turns) == 4
+    fitted = analyse(real.analysis.scenario, REFERENCE).per_call
+    assert fitted.llm == pytest.approx(real.analysis.per_call.llm, rel=Decimal("0.05"))
+    assert fitted.stt_google_gated == real.analysis.per_call.stt_google_gated
+
+
 @pytest.mark.parametrize(
     ("as_if", "component", "dollars"),
     [
