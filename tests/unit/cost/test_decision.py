@@ -1,12 +1,17 @@
 """Golden values of the decision, and the sentences it comes down to."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slukh.cost.decision import Decision, Hearing, decide
+from slukh.cost.price import Price
 from slukh.cost.price_book import PriceBook
 from slukh.cost.scenario import Scenario, Service, WhisperFleet
 from slukh.cost.scenario_file import load_scenario
@@ -170,3 +175,39 @@ def test_work_on_the_servers_is_part_of_the_rent() -> None:
     )
     assert any("Nobody's work" in sentence for sentence in free)
     assert not any("Nobody's work" in sentence for sentence in paid)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    gpu=st.integers(5, 400),
+    streams=st.integers(1, 12),
+    minute=st.integers(1, 40),
+    spare=st.integers(0, 1),
+)
+def test_intervals_are_those_of_looking_at_every_volume(
+    gpu: int, streams: int, minute: int, spare: int
+) -> None:
+    dated: dict[str, Any] = {
+        "effective_from": date(2026, 1, 1), "source": "a test", "read_on": date(2026, 1, 1), "confidence": "fact",
+    }  # fmt: skip
+    own = (
+        Price(
+            id="stt", component="stt", provider="google", unit="audio_ms", per=60_000,
+            amount=Decimal(minute) / 1000, basis="audio_sent", **dated,
+        ),
+        Price(
+            id="gpu", component="fixed", provider="*", models=("gpu-reference",), unit="month",
+            amount=Decimal(gpu), basis="calendar_time", **dated,
+        ),
+    )  # fmt: skip
+    book = PriceBook(name="own", prices=own)
+    hearing = Hearing(three_minutes("google", streams_per_gpu=streams, spare_gpus=spare), book)
+    most = 2_000
+    won = {
+        calls
+        for calls in range(1, most + 1)
+        if hearing.rent(hearing.fleet.gpus(calls, hearing.traffic)) < hearing.google(calls)
+    }
+    found = list(hearing.whisper_wins(gated=False, most_calls=most))
+    assert won == {n for i in found for n in range(i.from_calls, (i.to_calls or most) + 1)}
+    assert all(after.from_calls > (before.to_calls or most) + 1 for before, after in pairwise(found))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slukh.cost.analysis import analyse
-from slukh.cost.counterfactual import AsIf, as_if_from
+from slukh.cost.counterfactual import AsIf, as_if_from, as_if_used
 from slukh.cost.ledger import CallRecord, Ledger
 from slukh.cost.ledger_calls import each_call
 from slukh.cost.meter import CallFacts, Row
@@ -207,3 +207,20 @@ def test_a_call_belongs_to_the_period_it_began_in(ledger: Ledger) -> None:
     assert list(each_call(ledger, since=began + timedelta(days=1), until=UNTIL)) == []
     found = list(each_call(ledger, since=began, until=began + timedelta(hours=1)))
     assert [leg.leg for leg in found[0].legs] == [1, 2]
+
+
+def test_every_voice_of_a_call_keeps_its_price() -> None:
+    tts = next(row for row in seed_call(0).usage if row.component == "tts")
+    rows = [
+        replace(tts, sequence=1, quantity=100, outcome="sent"),
+        replace(tts, sequence=2, quantity=60, outcome="cached"),
+        replace(tts, sequence=3, quantity=50, provider="piper", outcome="interrupted"),
+    ]
+    spoken = as_if_used(rows, AsIf(tts_hit_rate=Decimal("0.5")), MARKET, SEED)
+    assert [(row.provider, row.outcome, row.quantity) for row in spoken] == [
+        ("google", "sent", 80),
+        ("google", "cached", 80),
+        ("piper", "sent", 25),
+        ("piper", "cached", 25),
+    ]
+    assert len({row.sequence for row in spoken}) == 4
