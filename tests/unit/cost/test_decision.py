@@ -188,7 +188,8 @@ def test_intervals_are_those_of_looking_at_every_volume(
     gpu: int, streams: int, minute: int, spare: int
 ) -> None:
     dated: dict[str, Any] = {
-        "effective_from": date(2026, 1, 1), "source": "a test", "read_on": date(2026, 1, 1), "confidence": "fact",
+        "effective_from": date(2026, 1, 1), "source": "a test", "read_on": date(2026, 1, 1),
+        "confidence": "fact",
     }  # fmt: skip
     own = (
         Price(
