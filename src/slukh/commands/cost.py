@@ -50,7 +50,11 @@ FromLedger = Annotated[
 ]
 Since = Annotated[
     datetime | None,
-    typer.Option("--since", formats=["%Y-%m-%d"], help="First day of real calls (UTC); 30 days without it."),
+    typer.Option(
+        "--since",
+        formats=["%Y-%m-%d"],
+        help="First day of real calls (UTC); without it the last 30 days, from the first call on.",
+    ),
 ]
 AsIfOption = Annotated[
     list[str] | None,
@@ -200,12 +204,12 @@ def _real(  # noqa: PLR0917  # the options, in their order
     frame = _asked(scenario or SHOP, None, capacity)
     wishes = as_if_from(as_if or ())
     until = datetime.now(UTC)
-    start = until - timedelta(days=30) if since is None else since.replace(tzinfo=UTC)
+    since = None if since is None else since.replace(tzinfo=UTC)
     settings = load(Settings)
     book = _book(frame, prices or settings.slukh_prices)
     with Ledger(settings.ledger_url) as ledger:
-        rows = each_call(ledger, since=start, until=until)
-        return real_costs(rows, frame, book, since=start, until=until, as_if=wishes), book
+        rows = each_call(ledger, since=since or until - timedelta(days=30), until=until)
+        return real_costs(rows, frame, book, since=since, until=until, as_if=wishes), book
 
 
 def _asked(name: str, calls: int | None, capacity: Path | None) -> "Scenario":

@@ -65,7 +65,9 @@ def _breakdown(analysis: Analysis) -> Table:
         f"${target.low_usd:.2f} to {target.high_usd:.2f} is wanted",
         *(Text(verdict, _VERDICT_STYLES[verdict]) for verdict in map(analysis.verdict, COLUMNS)),
     )
-    table.add_row("saved per call*", *(f"${analysis.rois[column].saving_per_call:.4f}" for column in COLUMNS))
+    table.add_row(
+        "saved per call*", *(dollars(analysis.rois[column].saving_per_call, 4) for column in COLUMNS)
+    )
     table.add_row("per dollar spent*", *(f"{analysis.rois[column].ratio:.2f}" for column in COLUMNS))
     table.add_row(
         "breaks even at*",

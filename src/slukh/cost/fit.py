@@ -25,10 +25,12 @@ class Fit:
 
     Attributes:
         calls: how many so far.
+        first: when the first one started, or None.
     """
 
     def __init__(self) -> None:
         self.calls = 0
+        self.first: datetime | None = None
         self._milliseconds = 0
         self._heard, self._log_mean, self._log_squares = 0, 0.0, 0.0
         self._hours: Counter[int] = Counter()
@@ -52,7 +54,9 @@ class Fit:
         if heard:
             self._add_length(math.log(heard))
         if legs:
-            self._hours[legs[0].started_at.hour] += 1
+            started = legs[0].started_at
+            self.first = started if self.first is None else min(self.first, started)
+            self._hours[started.hour] += 1
         longest: dict[tuple[int, int], int] = {}
         prompts: defaultdict[tuple[int, int], int] = defaultdict(int)
         for row in usage:

@@ -98,9 +98,9 @@ def _target(found: TargetSaving, decision: Decision) -> str:
     )
 
 
-def dollars(amount: Decimal) -> str:
-    """Cents, with a sign before the dollar."""
-    return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
+def dollars(amount: Decimal, digits: int = 2) -> str:
+    """Cents, or more digits, with a sign before the dollar."""
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.{digits}f}"
 
 
 def gpus(number: int) -> str:

@@ -110,7 +110,8 @@ def test_real_calls_are_reported_as_scenarios_are(ledger: Ledger) -> None:
             ledger.record(call(number))
     real = as_json("analyze", "--from-ledger", "--as-if", "stt=google-v1/phone_call")
     assert real["basis"] == "ledger"
-    assert real["ledger"]["calls"] == real["calls_per_month"] == 10
+    assert real["ledger"]["calls"] == 10
+    assert real["calls_per_month"] >= 100  # ten in less than three days
     assert real["ledger"]["used"]["stt"] == "0.013333333333"
     assert real["ledger"]["as_if"]["stt"] == "0.02"
     assert real["per_call"]["stt_google"] == "0.036"

@@ -167,8 +167,17 @@ def test_a_month_is_as_long_as_the_period_says() -> None:
     assert week.analysis.calls_per_month == 300
 
 
+def test_a_shop_that_began_last_week_is_scaled_from_its_first_day() -> None:
+    calls = [seed_call(number) for number in range(70)]
+    week = real_costs(calls, SEED, REFERENCE, since=None, until=SINCE + timedelta(days=7))
+    assert week.since == SINCE
+    assert week.analysis.calls_per_month == 300
+
+
 def test_no_call_is_no_report() -> None:
-    with pytest.raises(ScenarioError, match=r"no call of the ledger .* name an earlier day"):
+    with pytest.raises(
+        ScenarioError, match=r"no call of the ledger started in that time: name an earlier day"
+    ):
         costs_of()
 
 
