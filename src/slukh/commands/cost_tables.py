@@ -60,6 +60,11 @@ def _breakdown(analysis: Analysis) -> Table:
         table.add_row(
             "per call, UAH", *(f"{analysis.per_call.total(column) * rate:.2f}" for column in COLUMNS)
         )
+    vat = analysis.scenario.vat
+    if vat.rate:
+        back = "comes back" if vat.is_recoverable else "a cost"
+        gross = (f"${analysis.with_vat(column):.4f}" for column in COLUMNS)
+        table.add_row(f"with {vat.rate:.0%} VAT ({back})", *gross)
     target = analysis.scenario.target
     table.add_row(
         f"${target.low_usd:.2f} to {target.high_usd:.2f} is wanted",

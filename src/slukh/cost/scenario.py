@@ -252,6 +252,21 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vat:
+    """Value added tax on what is bought.
+
+    Attributes:
+        rate: on top of the price book's prices, which are without it.
+        is_recoverable: it comes back, because the business pays VAT itself; else it is a cost.
+    """
+
+    rate: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal(0)
+    is_recoverable: bool = True
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assumption:
     """Where a number of the scenario comes from.
 
@@ -282,6 +297,7 @@ class Scenario:
         line: who carries the call.
         fixed: names of the price book's fixed items and how many of each; GPUs of Whisper are not here.
         staff: the person instead.
+        vat: on all but wages.
         target: what a call may cost.
         saving_target_usd: the saving a month that the decision looks for.
         assumptions: origins, by the path of a value (`call.seconds`) or of a whole part (`call`).
@@ -300,6 +316,7 @@ class Scenario:
     line: Service
     fixed: Mapping[str, Positive] = field(default_factory=dict)
     staff: Staff
+    vat: Vat = Vat()
     target: Target = Target(low_usd=Decimal("0.15"), high_usd=Decimal("0.30"))
     saving_target_usd: Amount = Decimal(600)
     assumptions: Mapping[str, Assumption] = field(default_factory=dict)

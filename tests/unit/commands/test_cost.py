@@ -72,11 +72,18 @@ def test_a_measured_capacity_changes_the_number_of_gpus(tmp_path: Path) -> None:
     assert (large["gpus"], large["streams_measured"]) == (8, True)
 
 
-def test_a_book_may_be_another_one() -> None:
-    with pytest.raises(PriceError, match="no price of tts google standard"):
-        said("analyze", "--prices", "market-2026-11")
-    shop = as_json("analyze", "--scenario", "tyre-shop")
-    assert shop["prices"] == "market-2026-11"
+def test_a_book_may_be_another_one(tmp_path: Path) -> None:
+    today = as_json("analyze", "--scenario", "seed", "--prices", "market-2026-11")
+    assert today["per_1000"]["stt_google"] == "48.00"
+    empty = tmp_path / "own.yaml"
+    empty.write_text(
+        "book: own\nprices:\n"
+        "  - {id: gpu, component: fixed, provider: us, models: [gpu-reference], unit: month, amount: 100,\n"
+        "     effective_from: 2026-01-01, source: a test, read_on: 2026-01-01, confidence: assumption}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(PriceError, match="price book own has no price of stt google long per audio_ms"):
+        said("analyze", "--prices", str(empty))
 
 
 @pytest.fixture

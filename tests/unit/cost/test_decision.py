@@ -30,7 +30,7 @@ def three_minutes(provider: str, **whisper: Any) -> Scenario:
         google=Service(provider=provider, model="nova-3-multi" if provider == "deepgram" else "long"),
         whisper=fleet,
     )
-    return replace(SEED, stt=stt, tts=replace(SEED.tts, model="uk-UA-Standard-A"))
+    return replace(SEED, stt=stt)
 
 
 def ninety_seconds(provider: str) -> Scenario:
