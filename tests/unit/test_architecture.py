@@ -96,7 +96,12 @@ ONLY_IN = {
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
     "openfeature": {"routing/flag_provider.py"},
-    "websockets": {"telephony/asterisk_websocket.py", "testing/websocket_calls.py"},
+    "websockets": {
+        "stt/whisper/websocket.py",
+        "telephony/asterisk_websocket.py",
+        "testing/socket_server.py",
+        "testing/websocket_calls.py",
+    },
 }
 
 SANS_IO = (
@@ -106,6 +111,10 @@ SANS_IO = (
     "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py", "telephony/clock.py",
     "cost/meter.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
+    "stt/whisper/address.py", "stt/whisper/conversation.py", "stt/whisper/deepgram.py",
+    "stt/whisper/finals.py", "stt/whisper/http_answers.py", "stt/whisper/http_events.py",
+    "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
+    "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
