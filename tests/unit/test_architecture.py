@@ -133,7 +133,12 @@ ONLY_IN = {
     "openfeature": {"routing/flag_provider.py"},
     "piper": {"tts/piper_child.py"},  # GPL: in a process of its own
     "redis": {"tts/redis_cache.py"},
-    "websockets": {"telephony/asterisk_websocket.py", "testing/websocket_calls.py"},
+    "websockets": {
+        "stt/whisper/websocket.py",
+        "telephony/asterisk_websocket.py",
+        "testing/socket_server.py",
+        "testing/websocket_calls.py",
+    },
 }
 
 SANS_IO = (
@@ -151,6 +156,10 @@ SANS_IO = (
     "experiment/statistics/planning.py", "experiment/statistics/quantiles.py",
     "experiment/statistics/sequential.py", "cost/capacity.py", "cost/roi.py", "cost/breakdown.py",
     "cost/scenario_usage.py", "cost/call_costs.py", "cost/decision.py", "cost/uncertainty.py",
+    "stt/whisper/address.py", "stt/whisper/conversation.py", "stt/whisper/deepgram.py",
+    "stt/whisper/finals.py", "stt/whisper/http_answers.py", "stt/whisper/http_events.py",
+    "stt/whisper/realtime.py", "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py",
+    "stt/whisper/wyoming_events.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
