@@ -7,9 +7,9 @@
      |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
      |   |- LedgerError           the usage store cannot be opened or written
      |   |- PriceError            a price book is wrong, or has no price for what was used
-     |   |- ScenarioError         a call profile that cannot be
      |   |- StatementError        an invoice or usage export that cannot be compared
      |   |- ExperimentError       a manifest, grammar or store of the experiment
+     |   |- ScenarioError         a call profile that cannot be
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
      |- SttError                  a recogniser failed; `error_type` is the metric's label
@@ -85,16 +85,16 @@ class PriceError(UserError):
     """A price book that cannot be, or that has no price for a provider, model, unit and day."""
 
 
-class ScenarioError(UserError):
-    """A call profile, or what was asked of one, that cannot be."""
-
-
 class StatementError(UserError):
     """An invoice or usage export that cannot be compared; names file and line."""
 
 
 class ExperimentError(UserError):
     """A manifest, a grammar or a store of the experiment that cannot be used."""
+
+
+class ScenarioError(UserError):
+    """A call profile, or what was asked of one, that cannot be."""
 
 
 class ServiceError(UserError):

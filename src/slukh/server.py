@@ -70,16 +70,14 @@ class CallLog:
 
 
 async def serve(given: AllSettings) -> None:
-    """Run a gateway until SIGTERM or SIGINT has drained it.
+    """Run a gateway until SIGTERM or SIGINT has drained it; a second one gives its calls back at once.
 
     Raises:
         UserError: a port is taken, weights are missing, the ledger cannot be written.
         SttError: the recogniser cannot serve.
     """
     settings = given.settings
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop, hurry = _signals()
     async with contextlib.AsyncExitStack() as stack:
         sockets = _sockets(settings, stack)
         caller_key = _caller_key(settings.slukh_data_dir)
@@ -102,11 +100,12 @@ async def serve(given: AllSettings) -> None:
             metrics.refused,
             talks=_talks(answering),
         )
+        on_heard = partial(_book_clip, parts, metrics, meter)
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
             interval_seconds=settings.slukh_canary_minutes * 60,
-            on_heard=lambda name, heard: _book_canary(name, heard, parts, metrics, meter),
+            on_heard=on_heard,
             on_failed=lambda name, error: logger.error(
                 "canary_failed", extra={"provider": name, "error": str(error)}
             ),
@@ -140,7 +139,11 @@ async def serve(given: AllSettings) -> None:
         hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
+            for work in (
+                Probes(parts.upstreams, on_heard=on_heard).run(),
+                _forget(book),
+                _follow_flags(parts),
+            )
         ]
         handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
         if "websocket" in sockets:
@@ -157,11 +160,23 @@ async def serve(given: AllSettings) -> None:
         finally:
             for server in servers:
                 server.close()
-            await gateway.drain(settings.slukh_drain_seconds)
+            await gateway.drain(settings.slukh_drain_seconds, hurry)
             for task in (hearing, *background):
                 task.cancel()
             web.should_exit = True
             await serving_web
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first SIGTERM or SIGINT, and by the second one."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (second if first.is_set() else first).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signalled)
+    return first, second
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
@@ -255,7 +270,7 @@ def _when_down(settings: Settings) -> WhenDown:
         ) from error
 
 
-def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:
+def _book_clip(parts: Parts, metrics: Metrics, meter: MeterSink, name: str, heard: Heard) -> None:
     """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
     clip = heard.clip
     said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))
