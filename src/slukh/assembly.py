@@ -14,13 +14,14 @@ from slukh.routing.choosing import Assignment, BackupRules, Chooser
 from slukh.routing.flag_file import FlagFile
 from slukh.routing.flag_values import CallerHash, flags_from_environment
 from slukh.routing.flags import Flags
+from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
-from slukh.stt.registry import google, whisper
+from slukh.stt.registry import google, local_whisper, whisper_servers
 from slukh.types import CallStarted
 from slukh.weights import find_silero
 
@@ -209,17 +210,26 @@ def _flags(
 
 
 def _whisper(given: AllSettings) -> SttProvider:
-    settings, key = given.whisper, given.whisper.whisper_api_key
-    return whisper(
+    settings, final_seconds = given.whisper, given.settings.slukh_final_seconds
+    if not settings.whisper_api_url:
+        return local_whisper(
+            model=settings.whisper_model_size,
+            weights_dir=given.settings.slukh_weights_dir,
+            compute_type=settings.slukh_whisper_compute_type,
+            threads=settings.slukh_whisper_threads,
+            workers=settings.slukh_whisper_workers,
+            final_seconds=final_seconds,
+        )
+    key = settings.whisper_api_key
+    servers = whisper_servers(
         api_url=settings.whisper_api_url,
         api_key="" if key is None else key.get_secret_value(),
         model=settings.whisper_model_size,
-        weights_dir=given.settings.slukh_weights_dir,
-        compute_type=settings.slukh_whisper_compute_type,
-        threads=settings.slukh_whisper_threads,
-        workers=settings.slukh_whisper_workers,
-        final_seconds=given.settings.slukh_final_seconds,
+        metered=settings.slukh_whisper_metered,
+        interims=settings.slukh_whisper_interims,
+        final_seconds=final_seconds,
     )
+    return next(iter(servers.values())) if len(servers) == 1 else ServerPool(servers)
 
 
 def _google(given: AllSettings) -> SttProvider:

@@ -66,6 +66,9 @@ class ScriptedDecoder:
     async def aclose(self) -> None:
         pass
 
+    def upload(self, request: DecodeRequest) -> None:
+        return None
+
     def hasten(self, request: DecodeRequest) -> None:
         self.hastened.append(request)
 
@@ -776,7 +779,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_named(tmp_path: Path) ->
     async with await asyncio.start_server(close, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         provider = WhisperProvider(HttpDecoder(url), model="whisper-1")
-        with pytest.raises(SttConnectError, match=r"self.signed certificate; SSL_CERT_FILE"):
+        with pytest.raises(SttConnectError, match=r"self.signed certificate.*SSL_CERT_FILE"):
             await provider.start()
         await provider.aclose()
 
@@ -785,7 +788,7 @@ async def test_a_server_that_speaks_no_tls_is_said_to() -> None:
     async with FakeWhisperServer() as server:
         url = server.url.replace("http://", "https://")
         provider = WhisperProvider(HttpDecoder(url), model="whisper-1")
-        with pytest.raises(SttConnectError, match=r"is it http://\?"):
+        with pytest.raises(SttConnectError, match="no TLS"):
             await provider.start()
         await provider.aclose()
 
