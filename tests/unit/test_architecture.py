@@ -118,9 +118,9 @@ PUBLIC = {
     "RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded "
     "SpeechStarted SwitchReason Transcript Unit UNITS Usage Word",
     "errors.py": "AudioFileError ErrorType LedgerError REFUSAL_REASONS RefusalReason STT_ERRORS ServiceError "
-    "SettingsError SlukhError SttAuthenticationError SttConnectError SttError SttLimitError "
-    "SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError "
-    "UserError WeightsError",
+    "SettingsError SlukhError SttAuthenticationError SttConnectError SttError SttLanguageError "
+    "SttLimitError SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError "
+    "TelephonyError UserError WeightsError",
 }
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
