@@ -8,6 +8,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
@@ -19,6 +20,8 @@ from slukh.errors import SettingsError
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
+from slukh.stt.whisper.address import addresses
+from slukh.voice_settings import VoiceSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
 
@@ -74,10 +77,11 @@ class WhisperSettings(BaseSettings):
 
     whisper_api_url: str = Field(
         "",
-        description="An OpenAI-compatible Whisper server, such as `http://10.0.0.5:8000`. "
-        "Empty: the local model, in a child process.",
+        description="A Whisper server, such as `http://10.0.0.5:8000`, or several, comma separated. Before "
+        "`http`, `ws` or `tcp` may stand `whisper.cpp+`, `whisperlive+`, `deepgram+`, `whisperlivekit+`, "
+        "`realtime+` or `wyoming+`; see whisper-servers.md. Empty: the local model, in a child process.",
     )
-    whisper_api_key: SecretStr | None = Field(None, description="Bearer key of that server.")
+    whisper_api_key: SecretStr | None = Field(None, description="Key of that server.")
     whisper_model_size: str = Field(
         "base",
         description="Local: a size that `slukh weights get` fetched, or a folder with a CTranslate2 "
@@ -89,12 +93,25 @@ class WhisperSettings(BaseSettings):
     slukh_whisper_threads: int = Field(1, ge=1, le=64, description="CPU threads of one local decode.")
     slukh_whisper_workers: int = Field(1, ge=1, le=64, description="Local decodes that run side by side.")
 
+    slukh_whisper_metered: bool | None = Field(
+        None,
+        description="Whether the server bills each request: then it is asked once per utterance, and gives "
+        "no interims by being asked again. Unset: OpenAI, Groq and Deepgram do.",
+    )
+    slukh_whisper_interims: bool = Field(
+        True,
+        description="Ask a server that gives no interims again and again while the caller speaks, as long as "
+        "it is quick and nobody waits there.",
+    )
+
     @field_validator("whisper_api_url")
     @classmethod
-    def _is_http(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
+    def _are_servers(cls, urls: str) -> str:
+        try:
+            addresses(urls)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+        return urls
 
 
 class GoogleSettings(BaseSettings):
@@ -215,7 +232,10 @@ class Settings(BaseSettings):
         60.0, ge=0, description="How often the stored clips measure accuracy; 0: only at start."
     )
     slukh_drain_seconds: float = Field(
-        600.0, ge=0, description="How long SIGTERM waits for running calls; new ones are refused at once."
+        600.0,
+        ge=0,
+        description="How long SIGTERM waits for running calls; new ones are refused at once. A second one "
+        "gives them back to the dial plan.",
     )
     slukh_transcript_minutes: float = Field(
         10.0, ge=0, description="How long a transcript stays in memory after its call."
@@ -223,7 +243,27 @@ class Settings(BaseSettings):
     slukh_data_dir: Path = Field(
         Path(platformdirs.user_data_dir("slukh")), description="Spool, ledger, caller key."
     )
-    slukh_ledger_url: str = Field("", description="SQLAlchemy URL; empty: `ledger.db` in the data folder.")
+    slukh_ledger_url: str = Field(
+        "",
+        description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
+        "Empty: `ledger.db` in the data folder.",
+    )
+    slukh_prices: str = Field(
+        "market-2026-11",
+        min_length=1,
+        description="Price book: one that ships (`slukh cost prices check` lists them), or a YAML file.",
+    )
+    slukh_budget_call_usd: Decimal | None = Field(
+        None, gt=0, description="What a call may cost, in US dollars; unset: no limit."
+    )
+    slukh_budget_day_usd: Decimal | None = Field(
+        None, gt=0, description="What all calls of a day (UTC) may cost; unset: no limit."
+    )
+    slukh_when_over_budget: Literal["log", "hangup"] = Field(
+        "log",
+        description="What is done when a budget is spent: `log`, or `hangup`: the call is given back to the "
+        "dial plan, and after the day's budget new calls are refused.",
+    )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
     )
@@ -281,7 +321,9 @@ class Settings(BaseSettings):
         return self
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings)
+GROUPS: tuple[type[BaseSettings], ...] = (
+    FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings,
+)  # fmt: skip
 
 
 def load(group: type[T], **overrides: object) -> T:
@@ -294,8 +336,7 @@ def load(group: type[T], **overrides: object) -> T:
     try:
         return group(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        sentence = _sentence(error.errors()[0])
-        raise SettingsError(sentence, remedy="doc/configuration.md lists what it can be") from error
+        raise _refusal(error.errors()[0]) from error
 
 
 class AllSettings(NamedTuple):
@@ -305,6 +346,7 @@ class AllSettings(NamedTuple):
     whisper: WhisperSettings
     google: GoogleSettings
     settings: Settings
+    voice: VoiceSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -326,6 +368,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         whisper=load(WhisperSettings),
         google=load(GoogleSettings),
         settings=load(Settings, slukh_language=language),
+        voice=load(VoiceSettings),
     )
 
 
@@ -348,20 +391,29 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     """A misspelt setting would be silently at its default."""
     known = {name.upper() for group in GROUPS for name in group.model_fields}
     for name in environ:
-        is_ours = name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")) and not name.startswith("SLUKH_TEST_")
-        if is_ours and name not in known:
+        if name in known or name.startswith(("SLUKH_TEST_", "WHISPER__")):  # faster-whisper-server's
+            continue
+        if name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")):
             close = difflib.get_close_matches(name, known, n=1)
-            meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
-            raise SettingsError(f"unknown setting {name}", remedy=meant)
+        elif name.startswith("WHISPER_"):  # other programs have such too: only what resembles one of ours
+            ours = [setting for setting in known if setting.startswith("WHISPER_")]
+            if not (close := difflib.get_close_matches(name, ours, n=1, cutoff=0.75)):
+                continue
+        else:
+            continue
+        meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
+        raise SettingsError(f"unknown setting {name}", remedy=meant)
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def _refusal(error: Mapping[str, Any]) -> SettingsError:
+    """A value that cannot be."""
     message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return message
     name = str(error["loc"][0]).upper()
     value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
-    return f"{name}={value} refused ({message})"
+    return SettingsError(
+        f"{name}={value} refused ({message})",
+        remedy="correct it (doc/configuration.md lists what it can be), or unset it for its default",
+    )
 
 
 def reference() -> str:
@@ -378,12 +430,17 @@ def reference() -> str:
             default = {
                 "slukh_data_dir": "user's data folder",
                 "slukh_weights_dir": "user's cache folder",
+                "slukh_phrase_cache_dir": "user's cache folder",
             }.get(name, _shown(field.default))
             lines.append(f"| `{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"
 
 
 def _shown(value: object) -> str:
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return "unset"
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    if isinstance(value, dict):
+        value = ",".join(f"{key}={own}" for key, own in value.items())
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
