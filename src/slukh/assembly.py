@@ -1,10 +1,11 @@
 """Settings into parts: which recognisers, which detector, which deadlines. Everything else takes values."""
 
+import asyncio
 import hashlib
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from slukh.config import AllSettings, FeatureFlagSettings, Settings
 from slukh.errors import SettingsError, SttError
@@ -27,6 +28,8 @@ from slukh.weights import find_silero
 
 logger = logging.getLogger(__name__)
 
+_START_AGAIN_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -42,6 +45,7 @@ class Parts:
         language_code: of calls that do not say theirs.
         alternative_language_codes: what else callers may speak.
         phrase_hints: words to expect.
+        starting: of recognisers that could not be reached at first.
     """
 
     detector: Callable[[], VoiceDetector]
@@ -53,6 +57,7 @@ class Parts:
     language_code: str
     alternative_language_codes: tuple[str, ...] = ()
     phrase_hints: tuple[str, ...] = ()
+    starting: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def providers(self) -> Mapping[str, SttProvider]:
@@ -95,7 +100,7 @@ class Parts:
     async def start(self) -> None:
         """Load the models, warm the channels.
 
-        A recogniser that cannot be reached now is left to its probes where another one works.
+        A recogniser that cannot be reached now is tried again every five seconds where another one works.
 
         Raises:
             WeightsError: a model is missing or corrupt.
@@ -110,13 +115,31 @@ class Parts:
                 if error.is_permanent or len(failed) == len(self.providers):
                     raise
                 logger.error("recogniser_not_started", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                self.starting.add(asyncio.create_task(_start_later(name, provider)))
 
     async def aclose(self) -> None:
         """Give everything back."""
+        for task in self.starting:
+            task.cancel()
         for provider in self.providers.values():
             await provider.aclose()
         if self.chooser is not None:
             self.chooser.close()
+
+
+async def _start_later(name: str, provider: SttProvider) -> None:
+    """Until it is there, or cannot be for a reason that only an operator can mend."""
+    while True:
+        await asyncio.sleep(_START_AGAIN_SECONDS)
+        try:
+            await provider.start()
+        except SttError as error:
+            if error.is_permanent:
+                logger.error("recogniser_cannot_start", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                return
+        else:
+            logger.info("recogniser_started", extra={"provider": name})
+            return
 
 
 def _unlinked(number: str) -> str | None:

@@ -25,11 +25,15 @@ from slukh.weights import find_silero, find_whisper
 RECOGNISER_SECONDS = 8.0
 _LEAST_FREE_BYTES = 1 << 30
 
+_TOGETHER = (
+    "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
+    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages"
+)
 GOOGLE_REMEDIES: dict[ErrorType, str] = {
     "authentication": "`gcloud auth application-default login`, or a key file in "
     "GOOGLE_APPLICATION_CREDENTIALS; its account needs the role Cloud Speech Client in GOOGLE_STT_PROJECT_ID",
-    "request": "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
-    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages",
+    "request": _TOGETHER,
+    "language": _TOGETHER,
     "overloaded": "ask Google for more quota, or move calls to Whisper by FF_WHISPER_ROLLOUT_PERCENT",
     "connect": "check the network, and the spelling of GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT",
     "timeout": "check the network and the application credentials; calls would go to their backup",

@@ -175,7 +175,7 @@ PUBLIC = {
     "SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS UNITS_PER_REQUEST Usage Word",
     "errors.py": "AudioFileError DialogError ErrorType ExperimentError LedgerError PriceError "
     "REFUSAL_REASONS RefusalReason ScenarioError ServiceError SettingsError SlukhError "
-    "StatementError STT_ERRORS SttAuthenticationError SttConnectError SttError "
+    "StatementError STT_ERRORS SttAuthenticationError SttConnectError SttError SttLanguageError "
     "SttLimitError SttOverloadedError SttProtocolError SttRequestError SttStreamError "
     "SttTimeoutError TelephonyError TtsAuthenticationError TtsConnectError TtsError "
     "TtsOverloadedError TtsProtocolError TtsRequestError TtsStreamError TtsTimeoutError "
