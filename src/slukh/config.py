@@ -219,6 +219,11 @@ class Settings(BaseSettings):
         Path(platformdirs.user_data_dir("slukh")), description="Spool, ledger, caller key."
     )
     slukh_ledger_url: str = Field("", description="SQLAlchemy URL; empty: `ledger.db` in the data folder.")
+    slukh_experiment_url: str = Field(
+        "",
+        description="SQLAlchemy URL of the comparison of recognisers; empty: `experiment.db` in the data "
+        "folder.",
+    )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
     )
@@ -230,6 +235,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
         return self.slukh_ledger_url or f"sqlite:///{self.slukh_data_dir / 'ledger.db'}"
+
+    @property
+    def experiment_url(self) -> str:
+        """SQLAlchemy URL of the experiment's store."""
+        return self.slukh_experiment_url or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
     @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
     @classmethod
