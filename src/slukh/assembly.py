@@ -2,10 +2,11 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from slukh.config import AllSettings, FeatureFlagSettings
+from slukh.config import AllSettings, FeatureFlagSettings, Settings
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.choosing import Assignment, BackupRules, Chooser
@@ -77,12 +78,14 @@ class Parts:
         phrase_hints: tuple[str, ...] = (),
     ) -> CallRouter:
         """The router of one call; without an assignment it is made now."""
+        # Who is asked for no interims is not silent for want of them.
+        policy = self.policy if interim_results else replace(self.policy, stall_seconds=math.inf)
         return CallRouter(
             call,
             assignment or self.assign(call),
             self.upstreams,
             publish,
-            policy=self.policy,
+            policy=policy,
             interim_results=interim_results,
             phrase_hints=phrase_hints or self.phrase_hints,
         )
@@ -119,6 +122,12 @@ def _unlinked(number: str) -> str | None:
     return hashlib.sha256(number.encode()).hexdigest()[:16] if any(c.isdigit() for c in number) else None
 
 
+def recognisers(given: AllSettings) -> tuple[str, ...]:
+    """Registry names of everybody whom calls may get. Raises SettingsError: flags that cannot be followed."""
+    flags, _ = _flags(given.flags, _unlinked, lambda _flags: None)
+    return _backup_rules(given.settings).providers(flags())
+
+
 def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> Parts:
     """The parts that these settings name.
 
@@ -131,7 +140,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         WeightsError: a model file is missing or corrupt.
     """
     settings = given.settings
-    rules = BackupRules(fallback=settings.slukh_stt_fallback, audio_to_cloud=settings.slukh_audio_to_cloud)
+    rules = _backup_rules(settings)
     built: dict[str, SttProvider] = {}
 
     def accept(flags: Flags) -> None:
@@ -152,6 +161,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         upstreams=Upstreams(
             built,
             limits=Limits(
+                hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
                 hedge_cap_seconds=settings.slukh_hedge_seconds,
                 capacity={name: calls for name, calls in limit.items() if calls is not None},
             ),
@@ -168,6 +178,10 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         alternative_language_codes=settings.slukh_alternative_languages,
         phrase_hints=settings.slukh_phrase_hints,
     )
+
+
+def _backup_rules(settings: Settings) -> BackupRules:
+    return BackupRules(fallback=settings.slukh_stt_fallback, audio_to_cloud=settings.slukh_audio_to_cloud)
 
 
 def _flags(
@@ -200,7 +214,8 @@ def _google(given: AllSettings) -> SttProvider:
     if not settings.is_configured:
         raise SettingsError(
             "calls go to Google, and Google is not set up",
-            remedy="set GOOGLE_STT_PROJECT_ID, or FF_STT_PROVIDER=whisper for Whisper alone",
+            remedy="set GOOGLE_STT_PROJECT_ID, or hear with Whisper alone: FF_STT_PROVIDER=whisper, no "
+            "google in SLUKH_STT_FALLBACK, no FF_WHISPER_KILL",
         )
     return google(
         project_id=settings.google_stt_project_id,

@@ -17,6 +17,8 @@ from slukh.commands.options import Encoding, Fast, Json, Language, LocalGoogle, 
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
 
+_LAST_PORT = 65535
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -194,7 +196,7 @@ def _refuse_silence(unheard: str | None) -> None:
 
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise UserError(f"{text!r} is no address", remedy="write HOST:PORT, such as 127.0.0.1:9092")
     return host, int(port)
 

@@ -24,22 +24,30 @@ MAY_IMPORT: dict[str, set[str]] = {
     "telephony": {"audio"},
     "stt": {"audio", "weights"},
     "routing": {"stt", "speech"},
+    "tts": {"audio"},
+    "dialog": {"tts"},
+    "talking": {"audio", "dialog", "speech", "telephony", "tts"},
+    "voice_settings": set(),
+    "answering": {"dialog", "talking", "telephony", "tts", "voice_settings"},
     "cost": set(),
     "experiment": set(),
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
-    "config": {"routing", "stt"},  # what a flag may be, and the languages
+    "config": {"routing", "stt", "voice_settings"},  # what a flag may be, and the languages
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
     "assembly": {"config", "routing", "speech", "stt", "weights"},
-    "gateway": {"assembly", "callbook", "routing", "session", "telephony"},
+    "gateway": {"assembly", "callbook", "routing", "session", "talking", "telephony"},
     "transcribe": {"assembly", "config", "session", "telephony"},
     "evaluation": {"assembly", "audio", "config", "experiment", "session", "stt", "telephony"},
     "engine": {"assembly", "audio", "config", "routing", "speech", "stt"},
     "caller": {"telephony"},
+    "handset": {"audio", "telephony"},
     "terminal": set(),
-    "doctor": {"assembly", "config", "cost", "experiment", "routing", "stt", "weights"},
+    "ports": set(),
+    "doctor": {"assembly", "config", "cost", "experiment", "ports", "routing", "stt", "weights"},
     "server": {
+        "answering",
         "assembly",
         "audio",
         "callbook",
@@ -48,17 +56,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "gateway",
         "monitoring",
+        "ports",
         "routing",
         "telephony",
         "web",
     },
     "testing": {
         "__init__",
+        "answering",
         "assembly",
         "audio",
         "callbook",
         "config",
         "cost",
+        "dialog",
         "gateway",
         "monitoring",
         "routing",
@@ -66,7 +77,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "session",
         "speech",
         "stt",
+        "talking",
         "telephony",
+        "tts",
+        "voice_settings",
         "web",
     },
     "commands": {
@@ -100,13 +114,24 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Each of these stands in one place, so that the rest can be tested without it.
 ONLY_IN = {
     "prometheus_client": {"monitoring/metrics.py"},
-    "sqlalchemy": {"cost/ledger.py", "experiment/store.py"},
+    "sqlalchemy": {
+        "cost/ledger.py",
+        "cost/ledger_engines.py",
+        "cost/ledger_tables.py",
+        "cost/rated_lines.py",
+        "cost/rated_rows.py",
+        "experiment/store.py",
+    },
+    "psycopg": {"cost/ledger_engines.py", "testing/local_postgres.py"},
     "onnxruntime": {"speech/vad.py"},
     "ctranslate2": {"stt/whisper/model.py"},
     "faster_whisper": {"stt/whisper/model.py"},
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
+    "genai_prices": {"cost/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
+    "piper": {"tts/piper_child.py"},  # GPL: in a process of its own
+    "redis": {"tts/redis_cache.py"},
     "websockets": {"telephony/asterisk_websocket.py", "testing/websocket_calls.py"},
 }
 
@@ -114,14 +139,18 @@ SANS_IO = (
     "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py",
     "routing/attempts.py", "routing/rollout.py", "routing/flags.py", "routing/flag_values.py",
     "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
-    "routing/choosing.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
-    "telephony/base.py", "telephony/clock.py", "cost/meter.py", "experiment/canonical.py",
-    "experiment/numbers.py", "experiment/wer.py", "experiment/scoring.py",
-    "experiment/statistics/estimates.py", "experiment/statistics/labelled.py",
-    "experiment/statistics/mapsswe.py", "experiment/statistics/planning.py",
-    "experiment/statistics/quantiles.py", "experiment/statistics/sequential.py", "stt/language.py",
-    "stt/whisper/agreement.py", "stt/whisper/guard.py", "experiment/evidence.py", "experiment/gates.py",
-    "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
+    "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
+    "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
+    "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py",
+    "telephony/clock.py", "cost/meter.py", "cost/price.py", "cost/tiers.py", "cost/charge.py",
+    "cost/rating.py", "cost/fixed.py", "cost/llm_tokens.py", "cost/yaml_lines.py", "experiment/wer.py",
+    "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py", "experiment/canonical.py",
+    "experiment/numbers.py", "experiment/scoring.py", "experiment/statistics/estimates.py",
+    "experiment/statistics/labelled.py", "experiment/statistics/mapsswe.py",
+    "experiment/statistics/planning.py", "experiment/statistics/quantiles.py",
+    "experiment/statistics/sequential.py",
+    "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
+    "experiment/verdict.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
@@ -129,14 +158,18 @@ PUBLIC = {
     "__init__.py": "__version__",
     "engine.py": "EngineTranscript STTEngine",
     "stt/base.py": "Capabilities Hypothesis Rejection Result StreamConfig SttProvider SttStream",
-    "types.py": "AttemptEnded AudioChunk AudioGap CallEnded CallEvent CallStarted DROP_REASONS DropReason "
-    "Dtmf Event event_json event_name Failover FlagDecision Outcome OUTCOMES Purpose PURPOSES "
-    "RecognisersDown ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded "
-    "SpeechStarted SwitchReason Transcript Unit UNITS Usage Word",
-    "errors.py": "AudioFileError ErrorType ExperimentError LedgerError REFUSAL_REASONS RefusalReason "
-    "STT_ERRORS ServiceError SettingsError SlukhError SttAuthenticationError SttConnectError SttError "
-    "SttOverloadedError SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError "
-    "UserError WeightsError",
+    "tts/base.py": "SpeechRequest TtsCapabilities TtsProvider Voice",
+    "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallEnded CallEvent CallStarted DROP_REASONS "
+    "DropReason Dtmf Event event_json event_name Failover FlagDecision ModelAnswered "
+    "Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown ResultDropped "
+    "SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted SpokenOutcome "
+    "SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS UNITS_PER_REQUEST Usage Word",
+    "errors.py": "AudioFileError DialogError ErrorType ExperimentError LedgerError PriceError "
+    "REFUSAL_REASONS RefusalReason ServiceError SettingsError SlukhError STT_ERRORS "
+    "SttAuthenticationError SttConnectError SttError SttLimitError SttOverloadedError "
+    "SttProtocolError SttRequestError SttStreamError SttTimeoutError TelephonyError "
+    "TtsAuthenticationError TtsConnectError TtsError TtsOverloadedError TtsProtocolError "
+    "TtsRequestError TtsStreamError TtsTimeoutError UserError WeightsError",
 }
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -41,7 +42,8 @@ class GoogleScript:
         segment_words: finalises that many words at a time in mid-utterance; 0: all at the half-close.
         language_code: what it claims to have heard; empty: the first one asked, in lower case.
         confidence: of finals; 0.0 is Google's "not set".
-        stabilities: of an interim's words but the last, and of the last.
+        stabilities: of the words that two interims in a row begin with, and of the others; the last is one of
+            those.
     """
 
     refusal: Refusal | None = None
@@ -130,6 +132,7 @@ class GoogleRecognition:
         self._finalised = 0  # words of it that are finalised all the same
         self._silence: int | None = None  # bytes since the last voice of the segment
         self._heard = 0  # bytes of the last interim
+        self._guessed: list[str] = []  # its words
         self._language = ""
         self._speaking: asyncio.Task[None] | None = None
 
@@ -212,31 +215,34 @@ class GoogleRecognition:
         seconds = (self._silence or 0) / 2 / SAMPLE_RATE_HERTZ
         return self._script.finals > 0 and seconds >= self._script.endpoint_seconds
 
-    async def _words(self, until: int) -> list[str]:
+    async def _words(self, until: int, *, is_final: bool) -> list[str]:
         """Words up to a byte that are not finalised."""
         asked = self._record.config.config.language_codes
-        heard = await self._ears.hear(bytes(self._record.audio[self._segment : until]), asked)
+        pcm = bytes(self._record.audio[self._segment : until])
+        heard = await self._ears.hear(pcm, asked, is_final=is_final)
         self._language = (self._script.language_code or heard.language_code or asked[0]).lower()
         return heard.words[self._finalised :]
 
     async def _say_interim(self, until: int) -> None:
-        words = await self._words(until)
+        words = await self._words(until, is_final=False)
         results = []
         while 0 < self._script.segment_words <= len(words):
             piece, words = words[: self._script.segment_words], words[self._script.segment_words :]
             self._finalised += len(piece)
             results.append(self._final_result(piece, until))
         if self._record.config.streaming_features.interim_results:
-            stabilities = self._script.stabilities
-            for part, stability in zip((words[:-1], words[-1:]), stabilities, strict=True):
+            pairs = zip(words[:-1], self._guessed, strict=False)
+            kept = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+            self._guessed = words
+            for part, stability in zip((words[:kept], words[kept:]), self._script.stabilities, strict=True):
                 if part:
                     results.append(self._result(part, until, stability=stability))
         if results:
             await self._answer(results)
 
     async def _say_final(self, until: int, *, is_last: bool = False) -> None:
-        self._silence = None
-        words = await self._words(until) if until > self._segment else []
+        self._silence, self._guessed = None, []
+        words = await self._words(until, is_final=True) if until > self._segment else []
         has_empty_final = self._script.has_empty_final
         if self._script.is_silent or math.isinf(self._script.final_after_seconds):
             await asyncio.Event().wait()

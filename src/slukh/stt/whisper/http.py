@@ -55,6 +55,7 @@ class HttpDecoder:
         model: sent as `model`; servers with one model ignore it.
         connect_seconds: longest that connecting may take.
         total_seconds: longest that a request may take, waiting and decoding included.
+        start_seconds: longest that the first answer may take, however patient requests are.
         name: registry name for errors.
 
     Raises:
@@ -69,6 +70,7 @@ class HttpDecoder:
         model: str = "whisper-1",
         connect_seconds: float = 2.0,
         total_seconds: float = 10.0,
+        start_seconds: float = 8.0,
         name: str = "whisper",
     ) -> None:
         self.limits = DecoderLimits(
@@ -79,6 +81,7 @@ class HttpDecoder:
         self._model = model
         self._connect_seconds = connect_seconds
         self._total_seconds = total_seconds
+        self._start_seconds = start_seconds
         self._name = name
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
@@ -106,7 +109,7 @@ class HttpDecoder:
             SttTimeoutError: it does not answer.
         """
         models = httpx.URL(self.url).copy_with(path="/v1/models")
-        async with self._translated():
+        async with self._translated(self._start_seconds):
             response = await self._client.get(models)
         error = error_from_status(self._name, response.status_code, b"", url=str(models))
         if isinstance(error, SttAuthenticationError):
@@ -124,7 +127,7 @@ class HttpDecoder:
             form["prompt"] = ", ".join(request.phrase_hints)
         audio = {"file": ("utterance.wav", wav(request.pcm), "audio/wav")}
         async with (
-            self._translated(),
+            self._translated(self._total_seconds),
             self._client.stream("POST", self.url, data=form, files=audio) as response,
         ):
             body = await _read(self._name, response)
@@ -142,13 +145,13 @@ class HttpDecoder:
         await self._client.aclose()
 
     @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
+    async def _translated(self, total_seconds: float) -> AsyncIterator[None]:
         """The deadline, and httpx's errors as ours."""
         try:
-            async with asyncio.timeout(self._total_seconds):
+            async with asyncio.timeout(total_seconds):
                 yield
         except httpx.ConnectTimeout as error:
-            detail = f"no connection to {self.url} in {self._connect_seconds:g} s"
+            detail = f"no connection to {self.url} in {self._connect_seconds:g} s: see WHISPER_API_URL"
             raise SttConnectError(self._name, detail) from error
         except httpx.ConnectError as error:
             raise SttConnectError(
@@ -158,11 +161,13 @@ class HttpDecoder:
             detail = f"the server took no more of the audio for {_BLOCKED_SECONDS:g} s"
             raise SttTimeoutError(self._name, detail) from error
         except (httpx.TimeoutException, TimeoutError) as error:
-            raise SttTimeoutError(self._name, f"no answer in {self._total_seconds:g} s") from error
+            detail = f"no answer in {total_seconds:g} s: is it a Whisper server, and fast enough?"
+            raise SttTimeoutError(self._name, detail) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise SttRequestError(self._name, f"{self.url} cannot be asked") from error
+            raise SttRequestError(self._name, f"{self.url} cannot be asked: see WHISPER_API_URL") from error
         except httpx.RequestError as error:
-            raise SttStreamError(self._name, "the server closed the connection without an answer") from error
+            detail = "the server closed the connection without an answer: its own log may say why"
+            raise SttStreamError(self._name, detail) from error
         except RuntimeError as error:
             if not self._client.is_closed:
                 raise
