@@ -228,6 +228,11 @@ class Settings(BaseSettings):
         description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
         "Empty: `ledger.db` in the data folder.",
     )
+    slukh_shadow_minutes: float = Field(
+        120.0,
+        ge=0,
+        description="Audio a day (UTC) that shadows (`FF_SHADOW_PERCENT`) may hear; then new calls get none.",
+    )
     slukh_experiment_url: str = Field(
         "",
         description="SQLAlchemy URL of the comparison of recognisers; empty: `experiment.db` in the data "

@@ -90,6 +90,10 @@ async def serve(given: AllSettings) -> None:
         parts.upstreams.on_standing = metrics.breaker
         meter = stack.enter_context(_meter(settings, metrics))
         experiment = stack.enter_context(_experiment(settings))
+        if parts.shadows is not None:
+            parts.shadows.on_heard = lambda heard: experiment.shadow_heard(
+                heard.call_id, heard.utterance_id, heard.provider, heard.text
+            )
         answering = _answering(given, metrics, stack)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         gateway = Gateway(

@@ -13,9 +13,12 @@ import pytest
 
 from slukh.experiment.evidence import CallRow, ShadowRow
 from slukh.experiment.store import ExperimentStore
+from slukh.testing.google import LocalGoogle
 from slukh.testing.whisper_server import FakeWhisperServer, Says
 
 NOW = datetime.now(UTC)
+CLIP = Path(__file__).parents[2] / "src" / "slukh" / "stt" / "clips" / "uk-UA.wav"
+NO_LANGUAGE = {"language": None}  # the stored clips are in two
 LABEL = {
     "call_id": "call-1", "utterance_id": 1, "labeller": "olena", "language_code": "uk-UA", "probability": 0.5,
     "reference": "шини двісті п'ять на п'ятдесят п'ять", "google": "шини 205/55", "whisper": "шини 215/55",
@@ -61,10 +64,9 @@ def report(folder: Path, *more: str) -> dict[str, Any]:
 
 
 async def test_a_call_through_a_real_gateway_stands_in_the_store(tmp_path: Path) -> None:
-    clip = Path(__file__).parents[2] / "src" / "slukh" / "stt" / "clips" / "uk-UA.wav"
-    async with FakeWhisperServer([Says("Добрий день.")]) as server:
+    async with FakeWhisperServer([Says("Добрий день.", fields=NO_LANGUAGE)]) as server:
         called = await asyncio.to_thread(
-            slukh, tmp_path, "call", str(clip), "--with-server", "--fast", "--caller", "+380671234567",
+            slukh, tmp_path, "call", str(CLIP), "--with-server", "--fast", "--caller", "+380671234567",
             WHISPER_API_URL=server.url, FF_STT_PROVIDER="whisper", FF_WHISPER_ROLLOUT_PERCENT="",
         )  # fmt: skip
     assert called.returncode == 0, called.stderr
@@ -76,6 +78,31 @@ async def test_a_call_through_a_real_gateway_stands_in_the_store(tmp_path: Path)
     assert "380671234567" not in call.caller
     assert found.turns
     assert all(turn.final_ms is not None and turn.endpointing_ms > 0 for turn in found.turns)
+
+
+async def test_a_shadowed_call_through_a_real_gateway_is_compared_and_booked(tmp_path: Path) -> None:
+    async with (
+        LocalGoogle(lambda _pcm: ["шини", "205/55"]) as google,
+        FakeWhisperServer([Says("шини двісті п'ятнадцять на п'ятдесят п'ять", fields=NO_LANGUAGE)]) as server,
+    ):
+        called = await asyncio.to_thread(
+            slukh, tmp_path, "call", str(CLIP), "--with-server", "--fast",
+            WHISPER_API_URL=server.url, FF_WHISPER_ROLLOUT_PERCENT="", FF_SHADOW_PERCENT="100",
+            GOOGLE_STT_ENDPOINT=google.endpoint, GOOGLE_STT_PROJECT_ID="p",
+        )  # fmt: skip
+    assert called.returncode == 0, called.stderr
+    assert "215" not in called.stdout
+    assert "двісті" not in called.stdout
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        found = store.window(NOW, datetime.now(UTC))
+    assert found.shadows
+    assert {(row.live, row.shadow, row.differing_words) for row in found.shadows if row.is_complete} == {
+        ("google", "whisper", 1)
+    }
+    call_id = found.calls[0].call_id
+    told = slukh(tmp_path, "calls", "show", call_id, "--json")
+    purposes = {(row["purpose"], row["provider"]) for row in json.loads(told.stdout)["usage"]}
+    assert {("serve", "google"), ("shadow", "whisper")} <= purposes
 
 
 def test_a_store_without_calls_holds_and_says_why(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """From the events of live calls to the experiment's store: as counts, by assignment, never in a call's way.
 
-observe(event) -> CallTally -> rows -> queue     in the caller's thread, at once
-queue -> ExperimentStore                         in a thread of its own
+An event becomes rows, at once and in the caller's thread; a thread of their own brings them to the store.
+What a shadow heard is compared with what was published, and both texts are forgotten.
 """
 
 import logging
@@ -10,10 +10,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from slukh.errors import ExperimentError
-from slukh.experiment.evidence import CallRow, TurnRow
+from slukh.experiment.canonical import canonical_text, canonical_version, entities
+from slukh.experiment.evidence import CallRow, ShadowRow, TurnRow
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.store import ExperimentStore, Row
+from slukh.experiment.wer import word_errors
 from slukh.types import (
     SAMPLE_RATE_HERTZ,
     AttemptEnded,
@@ -29,6 +33,8 @@ from slukh.types import (
 logger = logging.getLogger(__name__)
 
 _QUEUED = 10_000
+_UNCOMPARED = 64  # utterances of a call that wait for one of their two texts
+Text = TypeVar("Text")
 _SERVING = ("serve", "retry", "hedge")
 _CLOCK_SLACK = timedelta(seconds=1)  # NTP slews; a step is more
 
@@ -51,6 +57,9 @@ class CallTally:
         self._clock_jumped = False
         self._endpointing_ms: dict[int, int] = {}
         self._answered: dict[int, AttemptEnded] = {}
+        self._is_shadowed = False
+        self._live: OrderedDict[int, tuple[str, str]] = OrderedDict()  # provider and text
+        self._shadow: OrderedDict[int, tuple[str, str | None]] = OrderedDict()
 
     def rows(self, event: CallEvent) -> tuple[Row, ...]:
         """The rows that an event completes."""
@@ -59,6 +68,8 @@ class CallTally:
         match event.event:
             case FlagDecision(flag_key="stt_provider") as decision:
                 self._decision = decision
+            case FlagDecision(flag_key="stt_shadow", value="true"):
+                self._is_shadowed = True
             case Failover():
                 self._failovers += 1
             case SpeechEnded(utterance_id=utterance, position=position, endpoint=endpoint):
@@ -68,10 +79,49 @@ class CallTally:
                 if ended.outcome in ("published", "empty"):
                     self._answered[ended.utterance_id] = ended
             case Transcript(is_final=True) as final:
-                return (self._turn(final),)
+                turn = self._turn(final)
+                if not self._is_shadowed:
+                    return (turn,)
+                _keep(self._live, final.utterance_id, (turn.provider, final.text))
+                return (turn, *self._compared(final.utterance_id))
             case CallEnded(reason=reason):
                 return (self._finished(event, reason),)
         return ()
+
+    def shadow_heard(self, utterance_id: int, provider: str, text: str | None) -> tuple[Row, ...]:
+        """The row of an utterance whose two texts are there; None is a shadow that did not hear it."""
+        _keep(self._shadow, utterance_id, (provider, text))
+        return self._compared(utterance_id)
+
+    def _compared(self, utterance_id: int) -> tuple[Row, ...]:
+        if utterance_id not in self._live or utterance_id not in self._shadow:
+            return ()
+        live, live_text = self._live.pop(utterance_id)
+        shadow, shadow_text = self._shadow.pop(utterance_id)
+        if live == shadow or not live:
+            return ()  # failover gave the call to its own shadow, or nobody served: nothing to compare
+        return (self._shadow_row(utterance_id, (live, live_text), (shadow, shadow_text)),)
+
+    def _shadow_row(
+        self, utterance_id: int, live: tuple[str, str], shadow: tuple[str, str | None]
+    ) -> ShadowRow:
+        language = self._call.language_code
+        grammar = load_grammar(language)
+        one, other = (canonical_text(text or "", language, grammar=grammar) for _, text in (live, shadow))
+        is_complete = shadow[1] is not None
+        return ShadowRow(
+            call_id=self._call.call_id,
+            utterance_id=utterance_id,
+            live=live[0],
+            shadow=shadow[0],
+            canonical_version=canonical_version(grammar),
+            is_complete=is_complete,
+            differing_words=word_errors(one, other).errors if is_complete else 0,
+            live_words=len(one.split()),
+            shadow_words=len(other.split()),
+            live_entities=entities(one, grammar).total(),
+            shadow_entities=entities(other, grammar).total(),
+        )
 
     def _turn(self, final: Transcript) -> TurnRow:
         ended = self._answered.pop(final.utterance_id, None)
@@ -103,6 +153,12 @@ class CallTally:
             failovers=self._failovers,
             clock_jumped=self._clock_jumped,
         )
+
+
+def _keep(texts: OrderedDict[int, Text], utterance_id: int, text: Text) -> None:
+    texts[utterance_id] = text
+    if len(texts) > _UNCOMPARED:
+        texts.popitem(last=False)
 
 
 class ExperimentSink:
@@ -144,6 +200,12 @@ class ExperimentSink:
         except Exception as error:  # noqa: BLE001  # a sink's fault must not end a call
             fault = {"error": type(error).__name__}  # not its text, which may hold a call's data
             logger.error("experiment_not_booked", extra=fault)  # noqa: TRY400  # likewise
+
+    def shadow_heard(self, call_id: str, utterance_id: int, provider: str, text: str | None) -> None:
+        """Take what a shadow heard, or None when it did not. To be called from the same thread."""
+        tally = self._calls.get(call_id)
+        for row in () if tally is None else tally.shadow_heard(utterance_id, provider, text):
+            self.put(row)
 
     def put(self, row: Row) -> None:
         """Write a row when there is time; from any thread."""

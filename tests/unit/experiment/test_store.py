@@ -146,6 +146,43 @@ def test_a_salvaged_turn_has_no_time_and_an_empty_one_has() -> None:
     assert (empty.final_ms, empty.is_empty) == (400, True)
 
 
+SHADOWED = FlagDecision(flag_key="stt_shadow", value="true", variant="on", reason="SPLIT", version="1-x")
+
+
+def shadowed_tally() -> CallTally:
+    tally = CallTally(STARTED, NOW)
+    for event in events((0, DECISION), (0, SHADOWED), (2, attempt("google", "published", 0.5))):
+        tally.rows(event)
+    return tally
+
+
+def test_two_texts_of_one_utterance_are_compared_whichever_comes_first() -> None:
+    said, other = "шини 205/55 R16", "шини двісті п'ятнадцять на п'ятдесят п'ять ер шістнадцять"
+    first, second = shadowed_tally(), shadowed_tally()
+    (_, row) = (*first.rows(*events((3, final(said)))), *first.shadow_heard(1, "whisper", other))
+    assert second.shadow_heard(1, "whisper", other) == ()
+    (_, same) = second.rows(*events((3, final(said))))
+    assert row == same
+    assert isinstance(row, ShadowRow)
+    assert (row.live, row.shadow, row.is_complete, row.differing_words) == ("google", "whisper", True, 1)
+    assert (row.live_words, row.shadow_words, row.live_entities, row.shadow_entities) == (2, 2, 1, 1)
+
+
+def test_a_shadow_that_heard_nothing_of_it_is_a_loss_and_no_deletion() -> None:
+    tally = shadowed_tally()
+    tally.rows(*events((3, final("так"))))
+    (row,) = tally.shadow_heard(1, "whisper", None)
+    assert isinstance(row, ShadowRow)
+    assert (row.is_complete, row.differing_words) == (False, 0)
+
+
+def test_a_call_that_fell_over_to_its_own_shadow_is_no_comparison() -> None:
+    tally = shadowed_tally()
+    tally.rows(*events((2, attempt("whisper", "published", 0.5))))
+    tally.rows(*events((3, final("так"))))
+    assert tally.shadow_heard(1, "whisper", "ні") == ()
+
+
 def test_a_clock_that_goes_back_is_noted() -> None:
     tally = CallTally(STARTED, NOW)
     for event in events((10, DECISION), (3, DECISION)):
