@@ -27,7 +27,7 @@ from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.evidence import OutcomeRow
-from slukh.experiment.sink import ExperimentSink
+from slukh.experiment.sink import ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
 from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
@@ -92,7 +92,9 @@ async def serve(given: AllSettings) -> None:
         experiment = stack.enter_context(_experiment(settings))
         if parts.shadows is not None:
             parts.shadows.on_heard = lambda heard: experiment.shadow_heard(
-                heard.call_id, heard.utterance_id, heard.provider, heard.text
+                heard.call_id,
+                heard.utterance_id,
+                ShadowText(provider=heard.provider, text=heard.text, audio_samples=heard.audio_samples),
             )
         answering = _answering(given, metrics, stack)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)

@@ -111,6 +111,7 @@ class ShadowRow:
         shadow_words: words of the shadow's.
         live_entities: sizes, numbers, times, prices and names in the live text.
         shadow_entities: in the shadow's.
+        audio_ms: how long the utterance is: what a person must listen to for a label.
     """
 
     call_id: str
@@ -124,6 +125,7 @@ class ShadowRow:
     shadow_words: int = 0
     live_entities: int = 0
     shadow_entities: int = 0
+    audio_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ whoever served a call in the end.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from slukh.experiment.evidence import ARMS, Evidence, LabelRow, ShadowRow
 from slukh.experiment.gates import ADJUDICATED, Gate, Margins, Status, drawn_calls, later
 from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
 from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
+from slukh.experiment.statistics.planning import labels_needed
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
 
@@ -140,12 +141,35 @@ def _labelled(  # a gate is what it is made of
     estimate = Estimate(value=math.nan, standard_error=math.inf, clusters=0)
     if labelled > 1:
         estimate = labelled_difference(shadowed)
+    bounds = _bounds(estimate, len({row.call_id for row in rows}), margins)
+    waiting = [row for row, label in zip(rows, found, strict=True) if label is None and row.differing_words]
     return _decide(
-        name, estimate, _bounds(estimate, len({row.call_id for row in rows}), margins), margin, evidence,
+        name, estimate, bounds, margin, evidence,
         detail=f"{labelled} labels on {len(rows)} shadowed utterances",
-        missing="labels of shadowed utterances in which the two differ (`slukh ab labels`)"
+        missing=_missing_labels(estimate, bounds, margin, labelled, waiting)
         if rows else "shadowed calls (FF_SHADOW_PERCENT), then labels",
     )  # fmt: skip
+
+
+def _missing_labels(
+    estimate: Estimate, bounds: Bounds, margin: float, labelled: int, waiting: Sequence[ShadowRow]
+) -> str:
+    """What labels would settle a difference, and how much listening they are."""
+    if not labelled or not math.isfinite(estimate.standard_error) or not estimate.standard_error:
+        return "labels of shadowed utterances in which the two differ (`slukh ab labels`)"
+    plan = labels_needed(
+        estimate,
+        labels=labelled,
+        margin=margin,
+        reach=(bounds.high - estimate.value) / estimate.standard_error,
+        seconds_per_label=sum(row.audio_ms for row in waiting) / 1000 / max(1, len(waiting)),
+    )
+    if plan is None:
+        return "the difference is at the margin itself: more shadowed calls and labels may part them"
+    if plan.labels > len(waiting):
+        return f"{plan.labels} labels more, of {len(waiting)} that differ: more shadowed calls first"
+    minutes = max(1, round(plan.audio_seconds / 60))
+    return f"{plan.labels} labels more, about {minutes} minutes of audio, to decide with {plan.power:.0%}"
 
 
 def _by_arm(evidence: Evidence, values: dict[str, tuple[float, float]]) -> tuple[Estimate, int]:

@@ -9,6 +9,7 @@ import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -39,6 +40,21 @@ _SERVING = ("serve", "retry", "hedge")
 _CLOCK_SLACK = timedelta(seconds=1)  # NTP slews; a step is more
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowText:
+    """What a shadow heard of an utterance.
+
+    Attributes:
+        provider: who it was.
+        text: perhaps empty; None when it did not hear all of it, or gave no answer.
+        audio_samples: how long the utterance is.
+    """
+
+    provider: str
+    text: str | None
+    audio_samples: int = 0
+
+
 class CallTally:
     """One call, over all its legs, in bounded memory: events in, rows out. No I/O.
 
@@ -59,7 +75,7 @@ class CallTally:
         self._answered: dict[int, AttemptEnded] = {}
         self._is_shadowed = False
         self._live: OrderedDict[int, tuple[str, str]] = OrderedDict()  # provider and text
-        self._shadow: OrderedDict[int, tuple[str, str | None]] = OrderedDict()
+        self._shadow: OrderedDict[int, ShadowText] = OrderedDict()
 
     def rows(self, event: CallEvent) -> tuple[Row, ...]:
         """The rows that an event completes."""
@@ -88,32 +104,27 @@ class CallTally:
                 return (self._finished(event, reason),)
         return ()
 
-    def shadow_heard(self, utterance_id: int, provider: str, text: str | None) -> tuple[Row, ...]:
-        """The row of an utterance whose two texts are there; None is a shadow that did not hear it."""
-        _keep(self._shadow, utterance_id, (provider, text))
+    def shadow_heard(self, utterance_id: int, heard: ShadowText) -> tuple[Row, ...]:
+        """The row of an utterance whose two texts are there."""
+        _keep(self._shadow, utterance_id, heard)
         return self._compared(utterance_id)
 
     def _compared(self, utterance_id: int) -> tuple[Row, ...]:
         if utterance_id not in self._live or utterance_id not in self._shadow:
             return ()
-        live, live_text = self._live.pop(utterance_id)
-        shadow, shadow_text = self._shadow.pop(utterance_id)
-        if live == shadow or not live:
+        (live, live_text), shadow = self._live.pop(utterance_id), self._shadow.pop(utterance_id)
+        if live == shadow.provider or not live:
             return ()  # failover gave the call to its own shadow, or nobody served: nothing to compare
-        return (self._shadow_row(utterance_id, (live, live_text), (shadow, shadow_text)),)
-
-    def _shadow_row(
-        self, utterance_id: int, live: tuple[str, str], shadow: tuple[str, str | None]
-    ) -> ShadowRow:
         language = self._call.language_code
         grammar = load_grammar(language)
-        one, other = (canonical_text(text or "", language, grammar=grammar) for _, text in (live, shadow))
-        is_complete = shadow[1] is not None
-        return ShadowRow(
+        texts = (live_text, shadow.text or "")
+        one, other = (canonical_text(text, language, grammar=grammar) for text in texts)
+        is_complete = shadow.text is not None
+        row = ShadowRow(
             call_id=self._call.call_id,
             utterance_id=utterance_id,
-            live=live[0],
-            shadow=shadow[0],
+            live=live,
+            shadow=shadow.provider,
             canonical_version=canonical_version(grammar),
             is_complete=is_complete,
             differing_words=word_errors(one, other).errors if is_complete else 0,
@@ -121,7 +132,9 @@ class CallTally:
             shadow_words=len(other.split()),
             live_entities=entities(one, grammar).total(),
             shadow_entities=entities(other, grammar).total(),
+            audio_ms=shadow.audio_samples * 1000 // SAMPLE_RATE_HERTZ,
         )
+        return (row,)
 
     def _turn(self, final: Transcript) -> TurnRow:
         ended = self._answered.pop(final.utterance_id, None)
@@ -201,10 +214,10 @@ class ExperimentSink:
             fault = {"error": type(error).__name__}  # not its text, which may hold a call's data
             logger.error("experiment_not_booked", extra=fault)  # noqa: TRY400  # likewise
 
-    def shadow_heard(self, call_id: str, utterance_id: int, provider: str, text: str | None) -> None:
-        """Take what a shadow heard, or None when it did not. To be called from the same thread."""
+    def shadow_heard(self, call_id: str, utterance_id: int, heard: ShadowText) -> None:
+        """Take what a shadow heard. To be called from the same thread."""
         tally = self._calls.get(call_id)
-        for row in () if tally is None else tally.shadow_heard(utterance_id, provider, text):
+        for row in () if tally is None else tally.shadow_heard(utterance_id, heard):
             self.put(row)
 
     def put(self, row: Row) -> None:

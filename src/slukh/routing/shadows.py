@@ -36,12 +36,14 @@ class ShadowHeard:
         utterance_id: in which utterance.
         provider: who it was.
         text: its final, perhaps empty; None when it did not hear all of it, or gave no answer.
+        audio_samples: how long the utterance is.
     """
 
     call_id: str
     utterance_id: int
     provider: str
     text: str | None
+    audio_samples: int
 
 
 class Shadows:
@@ -168,7 +170,13 @@ class Shadows:
 
     def _tell(self, config: StreamConfig, utterance: Utterance, provider: str, text: str | None) -> None:
         self.on_heard(
-            ShadowHeard(call_id=config.call_id, utterance_id=utterance.id, provider=provider, text=text)
+            ShadowHeard(
+                call_id=config.call_id,
+                utterance_id=utterance.id,
+                provider=provider,
+                text=text,
+                audio_samples=utterance.samples,
+            )
         )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from slukh.errors import ExperimentError
 from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
-from slukh.experiment.sink import CallTally, ExperimentSink
+from slukh.experiment.sink import CallTally, ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
 from slukh.types import (
     AttemptEnded,
@@ -156,22 +156,27 @@ def shadowed_tally() -> CallTally:
     return tally
 
 
+def whisper(text: str | None) -> ShadowText:
+    return ShadowText(provider="whisper", text=text, audio_samples=16_000)
+
+
 def test_two_texts_of_one_utterance_are_compared_whichever_comes_first() -> None:
     said, other = "шини 205/55 R16", "шини двісті п'ятнадцять на п'ятдесят п'ять ер шістнадцять"
     first, second = shadowed_tally(), shadowed_tally()
-    (_, row) = (*first.rows(*events((3, final(said)))), *first.shadow_heard(1, "whisper", other))
-    assert second.shadow_heard(1, "whisper", other) == ()
+    (_, row) = (*first.rows(*events((3, final(said)))), *first.shadow_heard(1, whisper(other)))
+    assert second.shadow_heard(1, whisper(other)) == ()
     (_, same) = second.rows(*events((3, final(said))))
     assert row == same
     assert isinstance(row, ShadowRow)
     assert (row.live, row.shadow, row.is_complete, row.differing_words) == ("google", "whisper", True, 1)
     assert (row.live_words, row.shadow_words, row.live_entities, row.shadow_entities) == (2, 2, 1, 1)
+    assert row.audio_ms == 2000
 
 
 def test_a_shadow_that_heard_nothing_of_it_is_a_loss_and_no_deletion() -> None:
     tally = shadowed_tally()
     tally.rows(*events((3, final("так"))))
-    (row,) = tally.shadow_heard(1, "whisper", None)
+    (row,) = tally.shadow_heard(1, whisper(None))
     assert isinstance(row, ShadowRow)
     assert (row.is_complete, row.differing_words) == (False, 0)
 
@@ -180,7 +185,7 @@ def test_a_call_that_fell_over_to_its_own_shadow_is_no_comparison() -> None:
     tally = shadowed_tally()
     tally.rows(*events((2, attempt("whisper", "published", 0.5))))
     tally.rows(*events((3, final("так"))))
-    assert tally.shadow_heard(1, "whisper", "ні") == ()
+    assert tally.shadow_heard(1, whisper("ні")) == ()
 
 
 def test_a_clock_that_goes_back_is_noted() -> None:

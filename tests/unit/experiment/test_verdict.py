@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -202,6 +203,23 @@ def test_what_time_will_settle_has_a_date() -> None:
     expected = waiting["calls in uk-UA"]
     assert expected is not None
     assert expected == pytest.approx(BEGAN + timedelta(days=DAYS * 100 / 40), abs=timedelta(days=1))
+
+
+def test_labels_that_are_missing_are_told_as_a_number_and_as_minutes_of_listening() -> None:
+    few = replace(
+        EQUAL,
+        labels=EQUAL.labels[::3],
+        shadows=tuple(replace(row, audio_ms=6000) for row in EQUAL.shadows),
+    )
+    # A third of what was drawn with 1/2 was drawn with 1/6.
+    few = replace(few, labels=tuple(replace(label, probability=1 / 6) for label in few.labels))
+    found = verdict(few, replace(MARGINS, wer=0.012))
+    reason = next(each for each in found.reasons if each.startswith("word error rate:"))
+    assert re.fullmatch(
+        r"word error rate: \d+ labels more, about \d+ minutes of audio, to decide with 80%", reason
+    )
+    labels, minutes = map(int, re.findall(r"(\d+) (?:labels|minutes)", reason))
+    assert minutes == round(labels * 0.1)
 
 
 def test_the_same_evidence_gives_the_same_verdict_and_says_what_it_was() -> None:
