@@ -86,13 +86,13 @@ def time_word_errors() -> None:
     """Ours against rapidfuzz's own: splitting the texts and asking it for the edits."""
     generator = np.random.default_rng(1)
     words = [f"слово{number}" for number in range(2000)]
-    said = []
+    spoken = []
     for _ in range(10_000):
         reference = [words[n] for n in generator.integers(0, 2000, 1 + generator.poisson(7))]
-        heard = [words[generator.integers(2000)] if generator.random() < 0.18 else word for word in reference]
-        said.append((" ".join(reference), " ".join(heard)))
-    theirs = best(lambda: [Levenshtein.editops(one.split(), other.split()) for one, other in said])
-    ours = best(lambda: [word_errors(one, other) for one, other in said])
+        heard = [words[generator.integers(2000)] if generator.random() < 0.2 else said for said in reference]
+        spoken.append((" ".join(reference), " ".join(heard)))
+    theirs = best(lambda: [Levenshtein.editops(one.split(), other.split()) for one, other in spoken])
+    ours = best(lambda: [word_errors(one, other) for one, other in spoken])
     print(f"10,000 pairs: {ours:.0f} ms of CPU, rapidfuzz alone {theirs:.0f} ms, ratio {ours / theirs:.2f}")
 
 
