@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import bench, calls, weights
+from slukh.commands import bench, calls, weights, whisper
 from slukh.commands.options import Encoding, Fast, Json, Language, LocalGoogle, RecordingFile, run
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(weights.app, name="weights")
 app.add_typer(calls.app, name="calls")
 app.add_typer(bench.app, name="bench")
+app.add_typer(whisper.app, name="whisper")
 
 
 @app.callback()

@@ -25,7 +25,8 @@ from slukh.errors import (
     SttStreamError,
 )
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, Message, joined
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.types import AudioChunk
 
 Flavour = Literal["openai", "speaches", "vllm"]
 
@@ -58,12 +59,12 @@ class RealtimeConversation(Conversation):
     def open(self) -> None:
         """Nothing: the server speaks first."""
 
-    def audio(self, pcm: bytes) -> None:
+    def audio(self, chunk: AudioChunk) -> None:
         """A piece, as this server wants it."""
         if self.flavour == "openai":
-            self._append(mulaw_from_linear16(pcm))
+            self._append(mulaw_from_linear16(chunk.pcm))
         else:
-            self._append(self.resampled(pcm))
+            self._append(self.resampled(chunk.pcm))
 
     def end(self) -> None:
         """What makes this server say its last word."""
@@ -77,9 +78,8 @@ class RealtimeConversation(Conversation):
             self._append(self.resampled(bytes(round(_TAIL_SECONDS * 8000) * 2), is_last=True))
             self._look()
 
-    def receive(self, message: Message, _now: float) -> list[Heard]:
+    def understand(self, said: dict[str, Any], _now: float) -> list[Heard]:
         """An event."""
-        said = self.parsed(message)
         item = str(said.get("item_id") or "")
         match said.get("type"):
             case "session.created":
