@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from slukh.conformance.measure import Wanted, check, write_capacity
+from slukh.doctor import Finding, examine
 from slukh.errors import ServiceError, SettingsError
 from slukh.routing.health import stored_clips
 from slukh.stt.whisper.address import address
 from slukh.testing.socket_server import SocketServer, whisperlivekit
-from slukh.testing.whisper_server import FakeWhisperServer, Says, Status
+from slukh.testing.whisper_server import Answer, FakeWhisperServer, Says, Status
 
 UK = stored_clips()[0]
 
@@ -87,3 +88,45 @@ async def test_a_server_that_is_not_there_is_one_sentence() -> None:
 async def test_a_language_without_a_clip_is_refused_with_those_that_have_one() -> None:
     with pytest.raises(SettingsError, match="uk-UA or ru-RU"):
         await check(wanted("http://127.0.0.1:1", language_code="de-DE"), lambda _: None)
+
+
+async def doctor_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> list[Finding]:
+    settings = {
+        "WHISPER_API_URL": url, "FF_STT_PROVIDER": "whisper", "SLUKH_DATA_DIR": str(tmp_path),
+        "SLUKH_AUDIOSOCKET_PORT": "0", "SLUKH_HTTP_PORT": "0",
+    }  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return [finding for finding in await examine() if finding.check == "recogniser"]
+
+
+async def test_the_doctor_looks_at_each_of_several_servers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with FakeWhisperServer([Says(UK.text)]) as one, FakeWhisperServer([Status(401)]) as other:
+        sound, wrong = await doctor_says(monkeypatch, tmp_path, f"{one.url},{other.url}")
+    assert sound.ok
+    assert one.url.removeprefix("http://") in sound.detail
+    assert not wrong.ok
+    assert "WHISPER_API_KEY" in wrong.remedy
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail", "remedy"),
+    [
+        (Status(404), "404 for http", "correct the path"),
+        (Status(200, "<html>", "text/html"), "is this a Whisper server", "something else answers there"),
+        (Status(429), "no room", "fewer calls"),
+        (Status(500), "the server failed", "the server's own log"),
+        (Says("Привет", language="ru"), "transcribed ru", "something else answers there"),
+        (Says(""), "words wrong", "another model"),
+    ],
+)
+async def test_the_doctor_says_in_plain_words_what_is_wrong_with_a_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Answer, detail: str, remedy: str
+) -> None:
+    async with FakeWhisperServer([answer]) as server:
+        (finding,) = await doctor_says(monkeypatch, tmp_path, server.url)
+    assert not finding.ok
+    assert detail in finding.detail
+    assert remedy in finding.remedy
