@@ -68,6 +68,16 @@ async def test_an_utterance_is_posted_while_it_is_spoken() -> None:
         assert file.readframes(file.getnframes()) == SPEECH
 
 
+@pytest.mark.parametrize(("duration", "reported_ms"), [(1.5, 1500), (134217.7, None)])
+async def test_a_duration_that_was_read_off_our_header_is_not_believed(
+    duration: float, reported_ms: int | None
+) -> None:
+    async with FakeWhisperServer([Says("Так.", fields={"duration": duration})]) as server:
+        provider = server_at(address(f"{server.url}/v1"), interims=False)
+        assert (await heard(provider))[-1].reported_ms == reported_ms
+        await provider.aclose()
+
+
 async def test_a_server_that_is_not_there_fails_the_stream_while_the_caller_speaks() -> None:
     async with FakeWhisperServer() as server:
         url = server.url
