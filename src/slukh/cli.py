@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import ab, bench, calls, cost, evaluate, weights
+from slukh.commands import ab, bench, calls, cost, evaluate, weights, whisper
 from slukh.commands.options import Encoding, Fast, Json, Language, LocalGoogle, RecordingFile, run
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
@@ -32,6 +32,7 @@ app.add_typer(cost.app, name="cost")
 app.add_typer(bench.app, name="bench")
 app.add_typer(ab.app, name="ab")
 app.command()(evaluate.evaluate)
+app.add_typer(whisper.app, name="whisper")
 
 
 @app.callback()

@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "telephony",
         "web",
     },
+    "conformance": {"experiment", "routing", "stt"},
     "testing": {
         "__init__",
         "answering",
@@ -90,6 +91,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "monitoring",
         "routing",
+        "conformance",
+        "stt",
         "terminal",
         "testing",
         "weights",
@@ -158,11 +161,11 @@ SANS_IO = (
     "experiment/statistics/planning.py", "experiment/statistics/quantiles.py",
     "experiment/statistics/sequential.py", "cost/capacity.py", "cost/roi.py", "cost/breakdown.py",
     "cost/scenario_usage.py", "cost/call_costs.py", "cost/decision.py", "cost/uncertainty.py",
-    "stt/whisper/address.py", "stt/whisper/conversation.py", "stt/whisper/deepgram.py",
-    "stt/whisper/finals.py", "stt/whisper/http_answers.py", "stt/whisper/http_events.py",
-    "stt/whisper/realtime.py", "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py",
-    "stt/whisper/wyoming_events.py", "experiment/evidence.py", "experiment/gates.py",
-    "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
+    "conformance/report.py", "stt/whisper/address.py", "stt/whisper/conversation.py",
+    "stt/whisper/deepgram.py", "stt/whisper/finals.py", "stt/whisper/http_answers.py",
+    "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
+    "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
+    "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
