@@ -258,3 +258,42 @@ def test_the_example_dialogue_is_read() -> None:
     from slukh.dialog.script import read_script
 
     assert read_script(Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml").languages
+
+
+async def test_claude_answers_a_call_and_its_tokens_are_on_the_bill() -> None:
+    from slukh.dialog.claude import ClaudeDialog, ClaudeRules
+    from slukh.testing.anthropic_server import KEY, AnthropicServer, Answer, Calls, Speaks
+
+    answers: list[Answer] = [Speaks("Так."), Calls("end_call", {}, "Бувайте.")]
+    async with AnthropicServer(answers) as server:
+        dialog = ClaudeDialog(ClaudeRules(model="claude-haiku-4-5"), api_key=KEY, base_url=server.url)
+        async with shop(dialog=dialog) as own:
+            await own.phone.answered(quiet_seconds=0.2)
+            await own.phone.say(numbered_speech([11]))
+            assert framed("Так.") in await own.phone.answered(quiet_seconds=0.2)
+            await own.phone.say(numbered_speech([33]))
+            await own.events.ended.wait()
+        assert [request["messages"][-1]["content"][0]["text"] for request in server.requests] == ["11", "33"]
+    rows = [row for row in own.events.usage() if row.component == "llm"]
+    assert [row.unit for row in rows[:4]] == [
+        "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+    ]  # fmt: skip
+    assert len({row.sequence for row in rows}) == len(rows) == 8
+    assert sum(row.quantity for row in rows if row.unit == "cache_read_tokens") > 0
+
+
+async def test_a_model_that_is_down_is_excused_and_then_replaced_by_a_person() -> None:
+    from slukh.dialog.claude import ClaudeDialog, ClaudeRules
+    from slukh.testing.anthropic_server import KEY, AnthropicServer, Refuses
+
+    async with AnthropicServer([Refuses(500)]) as server:
+        rules = ClaudeRules(model="claude-haiku-4-5", retries=0)
+        async with shop(dialog=ClaudeDialog(rules, api_key=KEY, base_url=server.url)) as own:
+            await own.phone.answered(quiet_seconds=0.2)
+            for word in (11, 12):
+                await own.phone.say(numbered_speech([word]))
+                await own.phone.answered(quiet_seconds=0.7)
+            await own.events.ended.wait()
+    said = [text for text, _ in own.events.said()]
+    assert said[2] == "Перепрошую, я не розчула."
+    assert said[-1] == "Перепрошую, з'єдную вас з оператором."

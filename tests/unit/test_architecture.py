@@ -109,6 +109,7 @@ ONLY_IN = {
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
     "openfeature": {"routing/flag_provider.py"},
+    "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},
     "piper": {"tts/piper_child.py"},  # GPL: in a process of its own
     "redis": {"tts/redis_cache.py"},
     "websockets": {"telephony/asterisk_websocket.py", "testing/websocket_calls.py"},

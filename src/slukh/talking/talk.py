@@ -32,7 +32,6 @@ from slukh.types import (
     CallStarted,
     Dtmf,
     Event,
-    ModelAnswered,
     PhraseSpoken,
     SpeechEnded,
     SpokenOutcome,
@@ -279,7 +278,8 @@ class Talk:
             return False
         error = task.exception()
         if error is None:
-            self._failures = 0
+            if answer.turn is not None:
+                self._failures = 0
             return task.result()
         return await self._excuse(error, answer)
 
@@ -365,8 +365,6 @@ class Talk:
                             phrase = _Phrase(self._speaker.say(request))
                             answer.phrases.append(phrase)
                             await waiting.put(phrase)
-                    case ModelAnswered():
-                        self._publish(step)
                     case Leave():
                         await waiting.put(step)
 
