@@ -1,4 +1,4 @@
-"""Tools for Claude: SLUKH_DIALOG=claude SLUKH_CLAUDE_TOOLS=examples/dialog/tools.py; yours ask your systems."""
+"""Tools for Claude: SLUKH_DIALOG=claude SLUKH_CLAUDE_TOOLS=examples/dialog/tools.py; yours ask your shop."""
 
 # ruff: noqa: RUF001  # Cyrillic letters that look Latin are meant
 

@@ -30,8 +30,8 @@ from slukh.tts.recorded import apology, apology_text
 from slukh.tts.speaker import Speaker
 from slukh.types import BargeIn, CallEnded, CallEvent, Event, PhraseSpoken, TurnTimed, Usage
 
-HELLO, SIZE, AGAIN, BYE = "Алло, так?", "Розмір?", "Ще раз.", "Бувайте."
-LONG = "Довга відповідь, до кінця."
+HELLO, SIZE, AGAIN, BYE = "Алло, я вас уважно слухаю.", "Назвіть розмір?", "Ще раз.", "Бувайте."
+LONG = "Довга відповідь, яку не всі дослухають."
 SCRIPT = {
     "name": "test", "languages": ["uk-UA"], "start": "hello", "give_up": "bye", "patience": 2,
     "unclear": {"uk-UA": AGAIN}, "silence": {"uk-UA": AGAIN},
@@ -262,7 +262,7 @@ def test_the_example_dialogue_is_read() -> None:
 
 async def test_claude_answers_a_call_and_its_tokens_are_on_the_bill() -> None:
     from slukh.dialog.claude import ClaudeDialog, ClaudeRules
-    from slukh.testing.anthropic_server import KEY, AnthropicServer, Answer, Calls, Speaks
+    from slukh.testing.anthropic_server import KEY, Answer, AnthropicServer, Calls, Speaks
 
     answers: list[Answer] = [Speaks("Так."), Calls("end_call", {}, "Бувайте.")]
     async with AnthropicServer(answers) as server:
