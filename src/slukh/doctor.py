@@ -13,6 +13,7 @@ import httpx
 from slukh.assembly import build_parts
 from slukh.config import AllSettings, Settings, WhisperSettings, load_all
 from slukh.cost.ledger import Ledger
+from slukh.doctor_voice import examine_voice
 from slukh.errors import ErrorType, SttError, UserError
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.routing.health import Heard, hear_clip, stored_clips
@@ -87,6 +88,7 @@ async def examine() -> list[Finding]:
         )  # fmt: skip
     if all(finding.ok for finding in findings if finding.check == "weights"):
         findings += await _recognisers(given)
+    findings += [Finding(**found._asdict()) for found in await examine_voice(given.voice)]
     return findings
 
 

@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "caller": {"audio", "handset", "telephony"},
     "handset": {"audio", "telephony"},
     "terminal": set(),
-    "doctor": {"assembly", "config", "cost", "experiment", "routing", "stt", "weights"},
+    "doctor": {"assembly", "config", "cost", "doctor_voice", "experiment", "routing", "stt", "weights"},
+    "doctor_voice": {"answering", "tts", "voice_settings"},
     "server": {
         "answering",
         "assembly",
