@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import bench, calls, weights
+from slukh.commands import bench, calls, cost, evaluate, weights
 from slukh.commands.options import (
     Encoding,
     Fast,
@@ -28,6 +28,8 @@ from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
 from slukh.voice_settings import VoiceSettings
 
+_LAST_PORT = 65535
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -37,7 +39,9 @@ app = typer.Typer(
 )
 app.add_typer(weights.app, name="weights")
 app.add_typer(calls.app, name="calls")
+app.add_typer(cost.app, name="cost")
 app.add_typer(bench.app, name="bench")
+app.command()(evaluate.evaluate)
 
 
 @app.callback()
@@ -234,7 +238,7 @@ def _refuse_silence(unheard: str | None) -> None:
 
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise UserError(f"{text!r} is no address", remedy="write HOST:PORT, such as 127.0.0.1:9092")
     return host, int(port)
 

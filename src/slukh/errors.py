@@ -6,12 +6,17 @@
      |   |- AudioFileError        a recording we cannot play
      |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
      |   |- LedgerError           the usage store cannot be opened or written
+     |   |- PriceError            a price book is wrong, or has no price for what was used
+     |   |- StatementError        an invoice or usage export that cannot be compared
+     |   |- ExperimentError       a manifest, grammar or store of the experiment
+     |   |- ScenarioError         a call profile that cannot be
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
      |- SttError                  a recogniser failed; `error_type` is the metric's label
      |   |- SttConnectError       refused, unreachable, TLS             transient
      |   |- SttTimeoutError       a deadline of ours passed             transient
      |   |- SttStreamError        reset, 5xx, process killed            transient
+     |   |- SttLimitError         one stream was too old, idle or fast  transient, and nobody's fault but ours
      |   |- SttOverloadedError    429, queue full                       transient, not here
      |   |- SttProtocolError      an answer that is not the protocol    permanent
      |   |- SttRequestError       model, language or path refused       permanent
@@ -24,7 +29,9 @@ Callers branch on the class and its fields, never on the sentence.
 
 from typing import ClassVar, Literal, get_args
 
-ErrorType = Literal["connect", "timeout", "stream", "overloaded", "protocol", "request", "authentication"]
+ErrorType = Literal[
+    "connect", "timeout", "stream", "limit", "overloaded", "protocol", "request", "authentication"
+]  # fmt: skip
 RefusalReason = Literal[
     # the peer broke the protocol
     "audio_before_id", "bad_id", "malformed", "no_id", "peer_error", "second_id", "unauthorized",
@@ -72,6 +79,22 @@ class WeightsError(UserError):
 
 class LedgerError(UserError):
     """The usage store cannot be opened or written."""
+
+
+class PriceError(UserError):
+    """A price book that cannot be, or that has no price for a provider, model, unit and day."""
+
+
+class StatementError(UserError):
+    """An invoice or usage export that cannot be compared; names file and line."""
+
+
+class ExperimentError(UserError):
+    """A manifest, a grammar or a store of the experiment that cannot be used."""
+
+
+class ScenarioError(UserError):
+    """A call profile, or what was asked of one, that cannot be."""
 
 
 class ServiceError(UserError):
@@ -135,6 +158,12 @@ class SttStreamError(SttError):
     error_type = "stream"
 
 
+class SttLimitError(SttError):
+    """It ended one stream that was too old, idle or fast for it: a new one helps, and it works."""
+
+    error_type = "limit"
+
+
 class SttOverloadedError(SttError):
     """It has no room now: 429, queue full."""
 
@@ -163,7 +192,7 @@ class SttAuthenticationError(SttError):
 
 
 STT_ERRORS: tuple[type[SttError], ...] = (
-    SttConnectError, SttTimeoutError, SttStreamError, SttOverloadedError,
+    SttConnectError, SttTimeoutError, SttStreamError, SttLimitError, SttOverloadedError,
     SttProtocolError, SttRequestError, SttAuthenticationError,
 )  # fmt: skip
 

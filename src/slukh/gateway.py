@@ -50,7 +50,7 @@ class Gateway:
         book: the calls' records.
         sinks: who hears events, besides the book.
         admission: which calls are taken.
-        refused: told the reason of every connection that was turned away.
+        refused: told the reason of every connection that was turned away or cut off.
         talks: makes the talk of a call; None where callers are heard and not answered.
     """
 
@@ -98,8 +98,7 @@ class Gateway:
             call = self._admit(call_id)
             assignment = self._assign(call)
         except TelephonyError as refusal:
-            self._refused(refusal.reason)
-            logger.warning("connection_refused", extra={"reason": refusal.reason, "detail": refusal.detail})
+            self._turn_away(refusal, "connection_refused")
             writer.write(codec.encode_refusal(refusal.reason))
             writer.close()
             return
@@ -113,16 +112,32 @@ class Gateway:
         self._calls[task] = (line, router)
         try:
             await run_call(line, listener, router, talk or NOBODY_TALKS)
+            if line.failure is not None:
+                self._turn_away(line.failure, "connection_cut_off", call_id=call_id)
         finally:
             record.next_utterance_id = listener.next_utterance_id
             del self._calls[task]
 
-    async def drain(self, seconds: float) -> None:
-        """Take no new calls, let the running ones end; after `seconds` give them back to the dial plan."""
+    def _turn_away(self, error: TelephonyError, event: str, **fields: str) -> None:
+        """A connection ends because of what its peer did, or because there is no room for it: say why."""
+        self._refused(error.reason)
+        logger.warning(event, extra={"reason": error.reason, "detail": error.detail, **fields})
+
+    async def drain(self, seconds: float, hurry: asyncio.Event | None = None) -> None:
+        """Take no new calls, let the running ones end; then give those that are left back to the dial plan.
+
+        Args:
+            seconds: how long calls may take to end.
+            hurry: when it is set, they are given back at once.
+        """
         self.is_draining = True
         if self._calls:
             logger.info("draining", extra={"calls": len(self._calls)})
-            await asyncio.wait(set(self._calls), timeout=seconds)
+            hurrying = asyncio.create_task((hurry or asyncio.Event()).wait())
+            ending = asyncio.create_task(asyncio.wait(set(self._calls)))
+            await asyncio.wait({hurrying, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            hurrying.cancel()
+            ending.cancel()
         for line, _ in tuple(self._calls.values()):
             await line.hang_up("drained")
         if self._calls:

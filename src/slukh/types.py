@@ -23,6 +23,7 @@ Outcome = Literal[
     "stalled",
     "connect",
     "stream",
+    "limit",
     "overloaded",
     "protocol",
     "request",
@@ -35,9 +36,17 @@ DROP_REASONS: tuple[DropReason, ...] = ("compression", "no_speech", "phrase", "r
 
 Unit = Literal[
     "audio_ms", "call_ms", "characters", "requests",
-    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+    "connection_ms",  # how long a socket was open: what some recognisers bill instead of audio
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
 ]  # fmt: skip
 UNITS: tuple[Unit, ...] = Unit.__args__  # type: ignore[attr-defined]  # Literal has no typed args
+
+# A request to a language model makes one row per bucket that is not empty, the buckets disjoint:
+# sequence = request * UNITS_PER_REQUEST + TOKEN_UNITS.index(unit). Other components' rows are a request each.
+TOKEN_UNITS: tuple[Unit, ...] = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
+)  # fmt: skip
+UNITS_PER_REQUEST = 8
 
 
 def seconds(samples: int) -> float:

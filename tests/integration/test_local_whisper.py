@@ -219,9 +219,12 @@ async def test_ten_callers_at_once_all_get_their_final(base: Path) -> None:
     assert texts != {""}
 
 
-async def test_ctrl_c_in_the_terminal_does_not_end_the_child(base: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_for_the_whole_gateway_does_not_end_the_child(
+    base: Path, number: signal.Signals
+) -> None:
     async with decoder_of(base) as decoder:
-        os.kill(pid_of(decoder), signal.SIGINT)
+        os.kill(pid_of(decoder), number)
         await decoder.decode(final_request(bytes(16000)))
         assert decoder.restarts == 0
 

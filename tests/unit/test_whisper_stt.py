@@ -58,6 +58,9 @@ class ScriptedDecoder:
     async def aclose(self) -> None:
         pass
 
+    def upload(self, request: DecodeRequest) -> None:
+        return None
+
     def hasten(self, request: DecodeRequest) -> None:
         self.hastened.append(request)
 
@@ -794,6 +797,15 @@ async def test_start_sees_whether_the_server_takes_the_key() -> None:
         assert (await transcribed(right))[-1].text == "Добрий день."
         await wrong.aclose()
         await right.aclose()
+
+
+async def test_start_does_not_wait_as_long_as_a_patient_request() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        provider = WhisperProvider(HttpDecoder(url, total_seconds=600, start_seconds=0.2), model="whisper-1")
+        with pytest.raises(SttTimeoutError, match=r"no answer in 0\.2 s: is it a Whisper server"):
+            await provider.start()
+        await provider.aclose()
 
 
 async def test_a_server_without_a_list_of_models_starts_too() -> None:

@@ -88,8 +88,8 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="stt_provider_accuracy", kind="gauge", unit="ratio",
-        help="1 - word error rate against a reference; NaN until measured, below 0 when more was invented "
-        "than said.",
+        help="1 - word error rate of canonical text against a reference; NaN until measured, below 0 when "
+        "more was invented than said.",
         labels={"provider": "providers", "language": "languages", "reference": "references"},
     ),
     Declaration(
@@ -223,7 +223,7 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="telephony_refused_total", kind="counter", unit="connections",
-        help="Connections that were turned away.",
+        help="Connections that were turned away, or cut off in mid-call for what the peer sent.",
         labels={"reason": "refusals"},
     ),
     Declaration(
@@ -304,7 +304,7 @@ class Metrics:
             logger.error("metrics_failed", extra=fault)  # noqa: TRY400  # likewise
 
     def refused(self, reason: str) -> None:
-        """A connection was turned away."""
+        """A connection was turned away or cut off."""
         self._add("telephony_refused_total", 1, reason=reason)
 
     def accuracy(self, provider: str, language: str, reference: str, *, words: int, errors: int) -> None:

@@ -47,7 +47,7 @@ VOTES: dict[Outcome, Vote] = {
     "protocol": "bad",
     "request": "permanent",
     "authentication": "permanent",
-    # `superseded` and `cancelled` say nothing about the provider.
+    # `superseded`, `cancelled` and `limit` say nothing about the provider.
 }
 BADNESS: dict[Vote, float] = {"good": 0.0, "weak": 0.25, "bad": 1.0, "permanent": 1.0}
 

@@ -3,7 +3,7 @@
     UNAVAILABLE INTERNAL UNKNOWN DATA_LOSS CANCELLED  it broke      `connect` until it was open, then `stream`
     DEADLINE_EXCEEDED                                 our deadline  `timeout`
     RESOURCE_EXHAUSTED                                quota         `overloaded`, so not here
-    ABORTED, OUT_OF_RANGE about duration or pace      this stream   `stream`: a new one helps
+    ABORTED, OUT_OF_RANGE about duration or pace      this stream   `limit`: a new one helps
     INVALID_ARGUMENT NOT_FOUND UNIMPLEMENTED ...      what we asked `request`, permanent
     UNAUTHENTICATED PERMISSION_DENIED                 who we are    `authentication`, permanent
 
@@ -20,6 +20,7 @@ from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
     SttError,
+    SttLimitError,
     SttOverloadedError,
     SttRequestError,
     SttStreamError,
@@ -54,8 +55,12 @@ _REMEDIES: dict[type[SttError], str] = {
     SttAuthenticationError: "check the application credentials and their rights in GOOGLE_STT_PROJECT_ID",
 }
 
-# OUT_OF_RANGE is about this one stream when Google speaks of time; parts of its sentences, in lower case.
-_OF_THE_STREAM = ("stream duration", "long duration elapsed", "streamed too", "real time")
+# These two are about this one stream when Google speaks of time; parts of its sentences, in lower case.
+_ENDS_OF_A_STREAM = ("ABORTED", "OUT_OF_RANGE")
+_OF_TIME = (
+    "max duration", "stream duration", "no more client requests", "long duration elapsed",
+    "streamed too", "real time",
+)  # fmt: skip
 
 # gRPC reports a key that the token server refused as UNAVAILABLE; these are the words of a lasting refusal.
 _PLUGIN = "metadata from plugin failed"
@@ -109,8 +114,8 @@ def error_from_credentials(provider: str, error: GoogleAuthError | OSError) -> S
 
 
 def _class_of(code: str, details: str) -> type[SttError]:
-    if code == "OUT_OF_RANGE" and any(words in details for words in _OF_THE_STREAM):
-        return SttStreamError
+    if code in _ENDS_OF_A_STREAM and any(words in details for words in _OF_TIME):
+        return SttLimitError
     if code == "UNAVAILABLE" and _PLUGIN in details and any(words in details for words in _REFUSED_KEY):
         return SttAuthenticationError
     return _CLASSES.get(code, SttStreamError)
