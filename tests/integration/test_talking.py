@@ -14,11 +14,12 @@ from slukh.answering import Answering
 from slukh.callbook import CallBook
 from slukh.cost.meter import Meter
 from slukh.dialog.base import Dialog
-from slukh.dialog.script import Script
+from slukh.dialog.script import Script as DialogScript
 from slukh.dialog.scripted import ScriptedDialog
-from slukh.errors import TtsConnectError
+from slukh.errors import SttStreamError, TtsConnectError
 from slukh.gateway import Admission, Gateway
 from slukh.handset import Handset, LineEcho, handset
+from slukh.stt.fake import Script
 from slukh.talking.talk import TalkRules
 from slukh.testing.numbered import numbered_speech, silence
 from slukh.testing.parts import fake_parts
@@ -83,17 +84,18 @@ async def shop(
     echo: LineEcho | None = None,
     voices: Sequence[TtsProvider] | None = None,
     dialog: Dialog | None = None,
+    ears: Iterable[Script] = (),
     **rules: float,
 ) -> AsyncIterator[Shop]:
     voice = FakeTts(scripts)
     answering = Answering(
-        dialog=dialog or ScriptedDialog(Script.model_validate(SCRIPT)),
+        dialog=dialog or ScriptedDialog(DialogScript.model_validate(SCRIPT)),
         speaker=Speaker(VoiceChain(voices or [voice]), MemoryStore(max_bytes=10_000_000)),
         rules=TalkRules(**rules),  # type: ignore[arg-type]
     )
     events, refused = Events(), list[str]()
     gateway = Gateway(
-        fake_parts(),
+        fake_parts(ears),
         CallBook(transcript_seconds=600),
         (events,),
         Admission(max_calls=10),
@@ -215,6 +217,27 @@ async def test_a_noise_that_interrupted_us_lets_us_begin_again() -> None:
         (LONG, "interrupted"),
         (LONG, "cached"),
     ]
+
+
+async def test_a_key_that_means_nothing_does_not_cost_the_caller_the_answer() -> None:
+    async with shop() as own:
+        await own.phone.answered(quiet_seconds=0.2)
+        await own.phone.say(numbered_speech([22]))
+        await own.phone.speaks()
+        own.phone.press("5")
+        assert framed(LONG) in await own.phone.answered(quiet_seconds=0.4)
+    assert own.events.said()[-1] == (LONG, "cached")
+
+
+async def test_a_caller_whom_no_recogniser_heard_is_asked_again() -> None:
+    down = [Script(error=SttStreamError("fake", "down"))] * 4
+    async with shop(ears=down) as own:
+        await own.phone.answered(quiet_seconds=0.2)
+        await own.phone.say(numbered_speech([11]))
+        await own.phone.answered(quiet_seconds=0.3)
+        await own.phone.say(numbered_speech([11]))
+        assert framed(SIZE) in await own.phone.answered(quiet_seconds=0.2)
+    assert own.events.said()[1][0] == "Перепрошую, я не розчула."
 
 
 async def test_a_silent_caller_is_asked_twice_and_let_go() -> None:

@@ -78,7 +78,8 @@ class ScriptedConversation:
 
     async def answer(self, turn: CallerTurn) -> AsyncGenerator[Step, None]:
         """What the script says to this."""
-        self._before = self._standing
+        if not (isinstance(turn, CallerPressed) and turn.digit not in self._script.keys):
+            self._before = self._standing
         for step in self._react(turn):
             yield step
 

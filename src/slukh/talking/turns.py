@@ -55,12 +55,12 @@ class Turn:
     """What is to be answered now.
 
     Attributes:
-        turn: as the dialogue gets it.
+        turn: as the dialogue gets it; None when no recogniser heard what the caller said.
         utterance_id: the last utterance of it; 0 when it is none.
         said: what it is made of.
     """
 
-    turn: CallerTurn
+    turn: CallerTurn | None
     utterance_id: int = 0
     said: tuple[Said, ...] = ()
 
@@ -79,6 +79,7 @@ class Turns:
         self._said: list[Said] = []
         self._pressed: deque[str] = deque()
         self._silences = 0
+        self._is_unheard = False
         self._quiet_since = now
 
     @property
@@ -97,9 +98,9 @@ class Turns:
         if said.text:
             self._said.append(said)
 
-    def dismissed(self, utterance_id: int) -> None:
-        """It was not the caller."""
-        self._open.discard(utterance_id)
+    def unheard(self) -> None:
+        """They said something that no recogniser heard: they are to be asked again."""
+        self._is_unheard = True
 
     def pressed(self, digit: str, now: float) -> None:
         """A key."""
@@ -124,11 +125,14 @@ class Turns:
         if self._said:
             if now < self._held_until():
                 return None
-            said, self._said = tuple(self._said), []
+            said, self._said, self._is_unheard = tuple(self._said), [], False
             self._silences = 0
             text = " ".join(one.text for one in said)
             turn = CallerSaid(text=text, language_code=said[-1].language_code)
             return Turn(turn=turn, utterance_id=said[-1].utterance_id, said=said)
+        if self._is_unheard:
+            self._is_unheard = False
+            return Turn(turn=None)
         if now - self._quiet_since >= self._silence_seconds:
             self._silences += 1
             self._quiet_since = now
