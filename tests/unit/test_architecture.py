@@ -149,6 +149,7 @@ ONLY_IN = {
     "websockets": {
         "stt/whisper/websocket.py",
         "telephony/asterisk_websocket.py",
+        "telephony/twilio.py",
         "testing/socket_server.py",
         "testing/websocket_calls.py",
     },
@@ -160,7 +161,7 @@ SANS_IO = (
     "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
     "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
     "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
-    "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py",
+    "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py",
     "telephony/clock.py", "cost/meter.py", "cost/price.py", "cost/tiers.py", "cost/charge.py",
     "cost/rating.py", "cost/fixed.py", "cost/llm_tokens.py", "cost/yaml_lines.py", "experiment/wer.py",
     "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py", "experiment/canonical.py",

@@ -225,6 +225,8 @@ class Talk:
             return False
         is_heard = any(phrase.playing.played for phrase in self._answer.phrases)
         self._answering.cancel()
+        if is_heard:
+            self._line.flush()
         return is_heard
 
     async def _run(self) -> None:

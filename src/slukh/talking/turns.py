@@ -6,7 +6,7 @@ When                                                                        what
     they speak on before anything of our answer was heard                   all of it is answered together
     a key was pressed                                                       that is answered
     no recogniser heard them                                                they are asked to say it again
-    nobody has spoken for `silence_seconds`                                 they are asked whether they are there
+    nobody has spoken for `silence_seconds`                                 they are asked if they are there
 """
 
 # ruff: noqa: RUF001, RUF002, SIM905  # Cyrillic letters that look Latin are meant
