@@ -114,7 +114,7 @@ class LocalDecoder:
 
     @property
     def queue_age_seconds(self) -> float:
-        """How long the request that waits longest has waited; 0.0 when none does."""
+        """How long the final that waits longest has waited; 0.0 when none does."""
         oldest = self._queue.oldest()
         return 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
 
