@@ -19,7 +19,7 @@ from slukh.tts.base import SpeechRequest, TtsProvider
 from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore, StoreError
 from slukh.tts.chain import VoiceChain
 from slukh.tts.espeak import EspeakVoice
-from slukh.tts.phrases import Templates, sentences
+from slukh.tts.phrases import Templates, sentences, speakable
 from slukh.tts.piper import PiperVoices
 from slukh.tts.recorded import RecordedVoice
 from slukh.tts.rhvoice import RhVoice
@@ -146,6 +146,14 @@ def build_speaker(given: VoiceSettings, news: VoiceNews | None = None) -> Speake
         _store(given, max_bytes, age, news.on_store_error),
         on_lookup=news.on_lookup,
     )
+
+
+async def spoken_reply(speaker: Speaker, text: str, language_code: str) -> bytes:
+    """A reply as a caller would hear it, 8 kHz; empty when nothing of it can be said. Raises TtsError."""
+    requests = [
+        SpeechRequest(text=sentence, language_code=language_code) for sentence in sentences(speakable(text))
+    ]
+    return b"".join([piece for request in requests async for piece in speaker.say(request)])
 
 
 def _dialog(given: VoiceSettings) -> Dialog:

@@ -95,13 +95,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "web",
     },
     "commands": {
+        "answering",
+        "audio",
         "config",
         "cost",
         "evaluation",
         "experiment",
         "monitoring",
+        "telephony",
         "terminal",
         "testing",
+        "tts",
+        "voice_settings",
         "weights",
     },
     "cli": {
