@@ -111,7 +111,7 @@ class Templates:
 
     @classmethod
     def declared(cls, texts: Iterable[str]) -> "Templates":
-        """Templates such as `Ваше замовлення {n} готове.`, cut into sentences; those without a hole are none."""
+        """Templates such as `Ваше замовлення {n} готове.`, cut into sentences; others have no hole."""
         own = (sentence for text in texts for sentence in sentences(text))
         return cls(tuple(_pattern(sentence) for sentence in own if _HOLE.search(sentence)))
 
