@@ -23,6 +23,7 @@ from slukh.callbook import CallBook
 from slukh.config import AllSettings, Settings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
+from slukh.cost.price_book import PriceBook
 from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
@@ -208,10 +209,18 @@ def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExit
             on_voice_failed=metrics.voice_failed,
             on_store_error=metrics.phrase_cache_error,
         ),
+        least_cached_tokens=_least_cached_tokens(given),
     )
     if answering is not None:
         stack.push_async_callback(answering.aclose)
     return answering
+
+
+def _least_cached_tokens(given: AllSettings) -> int | None:
+    if given.voice.slukh_dialog != "claude":
+        return None
+    book = PriceBook.load(given.settings.slukh_prices)
+    return book.minimum_prefix_tokens("anthropic", given.voice.slukh_claude_model, datetime.now(UTC).date())
 
 
 def _talks(answering: Answering | None) -> Talks | None:
