@@ -34,7 +34,7 @@ from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
-from slukh.routing.health import Canaries, Heard, Probes
+from slukh.routing.health import Canaries, Heard
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
@@ -113,6 +113,8 @@ async def serve(given: AllSettings) -> None:
             talks=_talks(answering),
         )
         on_heard = partial(_book_clip, parts, metrics, meter)
+        if parts.probes is not None:
+            parts.probes.on_heard = on_heard
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
@@ -141,14 +143,7 @@ async def serve(given: AllSettings) -> None:
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
         await _start(parts, answering)
         hearing = asyncio.create_task(canaries.run())
-        background = [
-            asyncio.create_task(work)
-            for work in (
-                Probes(parts.upstreams, on_heard=on_heard).run(),
-                _forget(book),
-                _follow_flags(parts),
-            )
-        ]
+        background = [asyncio.create_task(work) for work in (_forget(book), _follow_flags(parts))]
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
             for name, handle in _handlers(gateway, settings).items()
