@@ -80,7 +80,7 @@ class CallRecord:
             "announced": self.call.announced,
             "language_code": self.call.language_code,
             "trunk": self.call.trunk,
-            "legs": self.call.leg,
+            "leg": self.call.leg,
             "provider": self.provider or None,
             "flag": None if decision is None else event_json(decision),
             "end_reason": self.end_reason,
