@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import bench, calls, cost, evaluate, weights
+from slukh.commands import ab, bench, calls, cost, evaluate, weights, whisper
 from slukh.commands.options import Encoding, Fast, Json, Language, LocalGoogle, RecordingFile, run
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
@@ -30,7 +30,9 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(calls.app, name="calls")
 app.add_typer(cost.app, name="cost")
 app.add_typer(bench.app, name="bench")
+app.add_typer(ab.app, name="ab")
 app.command()(evaluate.evaluate)
+app.add_typer(whisper.app, name="whisper")
 
 
 @app.callback()
