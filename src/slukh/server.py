@@ -35,6 +35,7 @@ from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard, Probes
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
+from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
 from slukh.web.api import ApiOptions, caller_hash, create_app
@@ -131,9 +132,8 @@ async def serve(given: AllSettings) -> None:
                 wrong["gateway"] = "draining"
             return wrong
 
-        token = settings.slukh_api_token
         options = ApiOptions(
-            token=None if token is None else token.get_secret_value(),
+            token=_secret(settings.slukh_api_token),
             caller_key=caller_key,
             language_code=parts.language_code,
             alternative_language_codes=parts.alternative_language_codes,
@@ -158,12 +158,10 @@ async def serve(given: AllSettings) -> None:
                 _follow_flags(parts),
             )
         ]
-        handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
-        if "websocket" in sockets:
-            handlers["websocket"] = _websocket_handler(gateway, settings.slukh_websocket_password)
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
-            for name, handle in handlers.items()
+            for name, handle in _handlers(gateway, settings).items()
+            if name in sockets
         ]
         if len(parts.providers) == 1:
             logger.warning("no_backup", extra={"providers": list(parts.providers)})
@@ -233,6 +231,7 @@ def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, 
         "audiosocket": (settings.slukh_audiosocket_host, settings.slukh_audiosocket_port),
         "http": (settings.slukh_http_host, settings.slukh_http_port),
         "websocket": (settings.slukh_websocket_host, settings.slukh_websocket_port),
+        "twilio": (settings.slukh_twilio_host, settings.slukh_twilio_port),
     }
     return {
         name: stack.enter_context(listen(host, port, name.upper()))
@@ -250,10 +249,23 @@ class _WebServer(uvicorn.Server):
         yield
 
 
-def _websocket_handler(gateway: Gateway, password: SecretStr | None) -> Handler:
-    """Takes the connections of chan_websocket."""
-    secret = None if password is None else password.get_secret_value()
-    return lambda reader, writer: gateway.handle(reader, writer, AsteriskWebSocketCodec(password=secret))
+def _handlers(gateway: Gateway, settings: Settings) -> dict[str, Handler]:
+    """What takes the connections of each transport."""
+    password, token = _secret(settings.slukh_websocket_password), _secret(settings.slukh_twilio_token)
+    url = settings.slukh_twilio_url
+    return {
+        "audiosocket": gateway.handle,
+        "websocket": lambda reader, writer: gateway.handle(
+            reader, writer, AsteriskWebSocketCodec(password=password)
+        ),
+        "twilio": lambda reader, writer: gateway.handle(
+            reader, writer, TwilioCodec(url=url, auth_token=token)
+        ),
+    }
+
+
+def _secret(setting: SecretStr | None) -> str | None:
+    return None if setting is None else setting.get_secret_value()
 
 
 async def _forget(book: CallBook) -> None:

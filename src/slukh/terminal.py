@@ -59,6 +59,20 @@ class EventPrinter:
             self._transcript(event)
         elif event["event"] == "result_dropped":
             self._console.print(f"[yellow]dropped[/] by the guard: {event['reason']}")
+        elif event["event"] == "phrase_spoken":
+            cut = (
+                f", cut after {event['played_ms'] / 1000:.1f} s" if event["outcome"] == "interrupted" else ""
+            )
+            self._console.print(
+                f"           [magenta]said[/]   {event['language_code']}        {event['text']} "
+                f"[dim]({event['provider']}, {event['outcome']}{cut})[/]"
+            )
+        elif event["event"] == "turn_timed":
+            steps = [event[f"{name}_seconds"] for name in ("endpoint", "final", "first_text", "first_audio")]
+            self._console.print(
+                f"           [dim]answered after {sum(steps):.2f} s: endpoint {steps[0]:.2f}, final "
+                f"{steps[1]:.2f}, first text {steps[2]:.2f}, first audio {steps[3]:.2f}[/]"
+            )
         elif event["event"] == "audio_gap":
             self._console.print(
                 f"[yellow]gap[/] {event['start']:.2f} to {event['end']:.2f} s ({event['reason']})"
