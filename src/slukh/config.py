@@ -8,6 +8,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
@@ -17,8 +18,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slukh.errors import SettingsError
 from slukh.routing.flag_values import flags_from_environment
+from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
 from slukh.stt.whisper.address import addresses
+from slukh.voice_settings import VoiceSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
 
@@ -57,11 +60,8 @@ class FeatureFlagSettings(BaseSettings):
     def _are_flags(self) -> Self:
         given = sorted(name.upper() for name in self.model_fields_set if name.startswith("ff_"))
         if self.slukh_flag_file is not None and given:
-            raise ValueError(f"SLUKH_FLAG_FILE holds all flags: unset {', '.join(given)}")
-        try:
-            flags_from_environment(self.as_environment(), caller_hash=lambda _number: "0" * 16)
-        except SettingsError as error:
-            raise ValueError(str(error)) from error
+            raise SettingsError("SLUKH_FLAG_FILE holds all flags", remedy=f"unset {', '.join(given)}")
+        flags_from_environment(self.as_environment(), caller_hash=lambda _number: "0" * 16)
         return self
 
     def as_environment(self) -> dict[str, str]:
@@ -148,6 +148,10 @@ class GoogleSettings(BaseSettings):
         le=20,
         description="How much likelier than usual `SLUKH_PHRASE_HINTS` are to be heard.",
     )
+    google_stt_words: bool = Field(
+        False,
+        description="Ask for word timings. Some models then answer nothing at all: see `slukh doctor` first.",
+    )
 
     @property
     def is_configured(self) -> bool:
@@ -218,6 +222,9 @@ class Settings(BaseSettings):
         description="Latest moment after our endpoint at which a backup is asked beside a recogniser whose "
         "final is late; sooner where its own finals usually are.",
     )
+    slukh_hedge_floor_seconds: float = Field(
+        0.8, gt=0, description="And no sooner than this, however quick its finals are."
+    )
     slukh_final_seconds: float = Field(
         8.0, gt=0, le=600, description="Longest wait from our endpoint to a final before another Attempt."
     )
@@ -225,7 +232,10 @@ class Settings(BaseSettings):
         60.0, ge=0, description="How often the stored clips measure accuracy; 0: only at start."
     )
     slukh_drain_seconds: float = Field(
-        600.0, ge=0, description="How long SIGTERM waits for running calls; new ones are refused at once."
+        600.0,
+        ge=0,
+        description="How long SIGTERM waits for running calls; new ones are refused at once. A second one "
+        "gives them back to the dial plan.",
     )
     slukh_transcript_minutes: float = Field(
         10.0, ge=0, description="How long a transcript stays in memory after its call."
@@ -233,7 +243,27 @@ class Settings(BaseSettings):
     slukh_data_dir: Path = Field(
         Path(platformdirs.user_data_dir("slukh")), description="Spool, ledger, caller key."
     )
-    slukh_ledger_url: str = Field("", description="SQLAlchemy URL; empty: `ledger.db` in the data folder.")
+    slukh_ledger_url: str = Field(
+        "",
+        description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
+        "Empty: `ledger.db` in the data folder.",
+    )
+    slukh_prices: str = Field(
+        "market-2026-11",
+        min_length=1,
+        description="Price book: one that ships (`slukh cost prices check` lists them), or a YAML file.",
+    )
+    slukh_budget_call_usd: Decimal | None = Field(
+        None, gt=0, description="What a call may cost, in US dollars; unset: no limit."
+    )
+    slukh_budget_day_usd: Decimal | None = Field(
+        None, gt=0, description="What all calls of a day (UTC) may cost; unset: no limit."
+    )
+    slukh_when_over_budget: Literal["log", "hangup"] = Field(
+        "log",
+        description="What is done when a budget is spent: `log`, or `hangup`: the call is given back to the "
+        "dial plan, and after the day's budget new calls are refused.",
+    )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
     )
@@ -264,9 +294,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _open_api_wants_a_token(self) -> Self:
         if self.slukh_api_token is None and not _is_loopback(self.slukh_http_host):
-            raise ValueError(
-                f"SLUKH_HTTP_HOST={self.slukh_http_host} is not loopback: set SLUKH_API_TOKEN, "
-                "or listen on 127.0.0.1"
+            raise SettingsError(
+                f"SLUKH_HTTP_HOST={self.slukh_http_host} is not loopback",
+                remedy="set SLUKH_API_TOKEN, or listen on 127.0.0.1",
             )
         return self
 
@@ -274,14 +304,26 @@ class Settings(BaseSettings):
     def _open_websocket_wants_a_password(self) -> Self:
         is_open = self.slukh_websocket_port is not None and not _is_loopback(self.slukh_websocket_host)
         if is_open and self.slukh_websocket_password is None:
-            raise ValueError(
-                f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback: set "
-                "SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1"
+            raise SettingsError(
+                f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback",
+                remedy="set SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hedges_between_floor_and_cap(self) -> Self:
+        floor, cap = self.slukh_hedge_floor_seconds, self.slukh_hedge_seconds
+        if floor > cap:
+            raise SettingsError(
+                f"SLUKH_HEDGE_FLOOR_SECONDS={floor:g} is later than SLUKH_HEDGE_SECONDS={cap:g}",
+                remedy="lower the one, or raise the other",
             )
         return self
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings)
+GROUPS: tuple[type[BaseSettings], ...] = (
+    FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings,
+)  # fmt: skip
 
 
 def load(group: type[T], **overrides: object) -> T:
@@ -294,7 +336,7 @@ def load(group: type[T], **overrides: object) -> T:
     try:
         return group(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        raise SettingsError(_sentence(error.errors()[0]), remedy="see `slukh doctor`") from error
+        raise _refusal(error.errors()[0]) from error
 
 
 class AllSettings(NamedTuple):
@@ -304,6 +346,7 @@ class AllSettings(NamedTuple):
     whisper: WhisperSettings
     google: GoogleSettings
     settings: Settings
+    voice: VoiceSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -315,6 +358,8 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
     """
     if provider is None:
         flags = load(FeatureFlagSettings)
+    elif provider not in PROVIDERS:
+        raise SettingsError(f"unknown provider {provider!r}", remedy=f"allowed: {', '.join(PROVIDERS)}")
     else:
         fixed = {name: field.default for name, field in FeatureFlagSettings.model_fields.items()}
         flags = FeatureFlagSettings.model_construct(**(fixed | {"ff_stt_provider": provider}))
@@ -323,6 +368,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         whisper=load(WhisperSettings),
         google=load(GoogleSettings),
         settings=load(Settings, slukh_language=language),
+        voice=load(VoiceSettings),
     )
 
 
@@ -345,20 +391,29 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     """A misspelt setting would be silently at its default."""
     known = {name.upper() for group in GROUPS for name in group.model_fields}
     for name in environ:
-        is_ours = name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")) and not name.startswith("SLUKH_TEST_")
-        if is_ours and name not in known:
+        if name in known or name.startswith(("SLUKH_TEST_", "WHISPER__")):  # faster-whisper-server's
+            continue
+        if name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")):
             close = difflib.get_close_matches(name, known, n=1)
-            meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
-            raise SettingsError(f"unknown setting {name}", remedy=meant)
+        elif name.startswith("WHISPER_"):  # other programs have such too: only what resembles one of ours
+            ours = [setting for setting in known if setting.startswith("WHISPER_")]
+            if not (close := difflib.get_close_matches(name, ours, n=1, cutoff=0.75)):
+                continue
+        else:
+            continue
+        meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
+        raise SettingsError(f"unknown setting {name}", remedy=meant)
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def _refusal(error: Mapping[str, Any]) -> SettingsError:
+    """A value that cannot be."""
     message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return message
     name = str(error["loc"][0]).upper()
     value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
-    return f"{name}={value} refused ({message})"
+    return SettingsError(
+        f"{name}={value} refused ({message})",
+        remedy="correct it (doc/configuration.md lists what it can be), or unset it for its default",
+    )
 
 
 def reference() -> str:
@@ -375,12 +430,17 @@ def reference() -> str:
             default = {
                 "slukh_data_dir": "user's data folder",
                 "slukh_weights_dir": "user's cache folder",
+                "slukh_phrase_cache_dir": "user's cache folder",
             }.get(name, _shown(field.default))
             lines.append(f"| `{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"
 
 
 def _shown(value: object) -> str:
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return "unset"
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    if isinstance(value, dict):
+        value = ",".join(f"{key}={own}" for key, own in value.items())
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -190,3 +190,50 @@ def _table(*columns: str) -> Table:
 def _moment(text: object) -> str:
     """Month to minute of an ISO moment, UTC."""
     return str(text)[5:16].replace("T", " ")
+
+
+def evaluation_tables(report: Values) -> list[Table | Text]:
+    """How well each recogniser heard a manifest, all of it and by language, length and kind of turn."""
+    table = Table(box=box.SIMPLE, title=f"{report['rows']} recordings", title_justify="left")
+    for name in ("", "utterances", "words", "WER", "95 %", "as written", "CER", "entities wrong", "silence"):
+        table.add_column(name, justify="left" if not name else "right")
+    for provider, found in report["providers"].items():
+        table.add_section()
+        table.add_row(f"{provider} ({found['model']})", *_rates(found["all"]))
+        for grouping in ("language", "length", "turn_type"):
+            if len(found[grouping]) > 1:
+                for group, rates in found[grouping].items():
+                    table.add_row(f"  {group}", *_rates(rates))
+    lines: list[Table | Text] = [table]
+    for provider, found in report["providers"].items():
+        latency = found["latency"]
+        if latency["finals"]:
+            lines.append(
+                Text(
+                    f"{provider}: final {latency['final_seconds_p50']:.2f} s after our endpoint (p50), "
+                    f"{latency['final_seconds_p95']:.2f} s (p95)"
+                )
+            )
+    for compared in report["comparisons"]:
+        first, second = compared["providers"]
+        interval = compared["wer_difference_interval"]
+        between = "" if interval is None else f", 95 % {interval[0]:+.1%} to {interval[1]:+.1%}"
+        if compared["wer_difference"] is not None:
+            lines.append(Text(f"{second} less {first}: {compared['wer_difference']:+.1%} WER{between}"))
+    lines += [Text(f"line {p['line']} left out: {p['problem']}", style="yellow") for p in report["problems"]]
+    return lines
+
+
+def _rates(found: Values) -> list[str]:
+    interval, silence = found["wer_interval"], found["silent_words_per_minute"]
+    return [
+        str(found["utterances"]),
+        str(found["words"]),
+        *(_percent(found["wer"]), "" if interval is None else f"{interval[0]:.1%} to {interval[1]:.1%}"),
+        *(_percent(found[name]) for name in ("written_wer", "cer", "entity_error_rate")),
+        "" if silence is None else f"{silence:.1f}/min",
+    ]
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"

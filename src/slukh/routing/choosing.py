@@ -9,7 +9,7 @@ from slukh.routing.flag_provider import CallFlags
 from slukh.routing.flags import PROVIDERS, Flags
 from slukh.types import CallStarted, FlagDecision
 
-_CLOUD = frozenset({"google"})
+_CLOUD = ("google",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,9 @@ class BackupRules:
 
     def chain(self, flags: Flags, arm: str) -> tuple[str, ...]:
         """Who is asked for a call of an arm. Raises SettingsError when nobody may be."""
-        forbidden = {"whisper"} if flags.whisper_kill else set()
+        forbidden = {"whisper": "the kill switch"} if flags.whisper_kill else {}
         if not self.audio_to_cloud:
-            forbidden |= _CLOUD
+            forbidden |= dict.fromkeys(_CLOUD, "SLUKH_AUDIO_TO_CLOUD=false")
         return rollout.chain(arm, backups=self.fallback or flags.providers, forbidden=forbidden)
 
     def providers(self, flags: Flags) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ class SttProvider(Protocol):
         """A stream for one utterance. Raises SttError."""
 
     def backlog_seconds(self) -> float:
-        """How long the oldest request has waited for its turn; 0.0 where requests do not queue."""
+        """How long the oldest final has waited for its turn; 0.0 where requests do not queue."""
 
     async def aclose(self) -> None:
         """Give everything back; open streams fail. Idempotent."""

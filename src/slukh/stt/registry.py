@@ -91,6 +91,7 @@ def google(
     endpoint: str,
     stream: Literal["utterance", "call"],
     boost: float,
+    words: bool,
     final_seconds: float,
 ) -> SttProvider:
     """Google Cloud Speech-to-Text v2, or the local Google at `endpoint`.
@@ -102,6 +103,7 @@ def google(
         endpoint: `host:port` on loopback, or empty for Google's own.
         stream: one for each utterance, or one for the call.
         boost: how strongly phrase hints weigh, 0 to 20.
+        words: whether word timings are asked for.
         final_seconds: how long a final may take.
 
     Raises:
@@ -114,7 +116,7 @@ def google(
     from slukh.stt.google_sharing import SharingRules
 
     return GoogleProvider(
-        GoogleModel(project_id=project_id, location=location, model=model, boost=boost),
+        GoogleModel(project_id=project_id, location=location, model=model, boost=boost, words=words),
         GoogleLink(endpoint=endpoint),
         # The router gives up first: here a stream only must not stay open for ever.
         final_seconds=final_seconds * 2,

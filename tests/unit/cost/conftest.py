@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from slukh.cost.ledger import Ledger
+from slukh.cost.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.types import CallEvent, Event, Usage
 
@@ -66,3 +67,24 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger(f"sqlite:///{tmp_path}/ledger.db") as opened:
         yield opened
+
+
+@pytest.fixture
+def tariff(tmp_path: Path) -> Callable[..., PriceBook]:
+    """A price book with one price, written as YAML: `tariff(component="line", amount="0.01", ...)`."""
+
+    def written(**fields: object) -> PriceBook:
+        entry = {
+            "id": "tariff", "component": "stt", "provider": '"*"', "unit": "audio_ms", "per": 60_000,
+            "effective_from": "2026-01-01", "source": "test", "read_on": "2026-11-01", "confidence": "fact",
+        } | fields  # fmt: skip
+        lines = "\n".join(f"    {name}: {_quoted(value)}" for name, value in entry.items())
+        path = tmp_path / "tariff.yaml"
+        path.write_text(f"book: tariff\nprices:\n  -\n{lines}\n", encoding="utf-8")
+        return PriceBook.load(path)
+
+    return written
+
+
+def _quoted(value: object) -> object:
+    return f'"{value}"' if isinstance(value, str) and value.replace(".", "").isdigit() else value

@@ -34,7 +34,7 @@ def test_a_killed_whisper_is_nobodys_backup() -> None:
 
 def test_audio_that_must_not_leave_goes_to_nobody_in_the_cloud() -> None:
     assert chain(Flags(whisper_percent=50), audio_to_cloud=False) == ("whisper",)
-    with pytest.raises(SettingsError, match="no recogniser is left"):
+    with pytest.raises(SettingsError, match="SLUKH_AUDIO_TO_CLOUD=false forbids google"):
         BackupRules(audio_to_cloud=False).providers(Flags())
 
 

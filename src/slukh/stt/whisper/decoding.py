@@ -126,7 +126,7 @@ class Decoder(Protocol):
 
     @property
     def queue_age_seconds(self) -> float:
-        """How long the request that waits longest for its turn has waited; 0.0 when none does."""
+        """How long the final that waits longest for its turn has waited; 0.0 when none does."""
 
     async def start(self) -> None:
         """Load or probe; raises SttError, or WeightsError for a model that cannot be loaded."""

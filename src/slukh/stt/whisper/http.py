@@ -84,6 +84,7 @@ class HttpDecoder:
         as_language: BCP-47 to what is sent; what servers do with other forms is why it is not an option.
         connect_seconds: longest that connecting may take.
         total_seconds: longest from the end of an utterance to its text.
+        start_seconds: longest that the first answer may take, however patient requests are.
         name: registry name for errors.
 
     Raises:
@@ -102,6 +103,7 @@ class HttpDecoder:
         as_language: Callable[[str], str] = iso_639_1,
         connect_seconds: float = 2.0,
         total_seconds: float = 10.0,
+        start_seconds: float = 8.0,
         name: str = "whisper",
     ) -> None:
         self.limits = DecoderLimits(
@@ -118,6 +120,7 @@ class HttpDecoder:
         self._model = model
         self._connect_seconds = connect_seconds
         self.total_seconds = total_seconds
+        self._start_seconds = start_seconds
         self._name = name
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
@@ -147,7 +150,7 @@ class HttpDecoder:
         """
         await self._recognise()
         alive = httpx.URL(self.url).copy_with(path=self._dialect.alive_path)
-        async with self.translated(self.total_seconds):
+        async with self.translated(self._start_seconds):
             response = await self._client.get(alive)
         error = error_from_status(self._name, response.status_code, b"", url=str(alive))
         if isinstance(error, SttAuthenticationError | SttOverloadedError):
@@ -218,7 +221,7 @@ class HttpDecoder:
             async with asyncio.timeout(within_seconds):
                 yield
         except httpx.ConnectTimeout as error:
-            detail = f"no connection to {self.url} in {self._connect_seconds:g} s"
+            detail = f"no connection to {self.url} in {self._connect_seconds:g} s: see WHISPER_API_URL"
             raise SttConnectError(self._name, detail) from error
         except httpx.ConnectError as error:
             raise connect_error(self._name, self.url, _root(error)) from error
@@ -226,11 +229,14 @@ class HttpDecoder:
             detail = f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
             raise SttTimeoutError(self._name, detail) from error
         except (httpx.TimeoutException, TimeoutError) as error:
-            raise SttTimeoutError(self._name, f"no answer in {self.total_seconds:g} s") from error
+            waited = self.total_seconds if within_seconds is None else within_seconds
+            detail = f"no answer in {waited:g} s: is it a Whisper server, and fast enough?"
+            raise SttTimeoutError(self._name, detail) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise SttRequestError(self._name, f"{self.url} cannot be asked") from error
+            raise SttRequestError(self._name, f"{self.url} cannot be asked: see WHISPER_API_URL") from error
         except httpx.RequestError as error:
-            raise SttStreamError(self._name, "the server closed the connection without an answer") from error
+            detail = "the server closed the connection without an answer: its own log may say why"
+            raise SttStreamError(self._name, detail) from error
         except RuntimeError as error:
             if not self._client.is_closed:
                 raise

@@ -76,5 +76,6 @@ class DecodeQueue:
             self._waiting.pop(number, None)
 
     def oldest(self) -> float | None:
-        """When the request that waits longest came, or None."""
-        return min((ticket.since for ticket in self._waiting.values()), default=None)
+        """When the final that waits longest came, or None. Interims do not count: nobody waits for them."""
+        wanted = (ticket.since for ticket in self._waiting.values() if ticket.rank != "interim")
+        return min(wanted, default=None)

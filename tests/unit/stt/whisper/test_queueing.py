@@ -60,10 +60,10 @@ def test_hastening_one_that_is_gone_changes_nothing() -> None:
     assert order(queue) == [0]
 
 
-def test_the_queue_knows_how_long_its_oldest_waits() -> None:
-    queue = queue_of("interim", "final")
-    assert queue.oldest() == 0.0
-    assert len(queue) == 2
+def test_the_queue_knows_how_long_its_oldest_final_waits() -> None:
+    queue = queue_of("interim", "speculative", "final")
+    assert queue.oldest() == 1.0
+    assert len(queue) == 3
     order(queue)
     assert queue.oldest() is None
 

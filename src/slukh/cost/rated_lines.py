@@ -1,0 +1,268 @@
+"""What the ledger's usage costs under a price book: lines that are made anew from usage at any time.
+
+    rerate()     every row, in the order of time; lines that are as they were are not written
+    rate_new()   the rows that have no line yet, with the other rows of their calls
+
+A line is kept per usage row and book, so two books stand side by side. A row without a price has no line: its
+amount is unknown, not zero. Writers are let in between two batches; until a re-rating ends, lines of the old
+and of the new prices stand beside each other.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, exists, func, select, tuple_
+
+from slukh.cost.ledger import Ledger
+from slukh.cost.ledger_tables import (
+    KEYS,
+    RATED_KEY,
+    RATED_LINES,
+    USAGE,
+    microseconds,
+    moment_at,
+    usage_of,
+)
+from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE
+from slukh.cost.price_book import PriceBook
+from slukh.cost.rated_rows import StoredLine, Total, columns_of, line_of, upsert
+from slukh.cost.rating import RatingOptions
+from slukh.cost.tolerant import Rated, TolerantRater, Unpriced
+from slukh.types import UNITS_PER_REQUEST, Usage
+
+_BATCH_LEGS = 1_000
+# Rows of one request or utterance end within this time of each other, and are rated together.
+_TOGETHER_US = 120_000_000
+_Group = tuple[str, int, str, int]
+_Leg = tuple[str, int, int, int]  # call, leg, its first and last new row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerated:
+    """What became of usage rows.
+
+    Attributes:
+        rows: looked at.
+        changed: lines that are new or differ from before.
+        unpriced: rows without a price, by what was used.
+    """
+
+    rows: int = 0
+    changed: int = 0
+    unpriced: tuple[tuple[Unpriced, int], ...] = ()
+
+
+class RatedLines:
+    """The rated lines of one ledger under one book.
+
+    Args:
+        ledger: where usage is.
+        book: the prices.
+        options: how to read usage.
+        batch_rows: read, rated and written at a time.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        book: PriceBook,
+        options: RatingOptions | None = None,
+        *,
+        batch_rows: int = 20_000,
+    ) -> None:
+        self._ledger = ledger
+        self._book = book
+        self._options = options or RatingOptions()
+        self._batch_rows = batch_rows
+
+    def rerate(self, *, since: datetime | None = None) -> Rerated:
+        """Rate every row again.
+
+        Args:
+            since: only what was used from the beginning of that month on; the month's tiers begin there.
+
+        Raises:
+            LedgerError: the ledger cannot be read or written.
+        """
+        rater = TolerantRater(self._book, self._options)
+        rows = changed = 0
+        for batch in self._batches(_month_of(since) if since else None):
+            rows += len(batch)
+            changed += self._store(rater.rate(batch))
+        return Rerated(rows=rows, changed=changed, unpriced=tuple(rater.unpriced.items()))
+
+    def rate_new(self, *, call_id: str | None = None, since: datetime | None = None) -> Rerated:
+        """Rate the calls that have a row without a line.
+
+        Args:
+            call_id: only this one.
+            since: only calls that used something without a line then or later.
+
+        Raises:
+            LedgerError: the ledger cannot be read or written.
+        """
+        rows = changed = 0
+        with self._ledger.reading() as connection:
+            legs = self._legs_with_new_rows(connection, call_id, since)
+            options = self._where_the_months_stand(connection, legs) if legs else self._options
+        rater = TolerantRater(self._book, options)
+        for at in range(0, len(legs), _BATCH_LEGS):
+            batch = [leg[:2] for leg in legs[at : at + _BATCH_LEGS]]
+            with self._ledger.reading() as connection:
+                query = select(USAGE).where(tuple_(USAGE.c.call_id, USAGE.c.leg).in_(batch))
+                usage = [usage_of(row) for row in connection.execute(query).mappings()]
+            rows += len(usage)
+            changed += self._store(rater.rate(usage))
+        return Rerated(rows=rows, changed=changed, unpriced=tuple(rater.unpriced.items()))
+
+    def lines(self, call_id: str) -> tuple[StoredLine, ...]:
+        """The lines of a call, by time and key."""
+        query = (
+            self._select()
+            .where(RATED_LINES.c.call_id == call_id)
+            .order_by(
+                RATED_LINES.c.occurred_at_us,
+                RATED_LINES.c.leg,
+                RATED_LINES.c.component,
+                RATED_LINES.c.sequence,
+            )
+        )
+        with self._ledger.reading() as connection:
+            return tuple(line_of(row) for row in connection.execute(query).mappings())
+
+    def each(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[StoredLine]:
+        """All lines in the order of time, read as they are asked for."""
+        query = _between(self._select(), since, until).order_by(
+            RATED_LINES.c.occurred_at_us, *(RATED_LINES.c[name] for name in RATED_KEY[:-1])
+        )
+        with self._ledger.reading() as connection:
+            found = connection.execution_options(yield_per=self._batch_rows).execute(query)
+            for row in found.mappings():
+                yield line_of(row)
+
+    def totals(self, *, since: datetime | None = None, until: datetime | None = None) -> tuple[Total, ...]:
+        """Exact sums by what was bought.
+
+        Args:
+            since: from this moment on.
+            until: before this one.
+        """
+        by = [RATED_LINES.c[name] for name in ("component", "provider", "model", "unit", "price_id")]
+        sums = [func.sum(RATED_LINES.c[name]) for name in ("quantity", "billed_quantity", "amount_pico_usd")]
+        query = _between(
+            select(*by, func.count(), *sums).where(RATED_LINES.c.book == self._book.name), since, until
+        )
+        with self._ledger.reading() as connection:
+            found = connection.execute(query.group_by(*by).order_by(*by)).all()
+        # PostgreSQL's sum of integers is a decimal.
+        return tuple(
+            Total(
+                component=row[0], provider=row[1], model=row[2], unit=row[3], price_id=row[4],
+                lines=row[5], quantity=int(row[6]), billed_quantity=int(row[7]), amount_pico_usd=int(row[8]),
+            )
+            for row in found
+        )  # fmt: skip
+
+    def _select(self) -> Select[Any]:
+        return select(RATED_LINES).where(RATED_LINES.c.book == self._book.name)
+
+    def _legs_with_new_rows(
+        self, connection: Connection, call_id: str | None, since: datetime | None
+    ) -> list[_Leg]:
+        """Legs with a row that has no line, in the order of time."""
+        has_line = exists().where(
+            *(RATED_LINES.c[name] == USAGE.c[name] for name in KEYS[Usage]),
+            RATED_LINES.c.book == self._book.name,
+        )
+        first, last = func.min(USAGE.c.occurred_at_us), func.max(USAGE.c.occurred_at_us)
+        leg = (USAGE.c.call_id, USAGE.c.leg)
+        query = select(*leg, first, last).where(~has_line).group_by(*leg).order_by(first, *leg)
+        if call_id is not None:
+            query = query.where(USAGE.c.call_id == call_id)
+        if since is not None:
+            query = query.where(USAGE.c.occurred_at_us >= microseconds(since))
+        return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+
+    def _where_the_months_stand(self, connection: Connection, legs: Sequence[_Leg]) -> RatingOptions:
+        """The options with what these months were billed for without these legs, where tiers ask for it."""
+        prices = (price for price in self._book.all_prices() if price.graduated or price.free_tier)
+        tiered = {price.id: price.sku or price.id for price in prices}
+        stands: Counter[tuple[str, str]] = Counter(self._options.month_quantity)
+        own = RATED_LINES.c.book == self._book.name, RATED_LINES.c.price_id.in_(tiered)
+        billed = RATED_LINES.c.billed_quantity
+        for month in _months(min(leg[2] for leg in legs), max(leg[3] for leg in legs)):
+            sums = select(RATED_LINES.c.price_id, func.sum(billed)).where(*own)
+            for price_id, quantity in connection.execute(
+                _between(sums, *month).group_by(RATED_LINES.c.price_id)
+            ):
+                stands[tiered[price_id], f"{month[0]:%Y-%m}"] += int(quantity)
+        for at in range(0, len(legs), _BATCH_LEGS):
+            batch = [leg[:2] for leg in legs[at : at + _BATCH_LEGS]]
+            again = select(RATED_LINES.c.price_id, RATED_LINES.c.occurred_at_us, billed)
+            theirs = tuple_(RATED_LINES.c.call_id, RATED_LINES.c.leg).in_(batch)
+            for price_id, occurred_at_us, quantity in connection.execute(again.where(*own, theirs)):
+                stands[tiered[price_id], f"{moment_at(occurred_at_us):%Y-%m}"] -= quantity
+        return replace(self._options, month_quantity=stands)
+
+    def _batches(self, since: datetime | None) -> Iterator[list[Usage]]:
+        """All usage in the order of time; the rows of a request or an utterance are in one batch."""
+        query = select(USAGE).order_by(USAGE.c.occurred_at_us, *(USAGE.c[name] for name in KEYS[Usage]))
+        position: tuple[Any, ...] | None = None
+        held: list[Usage] = []
+        order = tuple_(USAGE.c.occurred_at_us, *(USAGE.c[name] for name in KEYS[Usage]))
+        while True:
+            page = query if since is None else query.where(USAGE.c.occurred_at_us >= microseconds(since))
+            if position is not None:
+                page = page.where(order > position)
+            with self._ledger.reading() as connection:
+                found = connection.execute(page.limit(self._batch_rows)).mappings().all()
+            rows = held + [usage_of(row) for row in found]
+            if len(found) < self._batch_rows:
+                if rows:
+                    yield rows
+                return
+            last = found[-1]
+            position = (last["occurred_at_us"], *(last[name] for name in KEYS[Usage]))
+            late = moment_at(last["occurred_at_us"] - _TOGETHER_US)
+            open_groups = {_group(row) for row in rows if row.occurred_at > late}
+            held = [row for row in rows if _group(row) in open_groups]
+            if complete := [row for row in rows if _group(row) not in open_groups]:
+                yield complete
+
+    def _store(self, rated: Rated) -> int:
+        """Write what differs; how many lines did."""
+        with self._ledger.writing() as connection:
+            changed = upsert(connection, [columns_of(line, self._book.name) for line in rated.lines])
+            for row in rated.unpriced:  # its price may have been taken back
+                key = [RATED_LINES.c[name] == getattr(row, name) for name in KEYS[Usage]]
+                connection.execute(RATED_LINES.delete().where(*key, RATED_LINES.c.book == self._book.name))
+        return changed
+
+
+def _group(row: Usage) -> _Group:
+    size = UNITS_PER_REQUEST if row.component == "llm" else ATTEMPTS_PER_UTTERANCE
+    return row.call_id, row.leg, row.component, row.sequence // size
+
+
+def _between(query: Select[Any], since: datetime | None, until: datetime | None) -> Select[Any]:
+    if since is not None:
+        query = query.where(RATED_LINES.c.occurred_at_us >= microseconds(since))
+    if until is not None:
+        query = query.where(RATED_LINES.c.occurred_at_us < microseconds(until))
+    return query
+
+
+def _months(first_us: int, last_us: int) -> Iterator[tuple[datetime, datetime]]:
+    """The months from one moment to another, each as its beginning and its end."""
+    start = _month_of(moment_at(first_us))
+    while start <= moment_at(last_us):
+        end = _month_of(start + timedelta(days=31))
+        yield start, end
+        start = end
+
+
+def _month_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,107 @@
+"""A rated line as the ledger stores it, and how a million of them get there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, RowMapping
+
+from slukh.cost.ledger_tables import RATED_KEY, RATED_LINES, microseconds, moment_at
+from slukh.cost.rating import PICO, RatedLine
+
+# Raise it when a formula changes: lines then say which one made them.
+ENGINE = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """Lines that share what was bought, and its price.
+
+    Attributes:
+        component, provider, model, unit, price_id: what.
+        lines: how many.
+        quantity: before rounding, in `unit`.
+        billed_quantity: after it.
+        amount_pico_usd: their exact sum.
+    """
+
+    component: str
+    provider: str
+    model: str
+    unit: str
+    price_id: str
+    lines: int
+    quantity: int
+    billed_quantity: int
+    amount_pico_usd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLine:
+    """A `RatedLine` as the ledger has it: its money as int64 pico-USD.
+
+    Attributes:
+        book: whose prices.
+        engine: which formulas (`ENGINE`).
+    """
+
+    call_id: str
+    leg: int
+    component: str
+    sequence: int
+    book: str
+    engine: str
+    provider: str
+    model: str
+    unit: str
+    purpose: str
+    outcome: str
+    occurred_at: datetime
+    quantity: int
+    billed_quantity: int
+    repeated_quantity: int
+    price_id: str
+    rule: str
+    amount_pico_usd: int
+
+    @property
+    def amount_usd(self) -> Decimal:
+        """The same in dollars."""
+        return Decimal(self.amount_pico_usd) / PICO
+
+
+_NAMES = tuple(RATED_LINES.c.keys())
+_FROM_LINE = tuple(name for name in _NAMES if name not in ("book", "engine", "occurred_at_us"))
+
+
+def columns_of(line: RatedLine, book: str) -> tuple[object, ...]:
+    """A line as its columns."""
+    own = {"book": book, "engine": ENGINE, "occurred_at_us": microseconds(line.occurred_at)}
+    return tuple(own[name] if name in own else getattr(line, name) for name in _NAMES)
+
+
+def upsert(connection: Connection, values: Sequence[tuple[object, ...]]) -> int:
+    """Add lines, or replace those that differ; how many. By hand, because this is done millions of times."""
+    if not values:
+        return 0
+    others = [name for name in _NAMES if name not in RATED_KEY]
+    names, key = ", ".join(_NAMES), ", ".join(RATED_KEY)  # all of them ours: nothing is quoted
+    changes = ", ".join(f"{name} = excluded.{name}" for name in others)
+    differs = " OR ".join(f"rated_lines.{name} <> excluded.{name}" for name in others)
+    end = f"ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE {differs}"
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(_NAMES))
+        statement = f"INSERT INTO rated_lines ({names}) VALUES ({marks}) {end}"  # noqa: S608  # likewise
+        return connection.exec_driver_sql(statement, list(values)).rowcount
+    arrays = ", ".join(f"%s::{'bigint' if isinstance(v, int) else 'text'}[]" for v in values[0])
+    statement = f"INSERT INTO rated_lines ({names}) SELECT * FROM unnest({arrays}) {end}"  # noqa: S608
+    columns = tuple(list(column) for column in zip(*values, strict=True))
+    return connection.exec_driver_sql(statement, columns).rowcount
+
+
+def line_of(mapping: RowMapping) -> StoredLine:
+    """A row of `rated_lines`."""
+    values = dict(mapping)
+    occurred_at = moment_at(values.pop("occurred_at_us"))
+    return StoredLine(**values, occurred_at=occurred_at)
