@@ -17,6 +17,7 @@ from slukh.routing.flag_values import CallerHash, flags_from_environment
 from slukh.routing.flags import Flags
 from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
+from slukh.routing.shadows import Shadows
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
@@ -39,6 +40,7 @@ class Parts:
         detector: makes the voice detector of one call.
         upstreams: the recognisers.
         chooser: who hears which call; None gives every call to the first, with the others as backups.
+        shadows: who compares the recognisers; None where nobody does.
         reload_flags: looks whether the flags have changed.
         endpointing: thresholds.
         policy: deadlines of an Attempt.
@@ -51,6 +53,7 @@ class Parts:
     detector: Callable[[], VoiceDetector]
     upstreams: Upstreams
     chooser: Chooser | None = None
+    shadows: Shadows | None = None
     reload_flags: Callable[[], bool] = lambda: False
     endpointing: Endpointing
     policy: AttemptPolicy
@@ -95,6 +98,7 @@ class Parts:
             policy=policy,
             interim_results=interim_results,
             phrase_hints=phrase_hints or self.phrase_hints,
+            shadows=self.shadows,
         )
 
     async def start(self) -> None:
@@ -121,6 +125,8 @@ class Parts:
         """Give everything back."""
         for task in self.starting:
             task.cancel()
+        if self.shadows is not None:
+            await self.shadows.aclose()
         for provider in self.providers.values():
             await provider.aclose()
         if self.chooser is not None:
@@ -193,6 +199,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
             ),
         ),
         chooser=Chooser(flags, rules),
+        shadows=Shadows(built, minutes_a_day=settings.slukh_shadow_minutes),
         reload_flags=reload_flags,
         endpointing=Endpointing(
             endpoint_ms=settings.slukh_endpoint_ms, pre_roll_ms=settings.slukh_pre_roll_ms

@@ -13,6 +13,7 @@ import httpx
 from slukh.assembly import build_parts, recognisers
 from slukh.config import AllSettings, Settings, load_all
 from slukh.cost.ledger import Ledger
+from slukh.doctor_voice import examine_voice
 from slukh.errors import ErrorType, ServiceError, SttError, UserError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.wer import word_errors
@@ -96,6 +97,7 @@ async def examine() -> list[Finding]:
     ]
     if all(finding.ok for finding in findings if finding.check == "weights"):
         findings += await _recognisers(given)
+    findings += [Finding(**found._asdict()) for found in await examine_voice(given.voice)]
     return findings
 
 
