@@ -149,7 +149,8 @@ SANS_IO = (
     "experiment/statistics/labelled.py", "experiment/statistics/mapsswe.py",
     "experiment/statistics/planning.py", "experiment/statistics/quantiles.py",
     "experiment/statistics/sequential.py",
-    "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
+    "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/paired.py",
+    "experiment/validity.py",
     "experiment/verdict.py",
 )  # fmt: skip
 

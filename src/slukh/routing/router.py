@@ -88,6 +88,7 @@ class CallRouter:
                 utterance_id=utterance.id, position=utterance.speech_end, endpoint=utterance.end
             )
             self.publish(ended)
+            # Before the live Attempts: they may let go of the audio at once.
             if self._shadows is not None and self.assignment.shadow is not None:
                 self._shadows.hear(self.assignment.shadow, utterance, self.stream_config(), self.publish)
             if (run := self._runs.get(utterance.id)) is not None:
