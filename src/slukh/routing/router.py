@@ -54,7 +54,7 @@ class CallRouter:
         self._interim_results = interim_results
         self._phrase_hints = phrase_hints
         # Whole calls: those that begin when the day's budget is spent have none.
-        is_shadowed = shadows is not None and assignment.shadow is not None and shadows.has_budget
+        is_shadowed = shadows is not None and assignment.shadow is not None and shadows.take_calls
         self._shadows = shadows if is_shadowed else None
         self._tracker = LanguageTracker(call.language_code, call.alternative_language_codes)
         self._runs: dict[int, UtteranceRun] = {}
