@@ -1,18 +1,21 @@
 """Settings into parts: which recognisers, which detector, which deadlines. Everything else takes values."""
 
+import asyncio
 import hashlib
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from slukh.config import AllSettings, FeatureFlagSettings, Settings
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.choosing import Assignment, BackupRules, Chooser
 from slukh.routing.flag_file import FlagFile
 from slukh.routing.flag_values import CallerHash, flags_from_environment
 from slukh.routing.flags import Flags
+from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
 from slukh.routing.shadows import Shadows
 from slukh.routing.upstreams import Limits, Upstreams
@@ -20,11 +23,13 @@ from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
-from slukh.stt.registry import google, whisper
+from slukh.stt.registry import google, local_whisper, whisper_servers
 from slukh.types import CallStarted
 from slukh.weights import find_silero
 
 logger = logging.getLogger(__name__)
+
+_START_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class Parts:
         language_code: of calls that do not say theirs.
         alternative_language_codes: what else callers may speak.
         phrase_hints: words to expect.
+        starting: of recognisers that could not be reached at first.
     """
 
     detector: Callable[[], VoiceDetector]
@@ -54,6 +60,7 @@ class Parts:
     language_code: str
     alternative_language_codes: tuple[str, ...] = ()
     phrase_hints: tuple[str, ...] = ()
+    starting: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def providers(self) -> Mapping[str, SttProvider]:
@@ -97,7 +104,7 @@ class Parts:
     async def start(self) -> None:
         """Load the models, warm the channels.
 
-        A recogniser that cannot be reached now is left to its probes where another one works.
+        A recogniser that cannot be reached now is tried again every five seconds where another one works.
 
         Raises:
             WeightsError: a model is missing or corrupt.
@@ -112,15 +119,33 @@ class Parts:
                 if error.is_permanent or len(failed) == len(self.providers):
                     raise
                 logger.error("recogniser_not_started", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                self.starting.add(asyncio.create_task(_start_later(name, provider)))
 
     async def aclose(self) -> None:
         """Give everything back."""
+        for task in self.starting:
+            task.cancel()
         if self.shadows is not None:
             await self.shadows.aclose()
         for provider in self.providers.values():
             await provider.aclose()
         if self.chooser is not None:
             self.chooser.close()
+
+
+async def _start_later(name: str, provider: SttProvider) -> None:
+    """Until it is there, or cannot be for a reason that only an operator can mend."""
+    while True:
+        await asyncio.sleep(_START_AGAIN_SECONDS)
+        try:
+            await provider.start()
+        except SttError as error:
+            if error.is_permanent:
+                logger.error("recogniser_cannot_start", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                return
+        else:
+            logger.info("recogniser_started", extra={"provider": name})
+            return
 
 
 def _unlinked(number: str) -> str | None:
@@ -170,6 +195,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
                 hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
                 hedge_cap_seconds=settings.slukh_hedge_seconds,
                 capacity={name: calls for name, calls in limit.items() if calls is not None},
+                breaker=_breaker_policy(settings.slukh_final_seconds),
             ),
         ),
         chooser=Chooser(flags, rules),
@@ -191,6 +217,17 @@ def _backup_rules(settings: Settings) -> BackupRules:
     return BackupRules(fallback=settings.slukh_stt_fallback, audio_to_cloud=settings.slukh_audio_to_cloud)
 
 
+def _breaker_policy(final_seconds: float) -> BreakerPolicy:
+    """Who may take longer for a final may take longer before it is called slow, and for a probe."""
+    usual = BreakerPolicy()
+    share = final_seconds / AttemptPolicy().final_seconds
+    return replace(
+        usual,
+        slow_seconds=usual.slow_seconds * share,
+        probe_seconds=usual.probe_seconds * max(1.0, share),
+    )
+
+
 def _flags(
     given: FeatureFlagSettings, caller_hash: CallerHash, accept: Callable[[Flags], None]
 ) -> tuple[Callable[[], Flags], Callable[[], bool]]:
@@ -203,17 +240,26 @@ def _flags(
 
 
 def _whisper(given: AllSettings) -> SttProvider:
-    settings, key = given.whisper, given.whisper.whisper_api_key
-    return whisper(
+    settings, final_seconds = given.whisper, given.settings.slukh_final_seconds
+    if not settings.whisper_api_url:
+        return local_whisper(
+            model=settings.whisper_model_size,
+            weights_dir=given.settings.slukh_weights_dir,
+            compute_type=settings.slukh_whisper_compute_type,
+            threads=settings.slukh_whisper_threads,
+            workers=settings.slukh_whisper_workers,
+            final_seconds=final_seconds,
+        )
+    key = settings.whisper_api_key
+    servers = whisper_servers(
         api_url=settings.whisper_api_url,
         api_key="" if key is None else key.get_secret_value(),
         model=settings.whisper_model_size,
-        weights_dir=given.settings.slukh_weights_dir,
-        compute_type=settings.slukh_whisper_compute_type,
-        threads=settings.slukh_whisper_threads,
-        workers=settings.slukh_whisper_workers,
-        final_seconds=given.settings.slukh_final_seconds,
+        metered=settings.slukh_whisper_metered,
+        interims=settings.slukh_whisper_interims,
+        final_seconds=final_seconds,
     )
+    return next(iter(servers.values())) if len(servers) == 1 else ServerPool(servers)
 
 
 def _google(given: AllSettings) -> SttProvider:
@@ -231,6 +277,7 @@ def _google(given: AllSettings) -> SttProvider:
         endpoint=settings.google_stt_endpoint,
         stream=settings.google_stt_stream,
         boost=settings.google_stt_boost,
+        words=settings.google_stt_words,
         final_seconds=given.settings.slukh_final_seconds,
     )
 

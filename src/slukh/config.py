@@ -8,6 +8,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
@@ -19,6 +20,7 @@ from slukh.errors import SettingsError
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
+from slukh.stt.whisper.address import addresses
 from slukh.voice_settings import VoiceSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
@@ -75,10 +77,11 @@ class WhisperSettings(BaseSettings):
 
     whisper_api_url: str = Field(
         "",
-        description="An OpenAI-compatible Whisper server, such as `http://10.0.0.5:8000`. "
-        "Empty: the local model, in a child process.",
+        description="A Whisper server, such as `http://10.0.0.5:8000`, or several, comma separated. Before "
+        "`http`, `ws` or `tcp` may stand `whisper.cpp+`, `whisperlive+`, `deepgram+`, `whisperlivekit+`, "
+        "`realtime+` or `wyoming+`; see whisper-servers.md. Empty: the local model, in a child process.",
     )
-    whisper_api_key: SecretStr | None = Field(None, description="Bearer key of that server.")
+    whisper_api_key: SecretStr | None = Field(None, description="Key of that server.")
     whisper_model_size: str = Field(
         "base",
         description="Local: a size that `slukh weights get` fetched, or a folder with a CTranslate2 "
@@ -90,12 +93,25 @@ class WhisperSettings(BaseSettings):
     slukh_whisper_threads: int = Field(1, ge=1, le=64, description="CPU threads of one local decode.")
     slukh_whisper_workers: int = Field(1, ge=1, le=64, description="Local decodes that run side by side.")
 
+    slukh_whisper_metered: bool | None = Field(
+        None,
+        description="Whether the server bills each request: then it is asked once per utterance, and gives "
+        "no interims by being asked again. Unset: OpenAI, Groq and Deepgram do.",
+    )
+    slukh_whisper_interims: bool = Field(
+        True,
+        description="Ask a server that gives no interims again and again while the caller speaks, as long as "
+        "it is quick and nobody waits there.",
+    )
+
     @field_validator("whisper_api_url")
     @classmethod
-    def _is_http(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
+    def _are_servers(cls, urls: str) -> str:
+        try:
+            addresses(urls)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+        return urls
 
 
 class GoogleSettings(BaseSettings):
@@ -132,6 +148,10 @@ class GoogleSettings(BaseSettings):
         le=20,
         description="How much likelier than usual `SLUKH_PHRASE_HINTS` are to be heard.",
     )
+    google_stt_words: bool = Field(
+        False,
+        description="Ask for word timings. Some models then answer nothing at all: see `slukh doctor` first.",
+    )
 
     @property
     def is_configured(self) -> bool:
@@ -160,6 +180,18 @@ class Settings(BaseSettings):
     )
     slukh_websocket_password: SecretStr | None = Field(
         None, description="Its password for HTTP Basic; the user is `asterisk`."
+    )
+    slukh_twilio_host: str = Field("127.0.0.1", description="Address for Twilio, behind a proxy with TLS.")
+    slukh_twilio_port: int | None = Field(
+        None, ge=0, le=65535, description="Its port; 0 takes a free one. Unset: no Twilio."
+    )
+    slukh_twilio_url: str = Field(
+        "",
+        description="The stream's URL as TwiML names it, such as `wss://voice.example.com/`: it is signed.",
+    )
+    slukh_twilio_token: SecretStr | None = Field(
+        None,
+        description="The account's auth token: a stream that it did not sign is refused.",
     )
     slukh_http_host: str = Field(
         "127.0.0.1", description="Address of the HTTP API. Other than loopback wants `SLUKH_API_TOKEN`."
@@ -228,6 +260,22 @@ class Settings(BaseSettings):
         description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
         "Empty: `ledger.db` in the data folder.",
     )
+    slukh_prices: str = Field(
+        "market-2026-11",
+        min_length=1,
+        description="Price book: one that ships (`slukh cost prices check` lists them), or a YAML file.",
+    )
+    slukh_budget_call_usd: Decimal | None = Field(
+        None, gt=0, description="What a call may cost, in US dollars; unset: no limit."
+    )
+    slukh_budget_day_usd: Decimal | None = Field(
+        None, gt=0, description="What all calls of a day (UTC) may cost; unset: no limit."
+    )
+    slukh_when_over_budget: Literal["log", "hangup"] = Field(
+        "log",
+        description="What is done when a budget is spent: `log`, or `hangup`: the call is given back to the "
+        "dial plan, and after the day's budget new calls are refused.",
+    )
     slukh_shadow_minutes: float = Field(
         120.0,
         ge=0,
@@ -286,6 +334,16 @@ class Settings(BaseSettings):
             raise SettingsError(
                 f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback",
                 remedy="set SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _twilio_wants_a_signature(self) -> Self:
+        # On loopback as well: what comes through a proxy comes from there.
+        if self.slukh_twilio_port is not None and not (self.slukh_twilio_token and self.slukh_twilio_url):
+            raise SettingsError(
+                "SLUKH_TWILIO_PORT takes signed streams only",
+                remedy="set SLUKH_TWILIO_TOKEN (the account's auth token), SLUKH_TWILIO_URL (your TwiML's)",
             )
         return self
 

@@ -7,7 +7,9 @@
      |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
      |   |- LedgerError           the usage store cannot be opened or written
      |   |- PriceError            a price book is wrong, or has no price for what was used
+     |   |- StatementError        an invoice or usage export that cannot be compared
      |   |- ExperimentError       a manifest, grammar or store of the experiment
+     |   |- ScenarioError         a call profile that cannot be
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
      |- SttError                  a recogniser failed; `error_type` is the metric's label
@@ -17,7 +19,8 @@
      |   |- SttLimitError         one stream was too old, idle or fast  transient, and nobody's fault but ours
      |   |- SttOverloadedError    429, queue full                       transient, not here
      |   |- SttProtocolError      an answer that is not the protocol    permanent
-     |   |- SttRequestError       model, language or path refused       permanent
+     |   |- SttRequestError       model or path refused                 permanent
+     |   |   `- SttLanguageError  a language that it does not take      permanent, for calls in it
      |   `- SttAuthenticationError  wrong or missing key                permanent
      |- TtsError                  a voice failed; the same leaves: Tts...Error
      `- DialogError               who answers failed; `error_type` and `is_permanent` are fields
@@ -28,7 +31,8 @@ Callers branch on the class and its fields, never on the sentence.
 from typing import ClassVar, Literal, get_args
 
 ErrorType = Literal[
-    "connect", "timeout", "stream", "limit", "overloaded", "protocol", "request", "authentication"
+    "connect", "timeout", "stream", "limit", "overloaded", "protocol", "request", "language",
+    "authentication",
 ]  # fmt: skip
 RefusalReason = Literal[
     # the peer broke the protocol
@@ -83,8 +87,16 @@ class PriceError(UserError):
     """A price book that cannot be, or that has no price for a provider, model, unit and day."""
 
 
+class StatementError(UserError):
+    """An invoice or usage export that cannot be compared; names file and line."""
+
+
 class ExperimentError(UserError):
     """A manifest, a grammar or a store of the experiment that cannot be used."""
+
+
+class ScenarioError(UserError):
+    """A call profile, or what was asked of one, that cannot be."""
 
 
 class ServiceError(UserError):
@@ -168,10 +180,16 @@ class SttProtocolError(SttError):
 
 
 class SttRequestError(SttError):
-    """It refused what we asked: unknown model, language or path."""
+    """It refused what we asked: unknown model or path."""
 
-    error_type = "request"
+    error_type: ClassVar[ErrorType] = "request"
     is_permanent = True
+
+
+class SttLanguageError(SttRequestError):
+    """It does not take the languages of this call; another call's it may."""
+
+    error_type = "language"
 
 
 class SttAuthenticationError(SttError):
@@ -183,7 +201,7 @@ class SttAuthenticationError(SttError):
 
 STT_ERRORS: tuple[type[SttError], ...] = (
     SttConnectError, SttTimeoutError, SttStreamError, SttLimitError, SttOverloadedError,
-    SttProtocolError, SttRequestError, SttAuthenticationError,
+    SttProtocolError, SttRequestError, SttLanguageError, SttAuthenticationError,
 )  # fmt: skip
 
 

@@ -157,7 +157,10 @@ class Gateway:
             if talk is not None:
                 talk.observe(event)
             if isinstance(event, RecognisersDown):
-                self._respond(self._admission.when_down, line)
+                when_down = self._admission.when_down
+                # Who talks asks the caller to say it again; a recording would be spoken over.
+                if talk is None or when_down == "hangup":
+                    self._respond(when_down, line)
 
         stamp = publisher(call, self._sinks, serving=lambda: router.provider, assigned_arm=assignment.arm)
         router = self._parts.router(call, publish, assignment=assignment)

@@ -36,6 +36,7 @@ from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard, Probes
 from slukh.routing.shadows import ShadowHeard
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
+from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
 from slukh.web.api import ApiOptions, caller_hash, create_app
@@ -106,11 +107,12 @@ async def serve(given: AllSettings) -> None:
             metrics.refused,
             talks=_talks(answering),
         )
+        on_heard = partial(_book_clip, parts, metrics, meter)
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
             interval_seconds=settings.slukh_canary_minutes * 60,
-            on_heard=lambda name, heard: _book_canary(name, heard, parts, metrics, meter),
+            on_heard=on_heard,
             on_failed=lambda name, error: logger.error(
                 "canary_failed", extra={"provider": name, "error": str(error)}
             ),
@@ -126,9 +128,8 @@ async def serve(given: AllSettings) -> None:
                 wrong["gateway"] = "draining"
             return wrong
 
-        token = settings.slukh_api_token
         options = ApiOptions(
-            token=None if token is None else token.get_secret_value(),
+            token=_secret(settings.slukh_api_token),
             caller_key=caller_key,
             language_code=parts.language_code,
             alternative_language_codes=parts.alternative_language_codes,
@@ -147,14 +148,16 @@ async def serve(given: AllSettings) -> None:
         hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
+            for work in (
+                Probes(parts.upstreams, on_heard=on_heard).run(),
+                _forget(book),
+                _follow_flags(parts),
+            )
         ]
-        handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
-        if "websocket" in sockets:
-            handlers["websocket"] = _websocket_handler(gateway, settings.slukh_websocket_password)
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
-            for name, handle in handlers.items()
+            for name, handle in _handlers(gateway, settings).items()
+            if name in sockets
         ]
         if len(parts.providers) == 1:
             logger.warning("no_backup", extra={"providers": list(parts.providers)})
@@ -224,6 +227,7 @@ def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, 
         "audiosocket": (settings.slukh_audiosocket_host, settings.slukh_audiosocket_port),
         "http": (settings.slukh_http_host, settings.slukh_http_port),
         "websocket": (settings.slukh_websocket_host, settings.slukh_websocket_port),
+        "twilio": (settings.slukh_twilio_host, settings.slukh_twilio_port),
     }
     return {
         name: stack.enter_context(listen(host, port, name.upper()))
@@ -241,10 +245,23 @@ class _WebServer(uvicorn.Server):
         yield
 
 
-def _websocket_handler(gateway: Gateway, password: SecretStr | None) -> Handler:
-    """Takes the connections of chan_websocket."""
-    secret = None if password is None else password.get_secret_value()
-    return lambda reader, writer: gateway.handle(reader, writer, AsteriskWebSocketCodec(password=secret))
+def _handlers(gateway: Gateway, settings: Settings) -> dict[str, Handler]:
+    """What takes the connections of each transport."""
+    password, token = _secret(settings.slukh_websocket_password), _secret(settings.slukh_twilio_token)
+    url = settings.slukh_twilio_url
+    return {
+        "audiosocket": gateway.handle,
+        "websocket": lambda reader, writer: gateway.handle(
+            reader, writer, AsteriskWebSocketCodec(password=password)
+        ),
+        "twilio": lambda reader, writer: gateway.handle(
+            reader, writer, TwilioCodec(url=url, auth_token=token)
+        ),
+    }
+
+
+def _secret(setting: SecretStr | None) -> str | None:
+    return None if setting is None else setting.get_secret_value()
 
 
 async def _forget(book: CallBook) -> None:
@@ -274,7 +291,7 @@ def _when_down(settings: Settings) -> WhenDown:
         ) from error
 
 
-def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:
+def _book_clip(parts: Parts, metrics: Metrics, meter: MeterSink, name: str, heard: Heard) -> None:
     """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
     clip = heard.clip
     said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))

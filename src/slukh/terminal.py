@@ -59,6 +59,20 @@ class EventPrinter:
             self._transcript(event)
         elif event["event"] == "result_dropped":
             self._console.print(f"[yellow]dropped[/] by the guard: {event['reason']}")
+        elif event["event"] == "phrase_spoken":
+            cut = (
+                f", cut after {event['played_ms'] / 1000:.1f} s" if event["outcome"] == "interrupted" else ""
+            )
+            self._console.print(
+                f"           [magenta]said[/]   {event['language_code']}        {event['text']} "
+                f"[dim]({event['provider']}, {event['outcome']}{cut})[/]"
+            )
+        elif event["event"] == "turn_timed":
+            steps = [event[f"{name}_seconds"] for name in ("endpoint", "final", "first_text", "first_audio")]
+            self._console.print(
+                f"           [dim]answered after {sum(steps):.2f} s: endpoint {steps[0]:.2f}, final "
+                f"{steps[1]:.2f}, first text {steps[2]:.2f}, first audio {steps[3]:.2f}[/]"
+            )
         elif event["event"] == "audio_gap":
             self._console.print(
                 f"[yellow]gap[/] {event['start']:.2f} to {event['end']:.2f} s ({event['reason']})"
@@ -148,6 +162,36 @@ def call_tables(call: Values) -> Iterator[Table]:
             str(row["outcome"]),
         )
     yield usage
+
+
+def whisper_tables(report: Values) -> Iterator[Table]:
+    """`slukh whisper check`: what the server is like, what it carries, and what callers would feel."""
+    facts = Table(title=report["url"], title_justify="left", show_header=False, box=box.SIMPLE)
+    first, revised = report["first_interim_seconds"], report["revised_share"]
+    facts.add_row("server", f"{report['server']}, spoken to in {report['dialect']}")
+    facts.add_row("words wrong", f"{report['wer']:.0%} of the {report['language_code']} clip")
+    if first is None:
+        facts.add_row("interims", "none")
+    else:
+        facts.add_row("interims", f"{report['interims']:.1f} a clip, the first after {first:.1f} s of audio")
+        facts.add_row("revised", f"{revised or 0:.0%} of their words")
+    facts.add_row("on silence", report["on_silence"])
+    facts.add_row(f"asked for {report['language_code']}", report["on_bcp_47"])
+    facts.add_row("on a hang-up", report["on_disconnect"])
+    carries = f"{report['streams']} callers at once"
+    doubled = report["doubled_at"]
+    facts.add_row("carries", f"{carries}; finals take twice as long at {doubled}" if doubled else carries)
+    yield facts
+    load = _table("callers", "p50 seconds", "p95 seconds", "failed")
+    for step in sorted(report["steps"], key=lambda step: step["streams"]):
+        seconds = (f"{step[name]:.2f}" for name in ("p50_seconds", "p95_seconds"))
+        load.add_row(str(step["streams"]), *seconds, str(step["failed"]))
+    yield load
+    if report["findings"]:
+        found = Table(title="callers would feel", title_justify="left", show_header=False, box=box.SIMPLE)
+        for finding in report["findings"]:
+            found.add_row(finding)
+        yield found
 
 
 def _table(*columns: str) -> Table:

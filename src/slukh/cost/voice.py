@@ -6,7 +6,7 @@
 An interrupted phrase was sent whole and is booked whole: its outcome says that it was waste.
 """
 
-from slukh.types import CallEvent, ModelAnswered, PhraseSpoken, Unit, Usage
+from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, CallEvent, ModelAnswered, PhraseSpoken, Unit, Usage
 
 _BUCKETS: tuple[tuple[Unit, str], ...] = (
     ("input_tokens", "input_tokens"),
@@ -14,8 +14,6 @@ _BUCKETS: tuple[tuple[Unit, str], ...] = (
     ("cache_read_tokens", "cache_read_tokens"),
     ("cache_write_tokens", "cache_write_tokens"),
 )
-# Sequence numbers of one request: room for buckets that are not there yet.
-BUCKETS_PER_REQUEST = 10
 
 
 def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
@@ -42,7 +40,7 @@ def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
                     call_id=event.call_id,
                     leg=event.leg,
                     component="llm",
-                    sequence=answered.request * BUCKETS_PER_REQUEST + number,
+                    sequence=answered.request * UNITS_PER_REQUEST + TOKEN_UNITS.index(unit),
                     provider=answered.provider,
                     model=answered.model,
                     unit=unit,
@@ -51,6 +49,6 @@ def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
                     outcome=answered.outcome,
                     occurred_at=event.received_at,
                 )
-                for number, (unit, name) in enumerate(_BUCKETS)
+                for unit, name in _BUCKETS
             )
     return ()

@@ -126,7 +126,10 @@ class SttProvider(Protocol):
 
     name: str
     model: str
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
 
     async def start(self) -> None:
         """Load the model or warm the channel; raises SttError or WeightsError when it cannot serve."""
@@ -135,7 +138,7 @@ class SttProvider(Protocol):
         """A stream for one utterance. Raises SttError."""
 
     def backlog_seconds(self) -> float:
-        """How long the oldest request has waited for its turn; 0.0 where requests do not queue."""
+        """How long the oldest final has waited for its turn; 0.0 where requests do not queue."""
 
     async def aclose(self) -> None:
         """Give everything back; open streams fail. Idempotent."""

@@ -76,6 +76,8 @@ class DecodeQueue:
             self._waiting.pop(number, None)
 
     def oldest(self) -> float | None:
-        """When the request that waits longest came, or None; in the background nothing waits."""
-        waiting = (ticket.since for ticket in self._waiting.values() if ticket.rank != "background")
-        return min(waiting, default=None)
+        """When the final that waits longest came, or None. Nobody waits for interims and shadows."""
+        wanted = (
+            ticket.since for ticket in self._waiting.values() if ticket.rank not in {"interim", "background"}
+        )
+        return min(wanted, default=None)

@@ -31,7 +31,7 @@ def test_finals_go_before_speculations_and_those_before_interims() -> None:
 
 def test_what_runs_in_the_background_comes_last_and_is_no_backlog() -> None:
     queue = queue_of("background", "interim", "background", "final")
-    assert queue.oldest() == 1.0
+    assert queue.oldest() == 3.0
     assert order(queue) == [3, 1, 0, 2]
     assert queue_of("background").oldest() is None
 
@@ -67,10 +67,10 @@ def test_hastening_one_that_is_gone_changes_nothing() -> None:
     assert order(queue) == [0]
 
 
-def test_the_queue_knows_how_long_its_oldest_waits() -> None:
-    queue = queue_of("interim", "final")
-    assert queue.oldest() == 0.0
-    assert len(queue) == 2
+def test_the_queue_knows_how_long_its_oldest_final_waits() -> None:
+    queue = queue_of("interim", "speculative", "final")
+    assert queue.oldest() == 1.0
+    assert len(queue) == 3
     order(queue)
     assert queue.oldest() is None
 
