@@ -66,11 +66,11 @@ class CallLog:
                     extra={"call_id": event.call_id, "leg": event.leg, "reason": reason, "usage": fields,
                            "provider": event.provider},
                 )  # fmt: skip
-            case AttemptEnded(error=str(error), outcome=outcome, provider=provider, attempt=attempt):
+            case AttemptEnded(error=str(error)) as ended:
                 logger.warning(
                     "attempt_failed",
-                    extra={"call_id": event.call_id, "provider": provider, "attempt": attempt,
-                           "outcome": outcome, "error": error},
+                    extra={"call_id": event.call_id, "provider": ended.provider, "attempt": ended.attempt,
+                           "purpose": ended.purpose, "outcome": ended.outcome, "error": error},
                 )  # fmt: skip
 
 
