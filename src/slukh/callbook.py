@@ -160,7 +160,9 @@ class CallBook:
             return
         record.provider = event.provider
         match event.event:
-            case AttemptEnded(utterance_id=utterance_id, audio_samples=sent):
+            case AttemptEnded(utterance_id=utterance_id, audio_samples=sent, purpose=purpose) if (
+                purpose != "shadow"  # it may end after the call
+            ):
                 record.attempts += 1
                 record.sent += sent
                 record.covered[utterance_id] = max(sent, record.covered.get(utterance_id, 0))

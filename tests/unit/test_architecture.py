@@ -185,7 +185,7 @@ SANS_IO = (
     "stt/whisper/http_answers.py", "stt/whisper/http_events.py", "stt/whisper/realtime.py",
     "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
     "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
-    "experiment/verdict.py",
+    "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
