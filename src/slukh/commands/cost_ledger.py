@@ -14,6 +14,7 @@ from rich.table import Table
 
 from slukh.commands.options import Json
 from slukh.config import Settings, load
+from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
@@ -145,9 +146,8 @@ def _opened(prices: str | None) -> "Iterator[tuple[Ledger, PriceBook]]":
     from slukh.cost.ledger import Ledger
     from slukh.cost.price_book import PriceBook
 
-    settings = load(Settings)
-    book = PriceBook.load(prices or settings.slukh_prices)
-    with Ledger(settings.ledger_url) as ledger:
+    book = PriceBook.load(prices or load(CostSettings).slukh_prices)
+    with Ledger(load(Settings).ledger_url) as ledger:
         yield ledger, book
 
 
