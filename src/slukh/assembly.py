@@ -2,23 +2,26 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slukh.config import AllSettings, FeatureFlagSettings, Settings
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.choosing import Assignment, BackupRules, Chooser
 from slukh.routing.flag_file import FlagFile
 from slukh.routing.flag_values import CallerHash, flags_from_environment
 from slukh.routing.flags import Flags
+from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
-from slukh.stt.registry import google, whisper
+from slukh.stt.registry import google, local_whisper, whisper_servers
 from slukh.types import CallStarted
 from slukh.weights import find_silero
 
@@ -77,12 +80,14 @@ class Parts:
         phrase_hints: tuple[str, ...] = (),
     ) -> CallRouter:
         """The router of one call; without an assignment it is made now."""
+        # Who is asked for no interims is not silent for want of them.
+        policy = self.policy if interim_results else replace(self.policy, stall_seconds=math.inf)
         return CallRouter(
             call,
             assignment or self.assign(call),
             self.upstreams,
             publish,
-            policy=self.policy,
+            policy=policy,
             interim_results=interim_results,
             phrase_hints=phrase_hints or self.phrase_hints,
         )
@@ -161,6 +166,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
                 hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
                 hedge_cap_seconds=settings.slukh_hedge_seconds,
                 capacity={name: calls for name, calls in limit.items() if calls is not None},
+                breaker=_breaker_policy(settings.slukh_final_seconds),
             ),
         ),
         chooser=Chooser(flags, rules),
@@ -181,6 +187,17 @@ def _backup_rules(settings: Settings) -> BackupRules:
     return BackupRules(fallback=settings.slukh_stt_fallback, audio_to_cloud=settings.slukh_audio_to_cloud)
 
 
+def _breaker_policy(final_seconds: float) -> BreakerPolicy:
+    """Who may take longer for a final may take longer before it is called slow, and for a probe."""
+    usual = BreakerPolicy()
+    share = final_seconds / AttemptPolicy().final_seconds
+    return replace(
+        usual,
+        slow_seconds=usual.slow_seconds * share,
+        probe_seconds=usual.probe_seconds * max(1.0, share),
+    )
+
+
 def _flags(
     given: FeatureFlagSettings, caller_hash: CallerHash, accept: Callable[[Flags], None]
 ) -> tuple[Callable[[], Flags], Callable[[], bool]]:
@@ -193,17 +210,26 @@ def _flags(
 
 
 def _whisper(given: AllSettings) -> SttProvider:
-    settings, key = given.whisper, given.whisper.whisper_api_key
-    return whisper(
+    settings, final_seconds = given.whisper, given.settings.slukh_final_seconds
+    if not settings.whisper_api_url:
+        return local_whisper(
+            model=settings.whisper_model_size,
+            weights_dir=given.settings.slukh_weights_dir,
+            compute_type=settings.slukh_whisper_compute_type,
+            threads=settings.slukh_whisper_threads,
+            workers=settings.slukh_whisper_workers,
+            final_seconds=final_seconds,
+        )
+    key = settings.whisper_api_key
+    servers = whisper_servers(
         api_url=settings.whisper_api_url,
         api_key="" if key is None else key.get_secret_value(),
         model=settings.whisper_model_size,
-        weights_dir=given.settings.slukh_weights_dir,
-        compute_type=settings.slukh_whisper_compute_type,
-        threads=settings.slukh_whisper_threads,
-        workers=settings.slukh_whisper_workers,
-        final_seconds=given.settings.slukh_final_seconds,
+        metered=settings.slukh_whisper_metered,
+        interims=settings.slukh_whisper_interims,
+        final_seconds=final_seconds,
     )
+    return next(iter(servers.values())) if len(servers) == 1 else ServerPool(servers)
 
 
 def _google(given: AllSettings) -> SttProvider:
@@ -221,6 +247,7 @@ def _google(given: AllSettings) -> SttProvider:
         endpoint=settings.google_stt_endpoint,
         stream=settings.google_stt_stream,
         boost=settings.google_stt_boost,
+        words=settings.google_stt_words,
         final_seconds=given.settings.slukh_final_seconds,
     )
 

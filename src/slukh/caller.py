@@ -63,9 +63,8 @@ async def place_call(plan: CallPlan, on_event: OnEvent) -> Mapping[str, object]:
         ServiceError: the gateway is not there, refuses the call, or closes the line.
     """
     call_id = str(uuid4())
-    headers = {} if plan.token is None else {"authorization": f"Bearer {plan.token}"}
-    async with httpx.AsyncClient(base_url=plan.api, headers=headers, timeout=10.0) as api:
-        try:
+    try:
+        async with _client_of(plan) as api:
             await _announce(api, plan, call_id)
             following = asyncio.create_task(_follow(api, call_id, on_event))
             try:
@@ -74,18 +73,18 @@ async def place_call(plan: CallPlan, on_event: OnEvent) -> Mapping[str, object]:
             finally:
                 following.cancel()
             record = (await api.get(f"/v1/calls/{call_id}")).raise_for_status().json()
-        except httpx.HTTPError as error:
-            raise ServiceError(
-                f"the gateway's API at {plan.api} failed ({error})",
-                remedy="start `slukh serve`, or name its address with --api",
-            ) from error
-        except OSError as error:
-            raise ServiceError(
-                f"no AudioSocket at {plan.host}:{plan.port} ({error.strerror or error})",
-                remedy="start `slukh serve`, or name its address with --to",
-            ) from error
-        except TelephonyError as error:
-            raise ServiceError(f"the line broke ({error})", remedy="the gateway's log says why") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ServiceError(
+            f"the gateway's API at {plan.api} failed ({str(error) or type(error).__name__})",
+            remedy="start `slukh serve`, or name its address with --api",
+        ) from error
+    except OSError as error:
+        raise ServiceError(
+            f"no AudioSocket at {plan.host}:{plan.port} ({error.strerror or error})",
+            remedy="start `slukh serve`, or name its address with --to",
+        ) from error
+    except TelephonyError as error:
+        raise ServiceError(f"the line broke ({error})", remedy="the gateway's log says why") from error
     return dict(record)
 
 
@@ -103,7 +102,7 @@ async def running_gateway(plan: CallPlan, note: Callable[[str], None]) -> AsyncI
         "SLUKH_WEBSOCKET_PORT": "",
         "SLUKH_HTTP_HOST": "127.0.0.1",
         "SLUKH_HTTP_PORT": str(http),
-        "SLUKH_LOG_LEVEL": "WARNING",
+        "SLUKH_LOG_LEVEL": "ERROR",  # what fails in the call is among its events
     }
     note(f"starting a gateway: AudioSocket 127.0.0.1:{media}, HTTP 127.0.0.1:{http}")
     server = await asyncio.create_subprocess_exec(sys.executable, "-m", "slukh", "serve", env=environment)
@@ -120,7 +119,7 @@ async def running_gateway(plan: CallPlan, note: Callable[[str], None]) -> AsyncI
 
 async def _until_ready(api: str, server: asyncio.subprocess.Process) -> None:
     wrong = "it does not answer"
-    async with httpx.AsyncClient(base_url=api, timeout=2.0) as client:
+    async with httpx.AsyncClient(base_url=api, timeout=2.0, trust_env=False) as client:
         for _ in range(300):
             if server.returncode is not None:
                 raise ServiceError("the gateway stopped while it started", remedy="it said why, above")
@@ -141,15 +140,26 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _client_of(plan: CallPlan) -> httpx.AsyncClient:
+    """For its API, never through a proxy of the environment: the gateway is ours."""
+    headers = {} if plan.token is None else {"authorization": f"Bearer {plan.token}"}
+    return httpx.AsyncClient(base_url=plan.api, headers=headers, timeout=10.0, trust_env=False)
+
+
 async def _announce(api: httpx.AsyncClient, plan: CallPlan, call_id: str) -> None:
     body = {"call_id": call_id, "caller": plan.caller, "language_code": plan.language_code}
     response = await api.post("/v1/calls", json={k: v for k, v in body.items() if v is not None})
-    if response.status_code >= httpx.codes.BAD_REQUEST:
-        try:
-            error = response.json()["error"]
-        except (ValueError, KeyError, TypeError):
-            error = {"problem": f"HTTP {response.status_code}", "remedy": f"is {plan.api} a Slukh gateway?"}
-        raise ServiceError(f"the call was refused: {error['problem']}", remedy=error["remedy"])
+    try:
+        answer = dict(response.json())
+        if answer.get("call_id") == call_id:
+            return
+        problem, remedy = answer["error"]["problem"], answer["error"]["remedy"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServiceError(
+            f"{plan.api} is no Slukh gateway (it answers {response.status_code})",
+            remedy="name the gateway's HTTP address with --api",
+        ) from error
+    raise ServiceError(f"the call was refused: {problem}", remedy=remedy)
 
 
 async def _follow(api: httpx.AsyncClient, call_id: str, on_event: OnEvent) -> None:

@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import bench, calls, evaluate, weights
+from slukh.commands import bench, calls, cost, evaluate, weights
 from slukh.commands.options import Encoding, Fast, Json, Language, LocalGoogle, RecordingFile, run
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
+
+_LAST_PORT = 65535
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(weights.app, name="weights")
 app.add_typer(calls.app, name="calls")
+app.add_typer(cost.app, name="cost")
 app.add_typer(bench.app, name="bench")
 app.command()(evaluate.evaluate)
 
@@ -193,7 +196,7 @@ def _refuse_silence(unheard: str | None) -> None:
 
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise UserError(f"{text!r} is no address", remedy="write HOST:PORT, such as 127.0.0.1:9092")
     return host, int(port)
 

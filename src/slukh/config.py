@@ -20,6 +20,7 @@ from slukh.errors import SettingsError
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
+from slukh.stt.whisper.address import addresses
 from slukh.voice_settings import VoiceSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
@@ -76,10 +77,11 @@ class WhisperSettings(BaseSettings):
 
     whisper_api_url: str = Field(
         "",
-        description="An OpenAI-compatible Whisper server, such as `http://10.0.0.5:8000`. "
-        "Empty: the local model, in a child process.",
+        description="A Whisper server, such as `http://10.0.0.5:8000`, or several, comma separated. Before "
+        "`http`, `ws` or `tcp` may stand `whisper.cpp+`, `whisperlive+`, `deepgram+`, `whisperlivekit+`, "
+        "`realtime+` or `wyoming+`; see whisper-servers.md. Empty: the local model, in a child process.",
     )
-    whisper_api_key: SecretStr | None = Field(None, description="Bearer key of that server.")
+    whisper_api_key: SecretStr | None = Field(None, description="Key of that server.")
     whisper_model_size: str = Field(
         "base",
         description="Local: a size that `slukh weights get` fetched, or a folder with a CTranslate2 "
@@ -91,12 +93,25 @@ class WhisperSettings(BaseSettings):
     slukh_whisper_threads: int = Field(1, ge=1, le=64, description="CPU threads of one local decode.")
     slukh_whisper_workers: int = Field(1, ge=1, le=64, description="Local decodes that run side by side.")
 
+    slukh_whisper_metered: bool | None = Field(
+        None,
+        description="Whether the server bills each request: then it is asked once per utterance, and gives "
+        "no interims by being asked again. Unset: OpenAI, Groq and Deepgram do.",
+    )
+    slukh_whisper_interims: bool = Field(
+        True,
+        description="Ask a server that gives no interims again and again while the caller speaks, as long as "
+        "it is quick and nobody waits there.",
+    )
+
     @field_validator("whisper_api_url")
     @classmethod
-    def _is_http(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
+    def _are_servers(cls, urls: str) -> str:
+        try:
+            addresses(urls)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+        return urls
 
 
 class GoogleSettings(BaseSettings):
@@ -132,6 +147,10 @@ class GoogleSettings(BaseSettings):
         ge=0,
         le=20,
         description="How much likelier than usual `SLUKH_PHRASE_HINTS` are to be heard.",
+    )
+    google_stt_words: bool = Field(
+        False,
+        description="Ask for word timings. Some models then answer nothing at all: see `slukh doctor` first.",
     )
 
     @property
@@ -213,7 +232,10 @@ class Settings(BaseSettings):
         60.0, ge=0, description="How often the stored clips measure accuracy; 0: only at start."
     )
     slukh_drain_seconds: float = Field(
-        600.0, ge=0, description="How long SIGTERM waits for running calls; new ones are refused at once."
+        600.0,
+        ge=0,
+        description="How long SIGTERM waits for running calls; new ones are refused at once. A second one "
+        "gives them back to the dial plan.",
     )
     slukh_transcript_minutes: float = Field(
         10.0, ge=0, description="How long a transcript stays in memory after its call."

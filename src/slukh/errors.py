@@ -9,6 +9,7 @@
      |   |- PriceError            a price book is wrong, or has no price for what was used
      |   |- StatementError        an invoice or usage export that cannot be compared
      |   |- ExperimentError       a manifest, grammar or store of the experiment
+     |   |- ScenarioError         a call profile that cannot be
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
      |- SttError                  a recogniser failed; `error_type` is the metric's label
@@ -91,6 +92,10 @@ class StatementError(UserError):
 
 class ExperimentError(UserError):
     """A manifest, a grammar or a store of the experiment that cannot be used."""
+
+
+class ScenarioError(UserError):
+    """A call profile, or what was asked of one, that cannot be."""
 
 
 class ServiceError(UserError):

@@ -132,12 +132,21 @@ class Gateway:
         self._refused(error.reason)
         logger.warning(event, extra={"reason": error.reason, "detail": error.detail, **fields})
 
-    async def drain(self, seconds: float) -> None:
-        """Take no new calls, let the running ones end; after `seconds` give them back to the dial plan."""
+    async def drain(self, seconds: float, hurry: asyncio.Event | None = None) -> None:
+        """Take no new calls, let the running ones end; then give those that are left back to the dial plan.
+
+        Args:
+            seconds: how long calls may take to end.
+            hurry: when it is set, they are given back at once.
+        """
         self.is_draining = True
         if self._calls:
             logger.info("draining", extra={"calls": len(self._calls)})
-            await asyncio.wait(set(self._calls), timeout=seconds)
+            hurrying = asyncio.create_task((hurry or asyncio.Event()).wait())
+            ending = asyncio.create_task(asyncio.wait(set(self._calls)))
+            await asyncio.wait({hurrying, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            hurrying.cancel()
+            ending.cancel()
         for line, _ in tuple(self._calls.values()):
             await line.hang_up("drained")
         if self._calls:

@@ -68,16 +68,14 @@ class CallLog:
 
 
 async def serve(given: AllSettings) -> None:
-    """Run a gateway until SIGTERM or SIGINT has drained it.
+    """Run a gateway until SIGTERM or SIGINT has drained it; a second one gives its calls back at once.
 
     Raises:
         UserError: a port is taken, weights are missing, the ledger cannot be written.
         SttError: the recogniser cannot serve.
     """
     settings = given.settings
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop, hurry = _signals()
     async with contextlib.AsyncExitStack() as stack:
         sockets = _sockets(settings, stack)
         caller_key = _caller_key(settings.slukh_data_dir)
@@ -104,11 +102,12 @@ async def serve(given: AllSettings) -> None:
             talks=_talks(answering),
             costs_of=meter.costs_of,
         )
+        on_heard = partial(_book_clip, parts, metrics, meter)
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
             interval_seconds=settings.slukh_canary_minutes * 60,
-            on_heard=lambda name, heard: _book_canary(name, heard, parts, metrics, meter),
+            on_heard=on_heard,
             on_failed=lambda name, error: logger.error(
                 "canary_failed", extra={"provider": name, "error": str(error)}
             ),
@@ -143,7 +142,7 @@ async def serve(given: AllSettings) -> None:
         background = [
             asyncio.create_task(work)
             for work in (
-                Probes(parts.upstreams).run(),
+                Probes(parts.upstreams, on_heard=on_heard).run(),
                 _forget(book),
                 _follow_flags(parts),
                 meter.follow_statements(),
@@ -164,11 +163,23 @@ async def serve(given: AllSettings) -> None:
         finally:
             for server in servers:
                 server.close()
-            await gateway.drain(settings.slukh_drain_seconds)
+            await gateway.drain(settings.slukh_drain_seconds, hurry)
             for task in (hearing, *background):
                 task.cancel()
             web.should_exit = True
             await serving_web
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first SIGTERM or SIGINT, and by the second one."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (second if first.is_set() else first).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signalled)
+    return first, second
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
@@ -262,7 +273,7 @@ def _when_down(settings: Settings) -> WhenDown:
         ) from error
 
 
-def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: Metering) -> None:
+def _book_clip(parts: Parts, metrics: Metrics, meter: Metering, name: str, heard: Heard) -> None:
     """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
     clip = heard.clip
     said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))

@@ -334,7 +334,23 @@ def test_no_gateway_is_one_line(speech: Path) -> None:
     assert_one_line(
         slukh("call", speech, "--to", "127.0.0.1:9", "--api", "http://127.0.0.1:9"), "slukh serve"
     )
-    assert_one_line(slukh("call", speech, "--to", "nonsense"), "HOST:PORT")
+    for address in ("nonsense", "127.0.0.1:99999"):
+        assert_one_line(slukh("call", speech, "--to", address), "HOST:PORT")
+    assert_one_line(slukh("call", speech, "--api", "http://[::"), "--api")
+
+
+async def test_another_program_on_the_port_of_the_api_is_one_line(speech: Path) -> None:
+    page = Status(200, "<html>a router's login page</html>", "text/html")
+    async with FakeWhisperServer([page]) as server:
+        result = await asyncio.to_thread(slukh, "call", speech, "--api", server.url)
+    assert_one_line(result, "is no Slukh gateway", "--api")
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_gateway(tmp_path: Path, speech: Path) -> None:
+    proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    result = slukh("call", speech, "--with-server", "--fast", "--json", SLUKH_DATA_DIR=str(tmp_path), **proxy)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["end_reason"] == "hangup"
 
 
 def test_an_unknown_call_is_one_line(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from slukh.types import (
     Dtmf,
     Event,
     RecognisersDown,
+    SpeechEnded,
     Transcript,
 )
 
@@ -309,6 +310,19 @@ async def test_a_drain_that_takes_too_long_gives_calls_back_to_the_dial_plan() -
         assert (await caller.until_closed()).endswith(b"\x00\x00\x00")  # "terminate": the dial plan goes on
         assert (await gateway.ended()).reason == "drained"
         assert gateway.events.finals(call_id) == [(1, "1 2")]
+
+
+async def test_who_is_in_a_hurry_gives_calls_back_at_once() -> None:
+    async with house() as gateway, gateway.caller() as caller:
+        await gateway.until_live()
+        hurry = asyncio.Event()
+        draining = asyncio.create_task(gateway.gateway.drain(600, hurry))
+        await caller.say(speech([1]))  # a call that is drained goes on
+        await gateway.events.until(lambda: gateway.events.of(SpeechEnded))
+        hurry.set()
+        assert (await caller.until_closed()).endswith(b"\x00\x00\x00")
+        assert (await gateway.ended()).reason == "drained"
+        await draining
 
 
 DOWN = [Script(error=SttStreamError("fake", "down"))] * 4

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 import os
 import socket
@@ -116,6 +117,16 @@ async def test_an_utterance_is_heard_whole_and_billed_by_the_second() -> None:
     assert bytes(stream.audio) == SPEECH
     assert set(stream.messages[:-1]) == {CHUNK_BYTES}
     assert 0 < stream.messages[-1] <= CHUNK_BYTES < MAX_AUDIO_BYTES
+
+
+async def test_word_timings_are_asked_for_and_count_from_the_first_sample() -> None:
+    model = GoogleModel(project_id="shop", words=True)
+    async with google_and_provider(GoogleScript(segment_words=4), model=model) as (_, provider):
+        final = (await hear(provider))[-1]
+    assert " ".join(word.text for word in final.words) == final.text == HEARD
+    assert final.words[0].start == 0
+    assert final.words[-1].end == len(SPEECH) // 2
+    assert all(word.end == later.start for word, later in itertools.pairwise(final.words))
 
 
 async def test_a_google_that_changes_its_mind_is_not_silent() -> None:

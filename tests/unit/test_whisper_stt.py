@@ -58,6 +58,9 @@ class ScriptedDecoder:
     async def aclose(self) -> None:
         pass
 
+    def upload(self, request: DecodeRequest) -> None:
+        return None
+
     def hasten(self, request: DecodeRequest) -> None:
         self.hastened.append(request)
 

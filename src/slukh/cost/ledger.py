@@ -140,7 +140,7 @@ class Ledger:
         Raises:
             LedgerError: the store cannot be read.
         """
-        query = _newest_facts().order_by(
+        query = newest_facts().order_by(
             column("started_at_us").desc(), column("call_id"), column("leg").desc()
         )
         if since is not None:
@@ -154,7 +154,7 @@ class Ledger:
         Raises:
             LedgerError: the store cannot be read.
         """
-        legs = _newest_facts().where(CALLS.c.call_id == call_id).order_by(CALLS.c.leg)
+        legs = newest_facts().where(CALLS.c.call_id == call_id).order_by(CALLS.c.leg)
         lines = (
             select(USAGE)
             .where(USAGE.c.call_id == call_id)
@@ -207,7 +207,8 @@ class Ledger:
                 yield connection
 
 
-def _newest_facts() -> Select[Any]:
+def newest_facts() -> Select[Any]:
+    """The facts of each leg: as it ended, or as it started while it runs."""
     ended = table("calls", column("call_id"), column("leg"), column("state")).alias("ended")
     has_ended = exists().where(
         ended.c.call_id == CALLS.c.call_id, ended.c.leg == CALLS.c.leg, ended.c.state == "ended"

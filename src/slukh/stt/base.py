@@ -124,7 +124,10 @@ class SttProvider(Protocol):
 
     name: str
     model: str
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
 
     async def start(self) -> None:
         """Load the model or warm the channel; raises SttError or WeightsError when it cannot serve."""

@@ -130,6 +130,7 @@ class GoogleRecognition:
         self._context = context
         self._segment = 0  # byte at which what is not finalised begins
         self._finalised = 0  # words of it that are finalised all the same
+        self._said_until = 0  # byte up to which words are finalised
         self._silence: int | None = None  # bytes since the last voice of the segment
         self._heard = 0  # bytes of the last interim
         self._guessed: list[str] = []  # its words
@@ -249,8 +250,8 @@ class GoogleRecognition:
         await asyncio.sleep(self._script.final_after_seconds)
         self._segment, self._finalised, has_spoken = until, 0, bool(words or self._finalised)
         billed = timedelta(seconds=math.ceil(until / 2 / SAMPLE_RATE_HERTZ))
+        results = [self._final_result([] if has_empty_final else words, until)] if words else []
         for _ in range(self._script.finals if has_spoken or is_last else 0):
-            results = [self._final_result([] if has_empty_final else words, until)] if words else []
             await self._answer(
                 results, cloud_speech.RecognitionResponseMetadata(total_billed_duration=billed)
             )
@@ -265,6 +266,18 @@ class GoogleRecognition:
                 await self._context.write(
                     cloud_speech.StreamingRecognizeResponse(results=results, metadata=metadata)
                 )
+
+    def _timings(self, words: list[str], until: int) -> list[cloud_speech.WordInfo]:
+        """Where they are, if that was asked: spread evenly, for its ears do not say."""
+        if not self._record.config.config.features.enable_word_time_offsets or not words:
+            return []
+        step = (until - self._said_until) / len(words)
+        moments = [_offset(self._said_until + step * number) for number in range(len(words) + 1)]
+        self._said_until = until
+        return [
+            cloud_speech.WordInfo(word=word, start_offset=start, end_offset=end)
+            for word, start, end in zip(words, moments, moments[1:], strict=False)
+        ]
 
     def _final_result(self, words: list[str], heard_bytes: int) -> cloud_speech.StreamingRecognitionResult:
         return self._result(words, heard_bytes, is_final=True, confidence=self._script.confidence)
@@ -281,11 +294,18 @@ class GoogleRecognition:
         return cloud_speech.StreamingRecognitionResult(
             alternatives=[
                 cloud_speech.SpeechRecognitionAlternative(
-                    transcript=" " + " ".join(words), confidence=confidence
+                    transcript=" " + " ".join(words),
+                    confidence=confidence,
+                    words=self._timings(words, heard_bytes) if is_final else [],
                 )
             ],
             is_final=is_final,
             stability=stability,
             language_code=self._language,
-            result_end_offset=timedelta(seconds=heard_bytes / 2 / SAMPLE_RATE_HERTZ),
+            result_end_offset=_offset(heard_bytes),
         )
+
+
+def _offset(audio_bytes: float) -> timedelta:
+    """How far into the stream so many bytes are."""
+    return timedelta(seconds=audio_bytes / 2 / SAMPLE_RATE_HERTZ)

@@ -119,11 +119,11 @@ def _call_routes(book: CallBook, options: ApiOptions) -> list[Route]:
         return JSONResponse({"calls": [record.summary() for record in book.all()]})
 
     async def call(request: Request) -> Response:
-        record = book.get(request.path_params["call_id"])
+        record = book.get(request.path_params["call_id"].lower())
         return JSONResponse(record.detail()) if record is not None else _unknown_call()
 
     async def events(request: Request) -> Response:
-        call_id = request.path_params["call_id"]
+        call_id = request.path_params["call_id"].lower()
         if book.get(call_id) is None:
             return _unknown_call()
         last = request.headers.get("last-event-id", "0")
@@ -165,6 +165,7 @@ class _Bearer:
                 refusal = _refusal(
                     401, "wrong or missing token", "send Authorization: Bearer SLUKH_API_TOKEN"
                 )
+                refusal.headers["www-authenticate"] = "Bearer"
                 await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slukh.cost.price import Price, Tier
+from slukh.cost.price import Tier
 from slukh.cost.price_book import PriceBook
 from slukh.cost.rating import PICO, RatedLine, Rater, RatingOptions, rate
-from slukh.cost.tiers import amount_between, billed_quantity
 from slukh.errors import PriceError
 from slukh.types import PURPOSES, TOKEN_UNITS, UNITS_PER_REQUEST, Usage
 
@@ -22,6 +21,12 @@ MARKET = PriceBook.load("market-2026-11")
 MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 GOOGLE = MARKET.price("stt", "google", "chirp_3", "audio_ms", on=MOMENT.date())
 NOTHING = Decimal(0)
+TIERED_PRICE = replace(
+    GOOGLE,
+    increment=7_000,
+    graduated=(Tier(over=50_000, amount=Decimal("0.010")), Tier(over=90_000, amount=Decimal("0.002"))),
+)
+TIERED = PriceBook(name="tiered", prices=(TIERED_PRICE,))
 Tariff = Callable[..., PriceBook]
 
 
@@ -369,47 +374,3 @@ def test_a_longer_utterance_never_costs_less(quantity: int, more: int, used: int
 @given(rows=ROWS)
 def test_rating_again_gives_the_same_lines(rows: list[Usage]) -> None:
     assert rate(rows, MARKET) == rate(rows, MARKET)
-
-
-# -- arithmetic of one price
-
-TIERED_PRICE = replace(
-    GOOGLE,
-    increment=7_000,
-    graduated=(Tier(over=50_000, amount=Decimal("0.010")), Tier(over=90_000, amount=Decimal("0.002"))),
-)
-TIERED = PriceBook(name="tiered", prices=(TIERED_PRICE,))
-# A first block is a whole number of increments (60/60, 60/1, 30/6), as in every tariff that was read.
-PRICES = st.builds(
-    lambda increment, blocks, field, free: replace(
-        GOOGLE, increment=increment, free=free, **{field: blocks * increment}
-    ),
-    st.integers(1, 20_000),
-    st.integers(0, 5),
-    st.sampled_from(["initial", "minimum"]),
-    st.integers(0, 5_000),
-)
-
-
-@given(price=PRICES, quantity=st.integers(0, 200_000), more=st.integers(0, 50_000))
-def test_more_is_never_cheaper(price: Price, quantity: int, more: int) -> None:
-    assert billed_quantity(price, quantity) <= billed_quantity(price, quantity + more)
-    assert quantity <= billed_quantity(price, quantity) or quantity <= price.free
-
-
-@given(price=PRICES, first=st.integers(0, 90_000), second=st.integers(0, 90_000))
-def test_what_is_cut_in_two_is_never_cheaper(price: Price, first: int, second: int) -> None:
-    price = replace(price, free=0)  # a tariff with a free start rewards short calls: that is its point
-    assert billed_quantity(price, first) + billed_quantity(price, second) >= billed_quantity(
-        price, first + second
-    )
-
-
-@given(start=st.integers(0, 200_000), middle=st.integers(0, 200_000), end=st.integers(0, 200_000))
-def test_tiers_join_without_gap_or_overlap(start: int, middle: int, end: int) -> None:
-    start, middle, end = sorted((start, middle, end))
-    whole = amount_between(TIERED_PRICE, start, end)
-    parts = amount_between(TIERED_PRICE, start, middle) + amount_between(TIERED_PRICE, middle, end)
-    assert abs(whole - parts) < Decimal("1e-24")
-    one_more = amount_between(TIERED_PRICE, start, end + 1) - whole
-    assert 0 < one_more < TIERED_PRICE.amount / TIERED_PRICE.per + Decimal("1e-24")

@@ -5,7 +5,7 @@ import asyncio
 from slukh.errors import SttConnectError, SttError, SttProtocolError, SttRequestError
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.breaker_store import Standing
-from slukh.routing.health import Canaries, Clip, Probes, stored_clips
+from slukh.routing.health import Canaries, Clip, Heard, Probes, stored_clips
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.fake import FakeProvider, Script
 from slukh.testing.numbered import heard_words, numbered_speech
@@ -22,11 +22,17 @@ class Patient:
 
     def __init__(self, *scripts: Script, clip: str = "1 2 3") -> None:
         self.states: list[str] = []
+        self.heard: list[str] = []
         self.changed = asyncio.Event()
         provider = FakeProvider(heard_words, iter(scripts))
         self.upstreams = Upstreams({"fake": provider}, limits=Limits(breaker=QUICK), on_standing=self._stands)
         pcm = numbered_speech([1, 2, 3]).tobytes()
-        self.probes = Probes(self.upstreams, [Clip(language_code="uk-UA", pcm=pcm, text=clip)])
+        self.probes = Probes(
+            self.upstreams, [Clip(language_code="uk-UA", pcm=pcm, text=clip)], on_heard=self._hears
+        )
+
+    def _hears(self, name: str, heard: Heard) -> None:
+        self.heard.append(f"{name}: {heard.text}")
 
     def _stands(self, _name: str, standing: Standing) -> None:
         self.states.append(standing.state)
@@ -49,7 +55,9 @@ class Patient:
 
 
 async def test_a_recogniser_that_hears_its_probes_gets_calls_again() -> None:
-    await Patient().until("open", "half_open", "recovering", "closed")
+    patient = Patient()
+    await patient.until("open", "half_open", "recovering", "closed")
+    assert patient.heard == ["fake: 1 2 3"] * 2
 
 
 async def test_a_probe_that_fails_or_hears_other_words_keeps_calls_away() -> None:

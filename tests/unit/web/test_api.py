@@ -1,13 +1,18 @@
 """The HTTP API: who may call it, what it refuses, and what it tells."""
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args
 from uuid import uuid4
 
 import pytest
 from starlette.testclient import TestClient
 
 from slukh.callbook import CallBook
+from slukh.types import Event
 from slukh.web.api import ApiOptions, caller_hash, create_app
 
 
@@ -87,6 +92,16 @@ def test_every_call_route_wants_the_token(route: Callable[[TestClient], int], he
     assert route(api) != 401
 
 
+def test_a_refused_token_says_how_to_give_one() -> None:
+    assert client(token="secret").get("/v1/calls").headers["www-authenticate"] == "Bearer"
+
+
+def test_a_call_is_found_however_its_uuid_is_written() -> None:
+    api, call_id = client(), str(uuid4())
+    api.post("/v1/calls", json={"call_id": call_id.upper()})
+    assert api.get(f"/v1/calls/{call_id.upper()}").json()["call_id"] == call_id
+
+
 def test_health_and_metrics_want_no_token() -> None:
     api = client(token="secret")
     assert api.get("/healthz").json() == {"status": "alive"}
@@ -98,6 +113,15 @@ def test_readiness_names_what_is_wrong() -> None:
     answer = client(wrong={"disk": "read-only"}).get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, "wrong": {"disk": "read-only"}}
+
+
+@pytest.mark.parametrize("kind", get_args(Event))
+def test_the_document_names_every_event_and_its_fields(kind: type[Event]) -> None:
+    document = (Path(__file__).parents[3] / "doc" / "http-api.md").read_text(encoding="utf-8")
+    name = re.sub("(?<=.)(?=[A-Z])", "_", kind.__name__).lower()
+    (row,) = (line for line in document.splitlines() if line.startswith(f"| `{name}` |"))
+    told = {field.name for field in fields(kind)} - {"digit"}
+    assert not [field for field in told if f"`{field}`" not in row]
 
 
 def test_an_unknown_call_is_not_found() -> None:

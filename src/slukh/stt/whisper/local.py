@@ -29,7 +29,7 @@ from slukh.stt.whisper.child import (
     decoding_from,
     spawn_child,
 )
-from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding
+from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding, Upload
 from slukh.stt.whisper.queueing import DecodeQueue
 
 logger = logging.getLogger(__name__)
@@ -173,6 +173,10 @@ class LocalDecoder:
         finally:
             self._queue.discard([number])
             self._futures.pop(number, None)
+
+    def upload(self, _request: DecodeRequest) -> Upload | None:
+        """None: a decode has to have the utterance whole."""
+        return None
 
     def hasten(self, request: DecodeRequest) -> None:
         """Serve it with the finals, if it still waits."""

@@ -1,0 +1,234 @@
+"""`slukh cost`: what calls cost, Google or Whisper, and what to change."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from slukh.commands import cost_ledger, cost_prices
+from slukh.commands.options import Json
+from slukh.config import Settings, load
+from slukh.errors import UserError
+
+if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that other commands save
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from slukh.cost.cost_report import CostReport
+    from slukh.cost.price_book import PriceBook
+    from slukh.cost.real_calls import RealCosts
+    from slukh.cost.scenario import Scenario
+
+SHOP = "tyre-shop"  # whom the product is built for; `analyze` begins with the reference example
+
+app = typer.Typer(no_args_is_help=True, help="What calls cost, Google or Whisper, and what to change.")
+app.add_typer(cost_prices.app, name="prices")
+app.add_typer(cost_ledger.app)  # without a name: its verbs stand beside these
+
+ScenarioName = Annotated[
+    str | None,
+    typer.Option("--scenario", help="seed, tyre-shop, or a YAML file of your own.", metavar="NAME|FILE"),
+]
+Calls = Annotated[
+    int | None,
+    typer.Option("--calls", min=1, max=10_000_000, help="Calls a month, in place of the scenario's."),
+]
+Prices = Annotated[
+    str | None,
+    typer.Option("--prices", help="Price book, in place of the scenario's.", metavar="NAME|FILE"),
+]
+Capacity = Annotated[
+    Path | None, typer.Option("--capacity", help="What `slukh whisper check` wrote.", metavar="FILE")
+]
+FromLedger = Annotated[
+    bool,
+    typer.Option("--from-ledger", help="Real calls; the scenario tells what no call does: servers, wages."),
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option("--since", formats=["%Y-%m-%d"], help="First day of real calls (UTC); 30 days without it."),
+]
+AsIfOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as-if",
+        help="Real calls with something else in place: stt=PROVIDER/MODEL, llm=PROVIDER/MODEL, "
+        "caching=none|static|moving, hit-rate=0..1; may be repeated.",
+        metavar="NAME=VALUE",
+    ),
+]
+
+
+@app.command("analyze")
+def cost_analyze(  # noqa: PLR0917  # a command's parameters are its options
+    scenario: ScenarioName = None,
+    calls: Calls = None,
+    prices: Prices = None,
+    capacity: Capacity = None,
+    from_ledger: FromLedger = False,
+    since: Since = None,
+    as_if: AsIfOption = None,
+    as_json: Json = False,
+) -> None:
+    """What a call costs, part by part: per call, per 1000 and per month, against Whisper and a person.
+
+    slukh cost analyze --calls 1000
+
+    slukh cost analyze --from-ledger --since 2026-11-01 --as-if caching=moving
+    """
+    from slukh.commands.cost_tables import analysis_tables, real_tables
+    from slukh.cost.analysis import analyse
+
+    if from_ledger:
+        real = _real(scenario, calls, prices, capacity, since, as_if)
+        values = real.analysis.as_json() | {"ledger": real.as_json()}
+        parts = [*analysis_tables(real.analysis), *real_tables(real)]
+    else:
+        if as_if:
+            raise UserError("--as-if is about real calls", remedy="add --from-ledger, or edit the scenario")
+        asked = _asked(scenario or "seed", calls, capacity)
+        analysis = analyse(asked, _book(asked, prices))
+        values, parts = analysis.as_json(), [*analysis_tables(analysis)]
+    if as_json:
+        typer.echo(json.dumps(values, ensure_ascii=False))
+    else:
+        _show(parts)
+
+
+@app.command("decide")
+def cost_decide(  # noqa: PLR0917  # a command's parameters are its options
+    scenario: ScenarioName = None,
+    calls: Calls = None,
+    prices: Prices = None,
+    capacity: Capacity = None,
+    from_ledger: FromLedger = False,
+    since: Since = None,
+    as_json: Json = False,
+) -> None:
+    """Google or Whisper: from which volumes on, how many GPUs, and what that hangs on.
+
+    slukh cost decide --scenario tyre-shop --capacity capacity.json
+    """
+    from slukh.commands.cost_tables import decision_tables
+
+    real = _real(scenario, calls, prices, capacity, since, None) if from_ledger else None
+    report = _report(real, _asked(scenario or SHOP, calls, capacity), prices)
+    if as_json:
+        names = ("decision", "verdict", "hearing", "tornado", "staff_tornado", "calls", "assumptions")
+        analysis = report.analysis
+        _print_json(analysis.scenario, analysis.book, **{name: getattr(report, name) for name in names})
+    else:
+        _show(decision_tables(report))
+
+
+@app.command("recommend")
+def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
+    scenario: ScenarioName = None,
+    calls: Calls = None,
+    prices: Prices = None,
+    capacity: Capacity = None,
+    from_ledger: FromLedger = False,
+    since: Since = None,
+    as_json: Json = False,
+) -> None:
+    """What to change, by the dollars a month that it saves.
+
+    slukh cost recommend --scenario tyre-shop
+    """
+    from slukh.commands.cost_tables import recommendation_tables
+    from slukh.cost.price_book import PriceBook
+    from slukh.cost.recommend import recommend, waterfall
+
+    if from_ledger:
+        asked = _real(scenario, calls, prices, capacity, since, None).analysis.scenario
+    else:
+        asked = _asked(scenario or SHOP, calls, capacity)
+    book, market = _book(asked, prices), PriceBook.load(cost_prices.DEFAULT_BOOK)
+    advice, steps = recommend(asked, book, market), waterfall(asked, book, market)
+    if as_json:
+        _print_json(asked, book.name, recommendations=advice, waterfall=steps)
+    else:
+        _show(recommendation_tables(advice, steps))
+
+
+def _print_json(scenario: "Scenario", book: str, **results: object) -> None:
+    from slukh.cost.analysis import VERSION
+    from slukh.cost.plain import plain
+
+    head = {
+        "version": VERSION,
+        "currency": "USD",
+        "scenario": scenario.name,
+        "prices": book,
+        "as_of": scenario.as_of,
+        "calls_per_month": scenario.volume.calls_per_month,
+    }
+    typer.echo(json.dumps(plain(head | results), ensure_ascii=False))
+
+
+def _report(real: "RealCosts | None", scenario: "Scenario", prices: str | None) -> "CostReport":
+    from slukh.cost.cost_report import analysis_report
+    from slukh.cost.price_book import PriceBook
+
+    market = PriceBook.load(cost_prices.DEFAULT_BOOK)
+    if real is None:
+        return analysis_report(scenario, _book(scenario, prices), market)
+    fitted = real.analysis.scenario
+    return analysis_report(fitted, _book(fitted, prices), market, analysis=real.analysis)
+
+
+def _real(  # noqa: PLR0917  # the options, in their order
+    scenario: str | None,
+    calls: int | None,
+    prices: str | None,
+    capacity: Path | None,
+    since: datetime | None,
+    as_if: list[str] | None,
+) -> "RealCosts":
+    """Costs of the ledger's calls."""
+    from slukh.cost.counterfactual import as_if_from
+    from slukh.cost.ledger import Ledger
+    from slukh.cost.ledger_calls import each_call
+    from slukh.cost.real_calls import real_costs
+
+    if calls is not None:
+        raise UserError(
+            "--calls is about scenarios", remedy="leave it out: the ledger knows how many there were"
+        )
+    frame = _asked(scenario or SHOP, None, capacity)
+    wishes = as_if_from(as_if or ())
+    until = datetime.now(UTC)
+    start = until - timedelta(days=30) if since is None else since.replace(tzinfo=UTC)
+    with Ledger(load(Settings).ledger_url) as ledger:
+        real_rows = each_call(ledger, since=start, until=until)
+        return real_costs(real_rows, frame, _book(frame, prices), since=start, until=until, as_if=wishes)
+
+
+def _asked(name: str, calls: int | None, capacity: Path | None) -> "Scenario":
+    """The scenario with what the options put in place of its own."""
+    from slukh.cost.capacity_file import read_capacity, with_capacity
+    from slukh.cost.scenario_file import load_scenario
+
+    asked = load_scenario(name)
+    if calls is not None:
+        asked = replace(asked, volume=replace(asked.volume, calls_per_month=calls))
+    if capacity is not None:
+        asked = with_capacity(asked, *read_capacity(capacity))
+    return asked
+
+
+def _book(scenario: "Scenario", prices: str | None) -> "PriceBook":
+    from slukh.cost.price_book import PriceBook
+
+    return PriceBook.load(scenario.prices if prices is None else prices)
+
+
+def _show(parts: "Iterable[RenderableType]") -> None:
+    console = Console(highlight=False)
+    for part in parts:
+        console.print(part)

@@ -1,0 +1,157 @@
+"""A scenario fitted to real calls, so that decision and recommendations can be made of them.
+
+What calls tell is measured and says so; what they do not (wages, GPUs, target) stays as the frame has it.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE, CallFacts
+from slukh.cost.rating import CACHED
+from slukh.cost.scenario import Assumption, Scenario
+from slukh.types import UNITS_PER_REQUEST, Usage
+
+DAYS_PER_MONTH = 30
+_HOURS = 24
+
+
+class Fit:
+    """Sums over real calls.
+
+    Attributes:
+        calls: how many so far.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._milliseconds = 0
+        self._heard, self._log_mean, self._log_squares = 0, 0.0, 0.0
+        self._hours: Counter[int] = Counter()
+        self._utterances = 0
+        self._sent_ms = 0
+        self._spoken = 0
+        self._cached = 0
+        self._voices: Counter[tuple[str, str]] = Counter()
+        self._models: Counter[tuple[str, str]] = Counter()
+        self._requests = 0
+        self._talks = 0
+        self._first_prompts = 0
+        self._last_prompts = 0
+        self._output = 0
+
+    def add(self, legs: Sequence[CallFacts], usage: Sequence[Usage]) -> None:
+        """Take a call."""
+        self.calls += 1
+        heard = sum(leg.heard_ms for leg in legs)
+        self._milliseconds += heard
+        if heard:
+            self._add_length(math.log(heard))
+        if legs:
+            self._hours[legs[0].started_at.hour] += 1
+        longest: dict[tuple[int, int], int] = {}
+        prompts: defaultdict[tuple[int, int], int] = defaultdict(int)
+        for row in usage:
+            if row.component == "stt":
+                key = row.leg, row.sequence // ATTEMPTS_PER_UTTERANCE
+                longest[key] = max(longest.get(key, 0), row.quantity)
+            elif row.component == "tts":
+                self._spoken += row.quantity
+                self._cached += row.quantity if row.outcome == CACHED else 0
+                self._voices[row.provider, row.model] += row.quantity
+            elif row.component == "llm":
+                self._models[row.provider, row.model] += row.quantity
+                request = row.leg, row.sequence // UNITS_PER_REQUEST
+                prompts[request] += 0 if row.unit == "output_tokens" else row.quantity
+                self._output += row.quantity if row.unit == "output_tokens" else 0
+        self._utterances += len(longest)
+        self._sent_ms += sum(longest.values())
+        if prompts:
+            self._talks += 1
+            self._requests += len(prompts)
+            self._first_prompts += prompts[min(prompts)]
+            self._last_prompts += prompts[max(prompts)]
+
+    def scenario(self, frame: Scenario, *, since: datetime, until: datetime) -> Scenario:
+        """The frame with what was measured in it."""
+        days = (until - since) / timedelta(days=1)
+        a_month = max(1, round(self.calls * DAYS_PER_MONTH / days))
+        hours = tuple(Decimal(self._hours[hour]) / self.calls for hour in range(_HOURS))
+        seconds = Decimal(max(1, self._milliseconds)) / 1000 / self.calls
+        changes: dict[str, dict[str, Any]] = {
+            "volume": {
+                "calls_per_month": a_month,
+                "days_per_month": DAYS_PER_MONTH,
+                "compare_calls_per_month": (),
+                "hourly_profile": hours,
+                "busy_hour_share": max(hours),
+            },
+            "call": {"seconds": seconds, "spread": self._spread()},
+            "llm": self._llm(frame),
+            "tts": {},
+        }
+        if self._utterances:
+            changes["call"]["turns"] = max(1, round(self._utterances / self.calls))
+            changes["call"]["utterance_seconds"] = Decimal(self._sent_ms) / 1000 / self._utterances
+        if self._spoken:
+            turns = changes["call"].get("turns", frame.call.turns)
+            provider, model = self._voices.most_common(1)[0][0]
+            changes["tts"] = {
+                "provider": provider,
+                "model": model,
+                "characters_per_turn": round(self._spoken / self.calls / turns),
+                "hit_rate": Decimal(self._cached) / self._spoken,
+            }
+        origin = Assumption(
+            source=f"ledger, {self.calls} calls since {since:%Y-%m-%d}",
+            read_on=until.date(),
+            confidence="measured",
+        )
+        measured = {
+            f"{part}.{name}": origin
+            for part, values in changes.items()
+            for name in values
+            if name != "provider"
+        }
+        parts: Any = {part: replace(getattr(frame, part), **values) for part, values in changes.items()}
+        return replace(
+            frame,
+            title=f"{self.calls} calls of the ledger, {since:%Y-%m-%d} to {until:%Y-%m-%d}",
+            as_of=until.date(),
+            assumptions={**frame.assumptions, **measured},
+            **parts,
+        )
+
+    def _add_length(self, logarithm: float) -> None:
+        """Welford's running variance: no call is kept."""
+        self._heard += 1
+        distance = logarithm - self._log_mean
+        self._log_mean += distance / self._heard
+        self._log_squares += distance * (logarithm - self._log_mean)
+
+    def _spread(self) -> float:
+        if self._heard < 2:  # noqa: PLR2004  # one call has no spread
+            return 0.0
+        return min(2.0, round(math.sqrt(self._log_squares / (self._heard - 1)), 6))
+
+    def _llm(self, frame: Scenario) -> dict[str, Any]:
+        """First prompts are the prefix and the caller's words; what comes on top later is turns."""
+        if not self._talks:
+            return {}
+        provider, model = self._models.most_common(1)[0][0]
+        requests = self._requests / self._talks
+        answer = self._output / self._requests
+        growth = (self._last_prompts - self._first_prompts) / self._talks / max(1.0, requests - 1)
+        caller = max(0, round(growth - answer)) if requests > 1 else frame.llm.caller_tokens
+        return {
+            "provider": provider,
+            "model": model,
+            "prefix_tokens": max(0, round(self._first_prompts / self._talks) - caller),
+            "caller_tokens": caller,
+            "answer_tokens": round(answer),
+            "tool_turns": (),
+        }

@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from slukh.commands.cost import app
+from slukh.cost.ledger import Ledger
+from slukh.cost.meter import CallFacts
+from slukh.errors import PriceError, ScenarioError, UserError
+from slukh.types import Usage
+
+ROOT = Path(__file__).parents[3]
+NOW = datetime.now(UTC)
+
+
+def said(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def as_json(*arguments: str) -> Any:
+    return json.loads(said(*arguments, "--json"))
+
+
+def test_analyze_prints_the_reference_example() -> None:
+    assert as_json("analyze", "--calls", "1000")["per_1000"]["total_google"] == "254.50"
+    table = said("analyze")
+    assert "$254.50" in table
+    assert "$0.2545" in table
+    assert "inside" in table
+
+
+def test_the_script_says_the_same() -> None:
+    script = [sys.executable, str(ROOT / "scripts" / "cost_analysis.py"), "--calls", "1000", "--json"]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == as_json("analyze", "--calls", "1000")
+
+
+def test_the_script_refuses_in_one_line() -> None:
+    script = [sys.executable, str(ROOT / "scripts" / "cost_analysis.py"), "--scenario", "nobody"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("slukh: there is no scenario nobody: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_decide_and_recommend_speak_to_scripts_and_people() -> None:
+    decided = as_json("decide", "--scenario", "tyre-shop", "--calls", "15000")
+    assert decided["decision"]["points"][0]["google_gated"] == "80.00"
+    assert decided["calls"]["draws"] == 20_000
+    assert any("no GPU can beat that" in sentence for sentence in decided["verdict"])
+    advised = as_json("recommend")
+    savings = [float(item["saving_usd_per_month"]) for item in advised["recommendations"]]
+    assert savings == sorted(savings, reverse=True)
+    assert "Hosted recognisers" in said("decide")
+    assert "a month: send speech only" in said("recommend")
+
+
+def test_a_measured_capacity_changes_the_number_of_gpus(tmp_path: Path) -> None:
+    capacity = {"version": 1, "url": "http://gpu:8000", "model": "turbo", "streams": 2, "p95_ms": 700}
+    path = tmp_path / "capacity.json"
+    path.write_text(json.dumps(capacity), encoding="utf-8")
+    small = as_json("analyze", "--calls", "20000")["whisper"]
+    large = as_json("analyze", "--calls", "20000", "--capacity", str(path))["whisper"]
+    assert (small["gpus"], small["streams_measured"]) == (2, False)
+    assert (large["gpus"], large["streams_measured"]) == (8, True)
+
+
+def test_a_book_may_be_another_one() -> None:
+    with pytest.raises(PriceError, match="no price of tts google standard"):
+        said("analyze", "--prices", "market-2026-11")
+    shop = as_json("analyze", "--scenario", "tyre-shop")
+    assert shop["prices"] == "market-2026-11"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    monkeypatch.setenv("SLUKH_LEDGER_URL", url)
+    return Ledger(url)
+
+
+def call(number: int) -> list[Usage | CallFacts]:
+    call_id, at = f"call-{number}", NOW - timedelta(days=2, minutes=number)
+    row: dict[str, Any] = {"call_id": call_id, "leg": 1, "outcome": "published", "occurred_at": at}
+    return [
+        CallFacts(
+            call_id=call_id, leg=1, state="ended", started_at=at, language_code="uk-UA", announced=True,
+            provider="google", model="chirp_3", assigned_arm="google", heard_ms=90_000,
+        ),
+        Usage(
+            component="stt", sequence=1001, provider="google", model="chirp_3", unit="audio_ms",
+            quantity=4800, **row,
+        ),
+        Usage(
+            component="line", sequence=0, provider="kyiv", model="", unit="call_ms", quantity=90_000, **row,
+        ),
+    ]  # fmt: skip
+
+
+def test_real_calls_are_reported_as_scenarios_are(ledger: Ledger) -> None:
+    with ledger:
+        for number in range(10):
+            ledger.record(call(number))
+    real = as_json("analyze", "--from-ledger", "--as-if", "stt=google-v1/phone_call")
+    assert real["basis"] == "ledger"
+    assert real["ledger"]["calls"] == real["calls_per_month"] == 10
+    assert real["ledger"]["used"]["stt"] == "0.013333333333"
+    assert real["ledger"]["as_if"]["stt"] == "0.02"
+    assert real["per_call"]["stt_google"] == "0.036"
+    assert real["per_call"]["stt_google_gated"] == "0.002"
+    assert "call.seconds" in {source["what"] for source in real["assumptions"]}
+    since = f"{NOW - timedelta(days=5):%Y-%m-%d}"
+    assert "10 calls" in said("analyze", "--from-ledger", "--since", since)
+    assert as_json("decide", "--from-ledger", "--since", since)["decision"]["points"][0]["gpus"] == 1
+    assert as_json("recommend", "--from-ledger")["recommendations"]
+
+
+def test_what_cannot_be_asked_is_refused(ledger: Ledger) -> None:
+    ledger.close()
+    with pytest.raises(ScenarioError, match="no call of the ledger started"):
+        said("analyze", "--from-ledger")
+    with pytest.raises(UserError, match="--as-if is about real calls"):
+        said("analyze", "--as-if", "caching=moving")
+    with pytest.raises(UserError, match="--calls is about scenarios"):
+        said("analyze", "--from-ledger", "--calls", "5")
