@@ -5,7 +5,7 @@ language model with two buckets each, and the line. They are recorded as a gatew
 `slukh cost rerate` does it, and summed by what was bought, as a report does it. Beside it DuckDB sums the
 same rated rows: what the sums alone take, in memory, without durability, proofs or rounding.
 
-Last, what metering and rating a call while it runs takes of the CPU that its media path takes.
+Last, what metering and rating a call of 90 s while it runs takes of the thread that carries its audio.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -23,6 +24,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from slukh.callbook import CallBook
 from slukh.cost.drain import MeterSink
 from slukh.cost.export import export
 from slukh.cost.ledger import Ledger
@@ -30,6 +32,7 @@ from slukh.cost.live import LiveCosts
 from slukh.cost.price_book import PriceBook
 from slukh.cost.rated_lines import RatedLines
 from slukh.cost.spool import Spool
+from slukh.monitoring.metrics import Metrics
 from slukh.testing.local_postgres import local_postgres
 from slukh.types import (
     UNITS_PER_REQUEST,
@@ -52,6 +55,7 @@ BOUGHT: dict[Unit, tuple[Literal["stt", "tts", "llm", "line"], str, str]] = {
     "call_ms": ("line", "kyiv", ""),
 }
 ROWS_PER_CALL = 12
+CALL_SECONDS = 90
 RECORDED_AT_ONCE = 10_000
 T = TypeVar("T")
 
@@ -78,7 +82,7 @@ def usage_of(number: int, calls: int) -> Iterator[Usage]:
         first = request * UNITS_PER_REQUEST
         yield row(first, "input_tokens", draw.randrange(500, 4000), outcome="ok")
         yield row(first + 1, "output_tokens", draw.randrange(20, 120), outcome="ok")
-    yield row(0, "call_ms", 90_000, outcome="hangup")
+    yield row(0, "call_ms", CALL_SECONDS * 1000, outcome="hangup")
 
 
 def seconds_of(work: Callable[[], T]) -> tuple[float, T]:
@@ -140,32 +144,45 @@ def measure(url: str, calls: int, folder: Path) -> dict[str, float]:
     }
 
 
+def call_events(call_id: str) -> Iterator[CallEvent]:
+    """A call with ten Attempts, as the meter hears of it."""
+    attempt = AttemptEnded(
+        utterance_id=1, attempt=1, provider="google", model="chirp_3", purpose="serve", outcome="published",
+        audio_samples=30_000,
+    )  # fmt: skip
+    samples = CALL_SECONDS * 8000
+    events: list[Event] = [
+        CallStarted(call_id=call_id, language_code="uk-UA"),
+        *(replace(attempt, utterance_id=number) for number in range(1, 11)),
+        CallEnded(position=samples, reason="hangup", heard=samples),
+    ]
+    for event in events:
+        yield CallEvent(
+            call_id=call_id, leg=1, provider="google", model="chirp_3", assigned_arm="google",
+            received_at=MONTH, event=event,
+        )  # fmt: skip
+
+
 def metering_us(calls: int, folder: Path) -> dict[str, float]:
-    """CPU of the thread that carries calls, per call with ten Attempts: metered, and metered and rated."""
-
-    def events(call_id: str) -> Iterator[Event]:
-        yield CallStarted(call_id=call_id, language_code="uk-UA")
-        for utterance in range(1, 11):
-            yield AttemptEnded(
-                utterance_id=utterance, attempt=1, provider="google", model="chirp_3", purpose="serve",
-                outcome="published", audio_samples=30_000,
-            )  # fmt: skip
-        yield CallEnded(position=720_000, reason="hangup", heard=720_000)
-
+    """CPU of the thread that carries calls, per call: metered; and rated, counted and told on its stream."""
     found = {}
+    metrics, book = Metrics(providers=("google",)), CallBook(transcript_seconds=600)
     for name, costs in (("metered_us", None), ("metered_and_rated_us", LiveCosts(BOOK))):
         with Ledger(f"sqlite:///{folder}/{name}.db") as ledger, Spool(folder / name) as spool:
             meter = MeterSink(spool, ledger, costs=costs)
-            began = time.thread_time()
+            spent = 0.0
             for number in range(calls):
-                for event in events(str(number)):
-                    meter.costs_of(
-                        CallEvent(
-                            call_id=str(number), leg=1, provider="google", model="chirp_3",
-                            assigned_arm="google", received_at=MONTH, event=event,
-                        )
-                    )  # fmt: skip
-            found[name] = (time.thread_time() - began) / calls * 1e6
+                call_id = f"{name}-{number}"
+                book.attach(CallStarted(call_id=call_id, language_code="uk-UA"))
+                events = list(call_events(call_id))
+                began = time.thread_time()
+                for event in events:
+                    for cost in meter.costs_of(event):
+                        told = replace(event, event=cost)
+                        metrics.observe(told)
+                        book.observe(told)
+                spent += time.thread_time() - began
+            found[name] = spent / calls * 1e6
     return found
 
 
@@ -173,7 +190,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--postgres", action="store_true", help="a PostgreSQL of its own in place of SQLite")
-    parser.add_argument("--frame-us", type=float, default=30.0, help="CPU of a frame, of bench/media_path.py")
+    parser.add_argument(
+        "--frame-us",
+        type=float,
+        help="us of CPU a frame that bench/media_path.py measured here: for the share",
+    )
     parser.add_argument("--folder", type=Path, help="for the databases; else a temporary one")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -186,8 +207,9 @@ def main() -> None:
             rows = measure(f"sqlite:///{folder}/ledger.db", options.calls, folder)
             rows["database_megabytes"] = (folder / "ledger.db").stat().st_size / 1e6
         rows |= metering_us(min(options.calls, 2000), folder)
-    media_us = 90 / 0.02 * options.frame_us
-    rows["metering_share_of_a_90_s_call"] = rows["metered_and_rated_us"] / media_us
+    if options.frame_us is not None:
+        media_us = CALL_SECONDS / 0.02 * options.frame_us
+        rows["metering_share_of_a_90_s_call"] = rows["metered_and_rated_us"] / media_us
     if options.json:
         print(json.dumps({"calls": options.calls, "rows": options.calls * ROWS_PER_CALL, **rows}, indent=2))
     else:
