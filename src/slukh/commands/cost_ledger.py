@@ -162,13 +162,16 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _print_explanation(found: "Explanation") -> None:
+    from slukh.cost.charge import shown
+
     table = Table(title=f"call {found.call_id}, prices of {found.book}", title_justify="left")
     for name in ("leg", "what", "by which rule", "price"):
         table.add_column(name)
     table.add_column("USD", justify="right", no_wrap=True)
     for line in found.lines:
         why = "" if line.purpose == "serve" else f" ({line.purpose})"
-        repeated = f"; {line.repeated_quantity} of it sent before" if line.repeated_quantity else ""
+        before = shown(line.unit, line.repeated_quantity)
+        repeated = f"; {before} of it an earlier attempt had sent" if line.repeated_quantity else ""
         table.add_row(
             str(line.leg),
             f"{line.component} {line.provider} {line.model}".strip() + why,

@@ -122,7 +122,7 @@ def _prices(lines: Iterable[StoredLine], book: PriceBook) -> dict[str, Price]:
                     line.component,  # type: ignore[arg-type]  # as it was rated
                     line.provider,
                     line.model,
-                    line.unit,  # type: ignore[arg-type]
+                    line.unit,
                     on=line.occurred_at.date(),
                 )
             except PriceError:

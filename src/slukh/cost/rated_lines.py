@@ -31,7 +31,7 @@ from slukh.cost.ledger_tables import (
 )
 from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE
 from slukh.cost.price_book import PriceBook
-from slukh.cost.rated_rows import StoredLine, Total, columns_of, line_of, upsert
+from slukh.cost.rated_rows import StoredLine, Total, columns_of, delete, line_of, upsert
 from slukh.cost.rating import RatingOptions
 from slukh.cost.tolerant import Rated, TolerantRater, Unpriced
 from slukh.types import UNITS_PER_REQUEST, Usage
@@ -252,9 +252,7 @@ class RatedLines:
         """Write what differs; how many lines did."""
         with self._ledger.writing() as connection:
             changed = upsert(connection, [columns_of(line, self._book.name) for line in rated.lines])
-            for row in rated.unpriced:  # its price may have been taken back
-                key = [RATED_LINES.c[name] == getattr(row, name) for name in KEYS[Usage]]
-                connection.execute(RATED_LINES.delete().where(*key, RATED_LINES.c.book == self._book.name))
+            delete(connection, rated.unpriced, self._book.name)  # their price may have been taken back
         return changed
 
 

@@ -7,10 +7,11 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
 
 from slukh.cost.ledger_tables import RATED_KEY, RATED_LINES, microseconds, moment_at
 from slukh.cost.rating import PICO, RatedLine
+from slukh.types import Unit, Usage
 
 # Raise it when a formula changes: lines then say which one made them.
 ENGINE = "1"
@@ -56,7 +57,7 @@ class StoredLine:
     engine: str
     provider: str
     model: str
-    unit: str
+    unit: Unit
     purpose: str
     outcome: str
     occurred_at: datetime
@@ -103,6 +104,14 @@ def upsert(connection: Connection, values: Sequence[tuple[object, ...]]) -> int:
     statement = f"INSERT INTO rated_lines ({names}) SELECT * FROM unnest({arrays}) {end}"  # noqa: S608
     columns = tuple(list(column) for column in zip(*values, strict=True))
     return connection.exec_driver_sql(statement, columns).rowcount
+
+
+def delete(connection: Connection, rows: Sequence[Usage], book: str) -> None:
+    """Take the lines of these rows out, where there are any."""
+    if rows:
+        keys = [RATED_LINES.c[name] == bindparam(f"key_{name}") for name in RATED_KEY]
+        values = [{f"key_{name}": getattr(row, name, book) for name in RATED_KEY} for row in rows]
+        connection.execute(RATED_LINES.delete().where(*keys), values)
 
 
 def line_of(row: Sequence[Any]) -> StoredLine:

@@ -269,7 +269,7 @@ DECLARATIONS: tuple[Declaration, ...] = (
     Declaration(
         name="cost_reconciliation_drift_ratio", kind="gauge", unit="ratio",
         help="What the newest reconciled statement billed less what was metered, as a share of what it "
-        "billed; NaN before the first one, infinite where nothing was billed.",
+        "billed; NaN before the first one, -Inf where nothing was billed.",
         labels={"component": "components", "provider": "payees"},
     ),
     Declaration(
