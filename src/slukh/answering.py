@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from slukh.dialog.base import Dialog
 from slukh.dialog.script import read_script
 from slukh.dialog.scripted import ScriptedDialog
+from slukh.dialog.tools import tools_in
 from slukh.errors import SettingsError, TtsError
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.talk import Talk, TalkRules
@@ -80,7 +81,7 @@ class Answering:
         return Talk(
             call,
             line,
-            self.dialog.converse(call),
+            self.dialog.converse(call, publish),
             self.speaker,
             publish,
             rules=self.rules,
@@ -148,7 +149,32 @@ def build_speaker(given: VoiceSettings, news: VoiceNews | None = None) -> Speake
 
 
 def _dialog(given: VoiceSettings) -> Dialog:
-    return ScriptedDialog(read_script(Path(given.slukh_dialog)))
+    if given.slukh_dialog != "claude":
+        return ScriptedDialog(read_script(Path(given.slukh_dialog)))
+    try:
+        from slukh.dialog.claude import ClaudeDialog, ClaudeRules
+    except ImportError as error:
+        raise SettingsError(
+            "the client of Claude is not installed", remedy="pip install 'slukh[claude]'"
+        ) from error
+    key, path = given.slukh_claude_key, given.slukh_claude_prompt
+    rules = ClaudeRules(model=given.slukh_claude_model)
+    if path is not None:
+        rules = replace(rules, persona=_text(path))
+    tools = [] if given.slukh_claude_tools is None else tools_in(given.slukh_claude_tools)
+    return ClaudeDialog(
+        rules,
+        tools,
+        api_key=None if key is None else key.get_secret_value(),
+        base_url=given.slukh_claude_url,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_CLAUDE_PROMPT") from error
 
 
 def _store(

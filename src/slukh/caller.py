@@ -8,14 +8,17 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
 
+from slukh.audio import samples_from_linear16
 from slukh.errors import ServiceError, TelephonyError
+from slukh.handset import between_pauses, handset
 from slukh.telephony.audiosocket import AUDIO_8K, AudioSocketCodec, encode_frame, encode_id
 from slukh.telephony.base import PeerHungUp
-from slukh.telephony.wavfile import Recording
+from slukh.telephony.wavfile import Recording, write_wav
 from slukh.types import samples_from_ms
 
 _FRAME_MS = 20
@@ -37,6 +40,9 @@ class CallPlan:
         language_code: BCP-47, or None for the gateway's default.
         caller: the caller's number, or None to withhold it.
         pace: 1.0 is the pace of speech.
+        waits: the caller says a sentence at a time, and waits for what is said to each.
+        further: what they say after `recording`, when they wait.
+        save: where what the gateway said is written, as a wav.
     """
 
     recording: Recording
@@ -47,6 +53,9 @@ class CallPlan:
     language_code: str | None = None
     caller: str | None = None
     pace: float = 1.0
+    waits: bool = False
+    further: tuple[Recording, ...] = ()
+    save: Path | None = None
 
 
 async def place_call(plan: CallPlan, on_event: OnEvent) -> Mapping[str, object]:
@@ -68,7 +77,7 @@ async def place_call(plan: CallPlan, on_event: OnEvent) -> Mapping[str, object]:
             await _announce(api, plan, call_id)
             following = asyncio.create_task(_follow(api, call_id, on_event))
             try:
-                await _play(plan, call_id)
+                await (_converse(plan, call_id) if plan.waits else _play(plan, call_id))
                 await following
             finally:
                 following.cancel()
@@ -78,13 +87,6 @@ async def place_call(plan: CallPlan, on_event: OnEvent) -> Mapping[str, object]:
             f"the gateway's API at {plan.api} failed ({str(error) or type(error).__name__})",
             remedy="start `slukh serve`, or name its address with --api",
         ) from error
-    except OSError as error:
-        raise ServiceError(
-            f"no AudioSocket at {plan.host}:{plan.port} ({error.strerror or error})",
-            remedy="start `slukh serve`, or name its address with --to",
-        ) from error
-    except TelephonyError as error:
-        raise ServiceError(f"the line broke ({error})", remedy="the gateway's log says why") from error
     return dict(record)
 
 
@@ -174,7 +176,13 @@ async def _follow(api: httpx.AsyncClient, call_id: str, on_event: OnEvent) -> No
 
 async def _play(plan: CallPlan, call_id: str) -> None:
     """The media side: one identifying frame, then 20 ms of audio every 20 ms, then the end of the file."""
-    reader, writer = await asyncio.open_connection(plan.host, plan.port)
+    try:
+        reader, writer = await asyncio.open_connection(plan.host, plan.port)
+    except OSError as error:
+        raise ServiceError(
+            f"no AudioSocket at {plan.host}:{plan.port} ({error.strerror or error})",
+            remedy="start `slukh serve`, or name its address with --to",
+        ) from error
     try:
         writer.write(encode_id(call_id))
         listening = asyncio.create_task(_listen(reader))
@@ -186,8 +194,23 @@ async def _play(plan: CallPlan, call_id: str) -> None:
         if not listening.done():
             writer.write_eof()  # how Asterisk hangs up
         await listening
+    except (OSError, TelephonyError) as error:
+        raise ServiceError(f"the line broke ({error})", remedy="the gateway's log says why") from error
     finally:
         writer.close()
+
+
+async def _converse(plan: CallPlan, call_id: str) -> None:
+    """A caller who lets the other side finish: the greeting first, then every sentence and its answer."""
+    async with handset(plan.host, plan.port, call_id) as phone:
+        await phone.answered()
+        for recording in (plan.recording, *plan.further):
+            for sentence in between_pauses(recording.samples):
+                if not phone.was_hung_up:
+                    await phone.say(sentence)
+                    await phone.answered()
+    if plan.save is not None:
+        write_wav(plan.save, samples_from_linear16(bytes(phone.heard)))
 
 
 async def _paced(recording: Recording, pace: float) -> AsyncIterator[bytes]:

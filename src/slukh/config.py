@@ -181,6 +181,18 @@ class Settings(BaseSettings):
     slukh_websocket_password: SecretStr | None = Field(
         None, description="Its password for HTTP Basic; the user is `asterisk`."
     )
+    slukh_twilio_host: str = Field("127.0.0.1", description="Address for Twilio, behind a proxy with TLS.")
+    slukh_twilio_port: int | None = Field(
+        None, ge=0, le=65535, description="Its port; 0 takes a free one. Unset: no Twilio."
+    )
+    slukh_twilio_url: str = Field(
+        "",
+        description="The stream's URL as TwiML names it, such as `wss://voice.example.com/`: it is signed.",
+    )
+    slukh_twilio_token: SecretStr | None = Field(
+        None,
+        description="The account's auth token: a stream that it did not sign is refused.",
+    )
     slukh_http_host: str = Field(
         "127.0.0.1", description="Address of the HTTP API. Other than loopback wants `SLUKH_API_TOKEN`."
     )
@@ -248,6 +260,16 @@ class Settings(BaseSettings):
         description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
         "Empty: `ledger.db` in the data folder.",
     )
+    slukh_shadow_minutes: float = Field(
+        120.0,
+        ge=0,
+        description="Audio a day (UTC) that shadows (`FF_SHADOW_PERCENT`) may hear; then new calls get none.",
+    )
+    slukh_experiment_url: str = Field(
+        "",
+        description="SQLAlchemy URL of the comparison of recognisers; empty: `experiment.db` in the data "
+        "folder.",
+    )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
     )
@@ -259,6 +281,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
         return self.slukh_ledger_url or f"sqlite:///{self.slukh_data_dir / 'ledger.db'}"
+
+    @property
+    def experiment_url(self) -> str:
+        """SQLAlchemy URL of the experiment's store."""
+        return self.slukh_experiment_url or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
     @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
     @classmethod
@@ -291,6 +318,16 @@ class Settings(BaseSettings):
             raise SettingsError(
                 f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback",
                 remedy="set SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _twilio_wants_a_signature(self) -> Self:
+        # On loopback as well: what comes through a proxy comes from there.
+        if self.slukh_twilio_port is not None and not (self.slukh_twilio_token and self.slukh_twilio_url):
+            raise SettingsError(
+                "SLUKH_TWILIO_PORT takes signed streams only",
+                remedy="set SLUKH_TWILIO_TOKEN (the account's auth token), SLUKH_TWILIO_URL (your TwiML's)",
             )
         return self
 

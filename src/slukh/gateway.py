@@ -166,7 +166,10 @@ class Gateway:
             if talk is not None:
                 talk.observe(event)
             if isinstance(event, RecognisersDown):
-                self._respond(self._admission.when_down, line)
+                when_down = self._admission.when_down
+                # Who talks asks the caller to say it again; a recording would be spoken over.
+                if talk is None or when_down == "hangup":
+                    self._respond(when_down, line)
 
         def costs_of(event: CallEvent) -> Sequence[CallCost]:
             costs = self._costs_of(event)

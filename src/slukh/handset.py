@@ -25,6 +25,7 @@ from slukh.types import SAMPLE_RATE_HERTZ, samples_from_ms
 
 _FRAME: Final = samples_from_ms(20)
 _FRAME_SECONDS: Final = 0.02
+_VOICE: Final = 200.0  # root mean square of a frame that holds a voice
 _LOUD: Final = 100  # peak of a frame that holds something to hear
 
 
@@ -179,6 +180,24 @@ async def handset(host: str, port: int, call_id: str, echo: LineEcho | None = No
             async with asyncio.timeout(2.0):
                 await reader.read(-1)
         writer.close()
+
+
+def between_pauses(samples: Samples, *, pause_seconds: float = 0.6) -> list[Samples]:
+    """A recording's sentences: what lies between its pauses, with a little silence around each."""
+    frames = len(samples) // _FRAME
+    if not frames:
+        return []
+    rms = np.sqrt((samples[: frames * _FRAME].astype(np.float64).reshape(frames, _FRAME) ** 2).mean(axis=1))
+    loud = np.flatnonzero(rms > _VOICE)
+    if not loud.size:
+        return []
+    cuts = np.flatnonzero(np.diff(loud) * _FRAME_SECONDS >= pause_seconds)
+    starts, ends = [loud[0], *loud[cuts + 1]], [*loud[cuts], loud[-1]]
+    pad = samples_from_ms(200)
+    return [
+        samples[max(0, int(a) * _FRAME - pad) : (int(b) + 1) * _FRAME + pad]
+        for a, b in zip(starts, ends, strict=True)
+    ]
 
 
 def seconds_of(linear16: bytes) -> float:

@@ -24,6 +24,9 @@ from slukh.callbook import CallBook
 from slukh.config import AllSettings, Settings
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
+from slukh.experiment.evidence import OutcomeRow
+from slukh.experiment.sink import ExperimentSink, ShadowText
+from slukh.experiment.store import ExperimentStore
 from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.metering import Metering, metering
@@ -31,6 +34,7 @@ from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard, Probes
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
+from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
 from slukh.web.api import ApiOptions, caller_hash, create_app
@@ -84,13 +88,20 @@ async def serve(given: AllSettings) -> None:
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
         meter = stack.enter_context(metering(settings, given.cost, metrics))
+        experiment = stack.enter_context(_experiment(settings))
+        if parts.shadows is not None:
+            parts.shadows.on_heard = lambda heard: experiment.shadow_heard(
+                heard.call_id,
+                heard.utterance_id,
+                ShadowText(provider=heard.provider, text=heard.text, audio_samples=heard.audio_samples),
+            )
         answering = _answering(given, metrics, stack)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         hangs_up = given.cost.slukh_when_over_budget == "hangup"
         gateway = Gateway(
             parts,
             book,
-            (metrics, CallLog(book)),
+            (metrics, experiment, CallLog(book)),
             Admission(
                 max_calls=settings.slukh_max_calls,
                 require_announced=settings.slukh_require_announced,
@@ -123,15 +134,17 @@ async def serve(given: AllSettings) -> None:
                 wrong["gateway"] = "draining"
             return wrong
 
-        token = settings.slukh_api_token
         options = ApiOptions(
-            token=None if token is None else token.get_secret_value(),
+            token=_secret(settings.slukh_api_token),
             caller_key=caller_key,
             language_code=parts.language_code,
             alternative_language_codes=parts.alternative_language_codes,
             refuse_reason=gateway.refuse_reason,
             not_ready=not_ready,
             metrics=metrics.render,
+            outcome=lambda call_id, outcome: experiment.put(
+                OutcomeRow(call_id=call_id, **outcome.model_dump())
+            ),
         )
         web = _WebServer(
             uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none")
@@ -148,12 +161,10 @@ async def serve(given: AllSettings) -> None:
                 meter.follow_statements(),
             )
         ]
-        handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
-        if "websocket" in sockets:
-            handlers["websocket"] = _websocket_handler(gateway, settings.slukh_websocket_password)
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
-            for name, handle in handlers.items()
+            for name, handle in _handlers(gateway, settings).items()
+            if name in sockets
         ]
         if len(parts.providers) == 1:
             logger.warning("no_backup", extra={"providers": list(parts.providers)})
@@ -223,6 +234,7 @@ def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, 
         "audiosocket": (settings.slukh_audiosocket_host, settings.slukh_audiosocket_port),
         "http": (settings.slukh_http_host, settings.slukh_http_port),
         "websocket": (settings.slukh_websocket_host, settings.slukh_websocket_port),
+        "twilio": (settings.slukh_twilio_host, settings.slukh_twilio_port),
     }
     return {
         name: stack.enter_context(listen(host, port, name.upper()))
@@ -240,10 +252,23 @@ class _WebServer(uvicorn.Server):
         yield
 
 
-def _websocket_handler(gateway: Gateway, password: SecretStr | None) -> Handler:
-    """Takes the connections of chan_websocket."""
-    secret = None if password is None else password.get_secret_value()
-    return lambda reader, writer: gateway.handle(reader, writer, AsteriskWebSocketCodec(password=secret))
+def _handlers(gateway: Gateway, settings: Settings) -> dict[str, Handler]:
+    """What takes the connections of each transport."""
+    password, token = _secret(settings.slukh_websocket_password), _secret(settings.slukh_twilio_token)
+    url = settings.slukh_twilio_url
+    return {
+        "audiosocket": gateway.handle,
+        "websocket": lambda reader, writer: gateway.handle(
+            reader, writer, AsteriskWebSocketCodec(password=password)
+        ),
+        "twilio": lambda reader, writer: gateway.handle(
+            reader, writer, TwilioCodec(url=url, auth_token=token)
+        ),
+    }
+
+
+def _secret(setting: SecretStr | None) -> str | None:
+    return None if setting is None else setting.get_secret_value()
 
 
 async def _forget(book: CallBook) -> None:
@@ -291,6 +316,19 @@ def _book_clip(parts: Parts, metrics: Metrics, meter: Metering, name: str, heard
     )  # fmt: skip
     for cost in meter.costs_of(event):  # nobody's call, but somebody's bill
         metrics.observe(replace(event, event=cost))
+
+
+@contextlib.contextmanager
+def _experiment(settings: Settings) -> Iterator[ExperimentSink]:
+    with ExperimentStore(settings.experiment_url) as store:
+        sink = ExperimentSink(
+            store, on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows})
+        )
+        sink.start()
+        try:
+            yield sink
+        finally:
+            sink.stop()
 
 
 def _caller_key(data_dir: Path) -> bytes:

@@ -77,6 +77,9 @@ class VoiceSettings(BaseSettings):
     slukh_claude_prompt: Path | None = Field(
         None, description="`claude`: a text file that says who it is and what it does."
     )
+    slukh_claude_tools: Path | None = Field(
+        None, description="`claude`: a Python file with functions it may call, in a list `TOOLS`."
+    )
     slukh_claude_key: SecretStr | None = Field(
         None, description="`claude`: its key; unset: `ANTHROPIC_API_KEY`, as its client reads it."
     )

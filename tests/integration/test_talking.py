@@ -14,11 +14,12 @@ from slukh.answering import Answering
 from slukh.callbook import CallBook
 from slukh.cost.meter import Meter
 from slukh.dialog.base import Dialog
-from slukh.dialog.script import Script
+from slukh.dialog.script import Script as DialogScript
 from slukh.dialog.scripted import ScriptedDialog
-from slukh.errors import TtsConnectError
+from slukh.errors import SttStreamError, TtsConnectError
 from slukh.gateway import Admission, Gateway
 from slukh.handset import Handset, LineEcho, handset
+from slukh.stt.fake import Script
 from slukh.talking.talk import TalkRules
 from slukh.testing.numbered import numbered_speech, silence
 from slukh.testing.parts import fake_parts
@@ -30,8 +31,8 @@ from slukh.tts.recorded import apology, apology_text
 from slukh.tts.speaker import Speaker
 from slukh.types import BargeIn, CallEnded, CallEvent, Event, PhraseSpoken, TurnTimed, Usage
 
-HELLO, SIZE, AGAIN, BYE = "Алло, так?", "Розмір?", "Ще раз.", "Бувайте."
-LONG = "Довга відповідь, яку ніхто не дослухає до кінця."
+HELLO, SIZE, AGAIN, BYE = "Алло, я вас уважно слухаю.", "Назвіть розмір?", "Ще раз.", "Бувайте."
+LONG = "Довга відповідь, яку не всі дослухають."
 SCRIPT = {
     "name": "test", "languages": ["uk-UA"], "start": "hello", "give_up": "bye", "patience": 2,
     "unclear": {"uk-UA": AGAIN}, "silence": {"uk-UA": AGAIN},
@@ -83,17 +84,18 @@ async def shop(
     echo: LineEcho | None = None,
     voices: Sequence[TtsProvider] | None = None,
     dialog: Dialog | None = None,
+    ears: Iterable[Script] = (),
     **rules: float,
 ) -> AsyncIterator[Shop]:
     voice = FakeTts(scripts)
     answering = Answering(
-        dialog=dialog or ScriptedDialog(Script.model_validate(SCRIPT)),
+        dialog=dialog or ScriptedDialog(DialogScript.model_validate(SCRIPT)),
         speaker=Speaker(VoiceChain(voices or [voice]), MemoryStore(max_bytes=10_000_000)),
         rules=TalkRules(**rules),  # type: ignore[arg-type]
     )
     events, refused = Events(), list[str]()
     gateway = Gateway(
-        fake_parts(),
+        fake_parts(ears),
         CallBook(transcript_seconds=600),
         (events,),
         Admission(max_calls=10),
@@ -217,6 +219,27 @@ async def test_a_noise_that_interrupted_us_lets_us_begin_again() -> None:
     ]
 
 
+async def test_a_key_that_means_nothing_does_not_cost_the_caller_the_answer() -> None:
+    async with shop() as own:
+        await own.phone.answered(quiet_seconds=0.2)
+        await own.phone.say(numbered_speech([22]))
+        await own.phone.speaks()
+        own.phone.press("5")
+        assert framed(LONG) in await own.phone.answered(quiet_seconds=0.4)
+    assert own.events.said()[-1] == (LONG, "cached")
+
+
+async def test_a_caller_whom_no_recogniser_heard_is_asked_again() -> None:
+    down = [Script(error=SttStreamError("fake", "down"))] * 4
+    async with shop(ears=down) as own:
+        await own.phone.answered(quiet_seconds=0.2)
+        await own.phone.say(numbered_speech([11]))
+        await own.phone.answered(quiet_seconds=0.3)
+        await own.phone.say(numbered_speech([11]))
+        assert framed(SIZE) in await own.phone.answered(quiet_seconds=0.2)
+    assert own.events.said()[1][0] == "Перепрошую, я не розчула."
+
+
 async def test_a_silent_caller_is_asked_twice_and_let_go() -> None:
     async with shop(silence_seconds=0.3) as own:
         await own.events.ended.wait()
@@ -245,7 +268,9 @@ async def test_a_voice_that_fails_in_mid_call_is_replaced_by_the_next() -> None:
 async def test_when_nobody_can_speak_a_recording_apologises_and_the_dial_plan_goes_on() -> None:
     down = [TtsScript(error=TtsConnectError("fake", "down"))] * 9
     async with shop(down) as own:
-        await own.events.ended.wait()
+        await own.phone.speaks()
+        while len(own.phone.heard) < 24000:
+            await own.phone.speaks()
         heard = bytes(own.phone.heard)
     recording = await spoken(apology(), SpeechRequest(text=apology_text("uk-UA"), language_code="uk-UA"))
     assert recording[:16000] in heard
@@ -256,3 +281,42 @@ def test_the_example_dialogue_is_read() -> None:
     from slukh.dialog.script import read_script
 
     assert read_script(Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml").languages
+
+
+async def test_claude_answers_a_call_and_its_tokens_are_on_the_bill() -> None:
+    from slukh.dialog.claude import ClaudeDialog, ClaudeRules
+    from slukh.testing.anthropic_server import KEY, Answer, AnthropicServer, Calls, Speaks
+
+    answers: list[Answer] = [Speaks("Так."), Calls("end_call", {}, "Бувайте.")]
+    async with AnthropicServer(answers) as server:
+        dialog = ClaudeDialog(ClaudeRules(model="claude-haiku-4-5"), api_key=KEY, base_url=server.url)
+        async with shop(dialog=dialog) as own:
+            await own.phone.answered(quiet_seconds=0.2)
+            await own.phone.say(numbered_speech([11]))
+            assert framed("Так.") in await own.phone.answered(quiet_seconds=0.2)
+            await own.phone.say(numbered_speech([33]))
+            await own.events.ended.wait()
+        assert [request["messages"][-1]["content"][0]["text"] for request in server.requests] == ["11", "33"]
+    rows = [row for row in own.events.usage() if row.component == "llm"]
+    assert [row.unit for row in rows[:4]] == [
+        "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+    ]  # fmt: skip
+    assert len({row.sequence for row in rows}) == len(rows) == 8
+    assert sum(row.quantity for row in rows if row.unit == "cache_read_tokens") > 0
+
+
+async def test_a_model_that_is_down_is_excused_and_then_replaced_by_a_person() -> None:
+    from slukh.dialog.claude import ClaudeDialog, ClaudeRules
+    from slukh.testing.anthropic_server import KEY, AnthropicServer, Refuses
+
+    async with AnthropicServer([Refuses(500)]) as server:
+        rules = ClaudeRules(model="claude-haiku-4-5", retries=0)
+        async with shop(dialog=ClaudeDialog(rules, api_key=KEY, base_url=server.url)) as own:
+            await own.phone.answered(quiet_seconds=0.2)
+            for word in (11, 12):
+                await own.phone.say(numbered_speech([word]))
+                await own.phone.answered(quiet_seconds=0.7)
+            await own.events.ended.wait()
+    said = [text for text, _ in own.events.said()]
+    assert said[2] == "Перепрошую, я не розчула."
+    assert said[-1] == "Перепрошую, з'єдную вас з оператором."

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
 from slukh.cost.call_costs import LIFETIME_HOURS, CallCosts, traffic_of, warm_share
 from slukh.cost.decision import Hearing
-from slukh.cost.price_book import PriceBook
+from slukh.cost.price_book import Price, PriceBook
+from slukh.cost.rating import RatingOptions, rate
 from slukh.cost.scenario import Scenario, Service, WhisperFleet
-from slukh.cost.scenario_usage import requests_of
+from slukh.cost.scenario_usage import CallShape, gated_usage, requests_of, whole_call_usage
 from slukh.cost.setup import Setup
 from slukh.cost.tokenizer import tokens_counted_by
 from slukh.errors import PriceError
@@ -50,12 +52,14 @@ def _hearing(today: Setup, market: PriceBook) -> Iterator[Measure]:
     scenario = today.scenario
     call = scenario.call
     sent = call.turns * call.utterance_seconds
+    billed = _billed_seconds(today, gated=True)
     measured = _is_measured(scenario, "call.utterance_seconds")
     yield Measure(
         name="gating",
         title="send speech only",
         change="let Slukh cut utterances: GOOGLE_STT_STREAM=utterance, which is the default",
-        because=f"{sent:.1f} s of {call.seconds:.0f} s are utterances; Google bills silence as well",
+        because=f"{sent:.1f} s of {call.seconds:.0f} s are utterances, billed as {billed:.0f} s after "
+        f"rounding; whole calls are billed as {_billed_seconds(today, gated=False):.0f} s, silence and all",
         confidence="high" if measured else "medium",
         apply=lambda setup: replace(setup, gated=True),
     )
@@ -153,39 +157,43 @@ def _answering(today: Setup, market: PriceBook) -> Iterator[Measure]:
 
 
 def _caching(today: Setup) -> Iterator[Measure]:
-    """The best policy: what is cached, and for how long; by traffic, because a cold cache is paid for."""
+    """The best policy: what is cached, and for how long; by traffic, because a cold cache is paid for.
+
+    A prefix too short for the model to cache is tried at the length that it does.
+    """
     scenario, calls = today.scenario, today.scenario.volume.calls_per_month
     llm = scenario.llm
+    minimum = today.llm_book.minimum_prefix_tokens(llm.provider, llm.model, scenario.as_of)
+    lengths = sorted({llm.prefix_tokens, max(llm.prefix_tokens, minimum or 0)})
     policies = [
-        _part(scenario, "llm", caching=caching, cache_lifetime=lifetime, cache_start="by_traffic")
+        {
+            "caching": caching,
+            "cache_lifetime": lifetime,
+            "cache_start": "by_traffic",
+            "prefix_tokens": length,
+            "kept_turns": None,
+        }
+        for length in lengths
         for caching in ("static", "moving")
         for lifetime in ("5m", "1h")
     ]
-    best = min(policies, key=lambda policy: CallCosts(policy, today.llm_book).llm(calls)).llm
-    minimum = today.llm_book.minimum_prefix_tokens(llm.provider, llm.model, scenario.as_of)
-    warm = warm_share(traffic_of(scenario), calls, LIFETIME_HOURS[best.cache_lifetime])
-    known = (
-        "is not known: look for cache reads in the usage" if minimum is None else f"has {minimum:,} tokens"
+    best = min(
+        policies,
+        key=lambda policy: CallCosts(_part(scenario, "llm", **policy), today.llm_book).llm(calls),
     )
-    where = "after the prefix" if best.caching == "static" else "at the end of every request"
+    lifetime, length = str(best["cache_lifetime"]), best["prefix_tokens"]
+    warm = warm_share(traffic_of(scenario), calls, LIFETIME_HOURS[lifetime])
+    where = "after the prefix" if best["caching"] == "static" else "at the end of every request"
+    longer = "" if length == llm.prefix_tokens else f"lengthen the prefix to {length:,} tokens and "
+    known = "is not known: look for cache reads in the usage" if minimum is None else f"has {minimum:,}"
     yield Measure(
         name="prompt-caching",
-        title=f"cache the prompt {where} for {best.cache_lifetime}",
-        change=f"cache_control with ttl {best.cache_lifetime} {where}; let no byte of the prefix change",
+        title=f"{longer}cache the prompt {where} for {lifetime}",
+        change=f"{longer}set cache_control with ttl {lifetime} {where}; let no byte of the prefix change",
         because=f"the prefix has {llm.prefix_tokens:,} tokens, the shortest that {llm.model} caches {known}; "
         f"another call has left it warm for {warm:.0%} of the calls",
         confidence="medium",
-        apply=lambda setup: replace(
-            setup,
-            scenario=_part(
-                setup.scenario,
-                "llm",
-                caching=best.caching,
-                cache_lifetime=best.cache_lifetime,
-                cache_start=best.cache_start,
-                kept_turns=None,
-            ),
-        ),
+        apply=lambda setup: replace(setup, scenario=_part(setup.scenario, "llm", **best)),
     )
 
 
@@ -265,6 +273,15 @@ def _part(scenario: Scenario, part: str, **values: Any) -> Scenario:  # noqa: AN
     return replace(scenario, **changed)
 
 
+def _billed_seconds(setup: Setup, *, gated: bool) -> Decimal:
+    """Seconds of the mean call that Google bills, rounded per request."""
+    scenario = setup.scenario
+    shape = CallShape(round(scenario.call.seconds * 1000), scenario.call.turns)
+    rows = (gated_usage if gated else whole_call_usage)(scenario, shape, scenario.stt.google)
+    options = RatingOptions(channels=scenario.call.channels)
+    return Decimal(sum(line.billed_quantity for line in rate(rows, setup.stt_book, options=options))) / 1000
+
+
 def _is_measured(scenario: Scenario, path: str) -> bool:
     origin = scenario.assumptions.get(path)
     return origin is not None and origin.confidence != "assumption"
@@ -276,4 +293,9 @@ def _per_minute(scenario: Scenario, book: PriceBook, service: Service) -> Decima
         price = book.price("stt", service.provider, service.model, "audio_ms", on=scenario.as_of)
     except PriceError:
         return None
-    return price.amount * 60_000 / price.per
+    return minute_usd(price, book, scenario.as_of)
+
+
+def minute_usd(price: Price, book: PriceBook, on: date) -> Decimal:
+    """Dollars of a minute of audio, before rounding and tiers."""
+    return price.amount * 60_000 / price.per / book.rate(price.currency, on)

@@ -58,7 +58,7 @@ class Setup:
         if self.gpus and isinstance(whisper, WhisperFleet):
             streams = self.gpus * fleet_of(whisper).streams_per_gpu
             overflow = traffic_of(self.scenario).overflow_share(calls, streams)
-            rent = self.gpus * CallCosts(self.scenario, self.book).gpu_month()
+            rent = CallCosts(self.scenario, self.book).gpus_month(self.gpus)
         costs = CallCosts(self.scenario, self.stt_book)
         google = self.scenario.stt.google
         return rent + costs.stt_month(google, gated=self.gated, calls=calls * overflow)

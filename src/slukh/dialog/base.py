@@ -11,7 +11,7 @@ them speaks; when the caller interrupts, it leaves the iteration and says what w
 failure raises a `DialogError`.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -72,7 +72,8 @@ class Leave:
     reason: Literal["handover", "goodbye"]
 
 
-Step = Say | Leave | ModelAnswered
+Step = Say | Leave
+Used = Callable[[ModelAnswered], None]
 
 
 class Conversation(Protocol):
@@ -110,8 +111,8 @@ class Dialog(Protocol):
     def phrases(self) -> list[SpeechRequest]:
         """What it is certain to say, to be had ready before anybody calls."""
 
-    def converse(self, call: CallStarted) -> Conversation:
-        """The conversation of a call."""
+    def converse(self, call: CallStarted, used: Used, /) -> Conversation:
+        """The conversation of a call; `used` is told of every request to a model, whatever became of it."""
 
     async def aclose(self) -> None:
         """Give everything back. Idempotent."""

@@ -8,7 +8,7 @@ import string
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step
+from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step, Used
 from slukh.dialog.numbers import digits, tyre_size
 from slukh.dialog.script import Branch, Script, State
 from slukh.tts.base import SpeechRequest
@@ -55,8 +55,8 @@ class ScriptedDialog:
             if "{" not in text
         ]
 
-    def converse(self, call: CallStarted) -> "ScriptedConversation":
-        """The conversation of a call, in its language where the script has it."""
+    def converse(self, call: CallStarted, _used: Used | None = None, /) -> "ScriptedConversation":
+        """The conversation of a call, in its language where the script has it; no model is used."""
         return ScriptedConversation(self._script, call.language_code)
 
     async def aclose(self) -> None:
@@ -78,7 +78,8 @@ class ScriptedConversation:
 
     async def answer(self, turn: CallerTurn) -> AsyncGenerator[Step, None]:
         """What the script says to this."""
-        self._before = self._standing
+        if not (isinstance(turn, CallerPressed) and turn.digit not in self._script.keys):
+            self._before = self._standing
         for step in self._react(turn):
             yield step
 

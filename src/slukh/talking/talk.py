@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from slukh.audio import samples_from_linear16
-from slukh.dialog.base import CallerSaid, Conversation, Leave, Say, Step
+from slukh.dialog.base import CallerPressed, CallerSaid, Conversation, Leave, Say, Step
 from slukh.errors import DialogError, TtsError
 from slukh.speech.segmenter import SegmentEvent, Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
 from slukh.talking.echo import HEARD_SAMPLES, EchoGuard
@@ -32,7 +32,6 @@ from slukh.types import (
     CallStarted,
     Dtmf,
     Event,
-    ModelAnswered,
     PhraseSpoken,
     SpeechEnded,
     SpokenOutcome,
@@ -182,13 +181,16 @@ class Talk:
             case SpeechEnded(utterance_id=utterance_id):
                 self._ended[utterance_id] = event, now
             case Transcript(is_final=True, utterance_id=utterance_id, text=text, language_code=code):
+                if event.is_salvage and not text:
+                    self._turns.unheard()
                 if utterance_id in self._echoes:
                     self._echoes.discard(utterance_id)
                     self._ended.pop(utterance_id, None)
                     return
                 said = Said(utterance_id=utterance_id, text=text.strip(), language_code=code, at=now)
                 self._turns.final(said)
-                if self._cut is not None and not said.text and not self._turns.caller_speaks:
+                is_noise = not said.text and not event.is_salvage
+                if self._cut is not None and is_noise and not self._turns.caller_speaks:
                     self._take_back()  # it was a noise that had interrupted us
                 self._bell.set()
             case Dtmf(digit=digit):
@@ -223,6 +225,8 @@ class Talk:
             return False
         is_heard = any(phrase.playing.played for phrase in self._answer.phrases)
         self._answering.cancel()
+        if is_heard:
+            self._line.flush()
         return is_heard
 
     async def _run(self) -> None:
@@ -233,17 +237,31 @@ class Talk:
                 if turn is None:
                     is_over = await self._give(self._say(FAREWELLS, Leave(reason="goodbye")), _Answer())
                 else:
-                    if self._cut is not None:
-                        self._conversation.interrupted(self._cut.heard())
-                        self._cut = None
-                    if isinstance(turn.turn, CallerSaid):
-                        self._language = turn.turn.language_code
-                    is_over = await self._give(self._conversation.answer(turn.turn), _Answer(turn=turn))
+                    is_over = await self._take_turn(turn)
             await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
             await self._line.hang_up("gateway")
         except Exception:  # a defect of ours: the dial plan takes the caller over
             logger.exception("talk_defect", extra={"call_id": self._call.call_id})
             await self._line.hang_up("gateway")
+
+    async def _take_turn(self, turn: Turn) -> bool:
+        """Answer a turn; whether the call is over with it."""
+        if turn.turn is None:
+            return await self._give(self._say(EXCUSES), _Answer())
+        cut = self._cut
+        if cut is not None and not isinstance(turn.turn, CallerPressed):
+            self._conversation.interrupted(cut.heard())
+            self._cut = None
+        if isinstance(turn.turn, CallerSaid):
+            self._language = turn.turn.language_code
+        answer = _Answer(turn=turn)
+        is_over = await self._give(self._conversation.answer(turn.turn), answer)
+        if cut is not None and self._cut is cut:
+            if answer.phrases or is_over:
+                self._cut = None
+            else:
+                self._take_back()  # the key that had interrupted us means nothing here
+        return is_over
 
     async def _next_turn(self) -> Turn | None:
         """Wait for what is to be answered; None when the call has lasted long enough."""
@@ -279,7 +297,8 @@ class Talk:
             return False
         error = task.exception()
         if error is None:
-            self._failures = 0
+            if answer.turn is not None:
+                self._failures = 0
             return task.result()
         return await self._excuse(error, answer)
 
@@ -365,8 +384,6 @@ class Talk:
                             phrase = _Phrase(self._speaker.say(request))
                             answer.phrases.append(phrase)
                             await waiting.put(phrase)
-                    case ModelAnswered():
-                        self._publish(step)
                     case Leave():
                         await waiting.put(step)
 

@@ -1,10 +1,12 @@
 """Whose turn it is: what the caller did goes in, what is to be answered comes out. `now` is passed in.
 
-the caller's last utterance has its final, nothing of theirs is open        answer what they said
-... and it ends as sentences do not end ("на", "або", "мой")                  give them HOLD_SECONDS more
-they speak on before anything of our answer was heard                       answer all of it together
-a key was pressed                                                           answer that
-nobody has spoken for `silence_seconds`                                     ask whether they are there
+When                                                                        what is done
+    their last utterance has its final, and nothing of theirs is open       what they said is answered
+    ... and it ends as no sentence does ("на", "або", "мой")                they get HOLD_SECONDS more
+    they speak on before anything of our answer was heard                   all of it is answered together
+    a key was pressed                                                       that is answered
+    no recogniser heard them                                                they are asked to say it again
+    nobody has spoken for `silence_seconds`                                 they are asked if they are there
 """
 
 # ruff: noqa: RUF001, RUF002, SIM905  # Cyrillic letters that look Latin are meant
@@ -55,12 +57,12 @@ class Turn:
     """What is to be answered now.
 
     Attributes:
-        turn: as the dialogue gets it.
+        turn: as the dialogue gets it; None when no recogniser heard what the caller said.
         utterance_id: the last utterance of it; 0 when it is none.
         said: what it is made of.
     """
 
-    turn: CallerTurn
+    turn: CallerTurn | None
     utterance_id: int = 0
     said: tuple[Said, ...] = ()
 
@@ -79,6 +81,7 @@ class Turns:
         self._said: list[Said] = []
         self._pressed: deque[str] = deque()
         self._silences = 0
+        self._is_unheard = False
         self._quiet_since = now
 
     @property
@@ -97,9 +100,9 @@ class Turns:
         if said.text:
             self._said.append(said)
 
-    def dismissed(self, utterance_id: int) -> None:
-        """It was not the caller."""
-        self._open.discard(utterance_id)
+    def unheard(self) -> None:
+        """They said something that no recogniser heard: they are to be asked again."""
+        self._is_unheard = True
 
     def pressed(self, digit: str, now: float) -> None:
         """A key."""
@@ -119,21 +122,25 @@ class Turns:
         if self._pressed:
             self._silences = 0
             return Turn(turn=CallerPressed(digit=self._pressed.popleft()))
-        if self._open:
+        if self._open or (self._said and now < self._held_until()):
             return None
         if self._said:
-            if now < self._held_until():
-                return None
-            said, self._said = tuple(self._said), []
-            self._silences = 0
-            text = " ".join(one.text for one in said)
-            turn = CallerSaid(text=text, language_code=said[-1].language_code)
-            return Turn(turn=turn, utterance_id=said[-1].utterance_id, said=said)
+            return self._take_said()
+        if self._is_unheard:
+            self._is_unheard = False
+            return Turn(turn=None)
         if now - self._quiet_since >= self._silence_seconds:
             self._silences += 1
             self._quiet_since = now
             return Turn(turn=CallerSilent(times=self._silences))
         return None
+
+    def _take_said(self) -> Turn:
+        said, self._said, self._is_unheard = tuple(self._said), [], False
+        self._silences = 0
+        text = " ".join(one.text for one in said)
+        turn = CallerSaid(text=text, language_code=said[-1].language_code)
+        return Turn(turn=turn, utterance_id=said[-1].utterance_id, said=said)
 
     def next_deadline(self) -> float | None:
         """When `due` is to be asked again even if nothing happens."""

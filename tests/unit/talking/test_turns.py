@@ -68,6 +68,17 @@ def test_what_was_not_answered_is_answered_with_what_follows() -> None:
     assert again.turn == CallerSaid(text="Добрий день мені шини", language_code="uk-UA")
 
 
+def test_a_caller_whom_no_recogniser_heard_is_asked_again() -> None:
+    own = turns()
+    own.started(1)
+    own.unheard()
+    own.final(said(""))
+    turn = own.due(1.0)
+    assert turn is not None
+    assert turn.turn is None
+    assert own.due(1.0) is None
+
+
 def test_a_noise_is_not_answered() -> None:
     own = turns()
     own.started(1)
