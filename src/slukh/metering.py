@@ -46,6 +46,11 @@ class Metering:
     book_name: str
     metrics: Metrics
 
+    @property
+    def last_error(self) -> str | None:
+        """Why usage cannot reach the disk or the ledger now; None when it can."""
+        return self.meter.last_error
+
     def costs_of(self, event: CallEvent) -> tuple[CallCost, ...]:
         """Book what an event used; what it costs. Never raises."""
         costs = self.meter.costs_of(event)

@@ -124,23 +124,13 @@ async def serve(given: AllSettings) -> None:
             ),
         )
 
-        def not_ready() -> dict[str, str]:
-            wrong = {}
-            if canaries.deaf is not None:
-                wrong["recogniser"] = canaries.deaf
-            if meter.meter.last_error is not None:
-                wrong["disk"] = meter.meter.last_error
-            if gateway.is_draining:
-                wrong["gateway"] = "draining"
-            return wrong
-
         options = ApiOptions(
             token=_secret(settings.slukh_api_token),
             caller_key=caller_key,
             language_code=parts.language_code,
             alternative_language_codes=parts.alternative_language_codes,
             refuse_reason=gateway.refuse_reason,
-            not_ready=not_ready,
+            not_ready=lambda: _wrong(canaries, parts, meter, gateway),
             metrics=metrics.render,
             outcome=lambda call_id, outcome: experiment.put(
                 OutcomeRow(call_id=call_id, **outcome.model_dump())
@@ -191,6 +181,16 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signalled)
     return first, second
+
+
+def _wrong(canaries: Canaries, parts: Parts, meter: Metering, gateway: Gateway) -> dict[str, str]:
+    """What keeps this gateway from taking calls, by part."""
+    reasons = {
+        "recogniser": canaries.deaf or parts.upstreams.deaf,
+        "disk": meter.last_error,
+        "gateway": "draining" if gateway.is_draining else None,
+    }
+    return {part: reason for part, reason in reasons.items() if reason is not None}
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
