@@ -56,7 +56,7 @@ class Gateway:
         admission: which calls are taken.
         refused: told the reason of every connection that was turned away or cut off.
         talks: makes the talk of a call; None where callers are heard and not answered.
-        costs_of: books what an event used and says what it costs; never raises.
+        costs_of: books what an event used and says what it costs.
     """
 
     def __init__(

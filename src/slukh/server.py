@@ -22,6 +22,7 @@ from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
 from slukh.config import AllSettings, Settings
+from slukh.cost.price_book import PriceBook
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.evidence import OutcomeRow
@@ -32,7 +33,7 @@ from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.metering import Metering, metering
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
-from slukh.routing.health import Canaries, Heard, Probes
+from slukh.routing.health import Canaries, Heard
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
@@ -114,6 +115,8 @@ async def serve(given: AllSettings) -> None:
             costs_of=meter.costs_of,
         )
         on_heard = partial(_book_clip, parts, metrics, meter)
+        if parts.probes is not None:
+            parts.probes.on_heard = on_heard
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
@@ -144,12 +147,7 @@ async def serve(given: AllSettings) -> None:
         hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (
-                Probes(parts.upstreams, on_heard=on_heard).run(),
-                _forget(book),
-                _follow_flags(parts),
-                meter.follow_statements(),
-            )
+            for work in (_forget(book), _follow_flags(parts), meter.follow_statements())
         ]
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
@@ -211,10 +209,18 @@ def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExit
             on_voice_failed=metrics.voice_failed,
             on_store_error=metrics.phrase_cache_error,
         ),
+        least_cached_tokens=_least_cached_tokens(given),
     )
     if answering is not None:
         stack.push_async_callback(answering.aclose)
     return answering
+
+
+def _least_cached_tokens(given: AllSettings) -> int | None:
+    if given.voice.slukh_dialog != "claude":
+        return None
+    book = PriceBook.load(given.cost.slukh_prices)
+    return book.minimum_prefix_tokens("anthropic", given.voice.slukh_claude_model, datetime.now(UTC).date())
 
 
 def _talks(answering: Answering | None) -> Talks | None:

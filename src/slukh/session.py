@@ -45,7 +45,7 @@ def publisher(
         sinks: who hears them.
         serving: the provider that serves the call at that moment.
         assigned_arm: the one that the rollout chose.
-        before: what is to be told ahead of an event, such as what it cost; never raises.
+        before: what is to be told ahead of an event, such as what it cost.
     """
 
     def publish(event: Event) -> None:
@@ -59,7 +59,12 @@ def publisher(
             received_at=datetime.now(UTC),
             event=event,
         )
-        for first in before(stamped):
+        try:
+            ahead = before(stamped)
+        except Exception:
+            ahead = ()
+            logger.exception("sink_failed", extra={"sink": "before"})
+        for first in ahead:
             tell(replace(stamped, event=first))
         tell(stamped)
 

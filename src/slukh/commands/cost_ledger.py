@@ -91,7 +91,7 @@ def cost_reconcile(
     begin, end = statement.started_at, statement.ended_at
     with _opened(prices) as (ledger, book):
         lines = RatedLines(ledger, book)
-        lines.rate_new(since=begin)
+        rated = lines.rate_new(since=begin)
         found = compare(statement, lines.totals(since=begin, until=end), book)
         booked = Adjustments(ledger, book.name).book(
             found, started_at=begin, ended_at=end, source=statement.source
@@ -102,7 +102,8 @@ def cost_reconcile(
             json.dumps(
                 {"version": 1, "format": statement.format, "source": statement.source, "book": book.name,
                  "currency": "USD", "started_at": begin.isoformat(), "ended_at": end.isoformat(),
-                 "other_rows": statement.others, "comparisons": rows},
+                 "other_rows": statement.others, "comparisons": rows,
+                 "unpriced": [{"rows": count, "problem": what.problem} for what, count in rated.unpriced]},
                 ensure_ascii=False,
             )
         )  # fmt: skip
@@ -111,6 +112,8 @@ def cost_reconcile(
         _print_comparisons(title, found, booked)
         if statement.others:
             typer.echo(f"{statement.others} rows of other services were left out")
+        for what, count in rated.unpriced:
+            typer.echo(f"{count} usage rows have no amount and are not metered: {what.problem}")
     raise typer.Exit(1 if any(comparison.is_off for comparison in found) else 0)
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from slukh.cost.price_book import PriceBook
 from slukh.cost.rating import PICO
-from slukh.cost.tolerant import TolerantRater
+from slukh.cost.tolerant import TolerantRater, Unpriced
 from slukh.types import CallCost, Usage
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class LiveCosts:
         self._budget = budget or Budget()
         self._max_calls = max_calls
         self._calls: OrderedDict[str, _Spent] = OrderedDict()
+        self._named: set[Unpriced] = set()
         self._day = date.min
         self._day_pico_usd = 0
         self._is_day_over = False
@@ -145,9 +146,10 @@ class LiveCosts:
             self._day, self._day_pico_usd, self._is_day_over = on, 0, False
 
     def _name_unpriced(self, row: Usage) -> None:
-        named = self._rater.named(row)
-        if named is not None and self._rater.unpriced[named] == 1:
-            logger.error("usage_without_price", extra={"problem": named.problem})
+        unpriced = self._rater.named(row)
+        if unpriced is not None and unpriced not in self._named:
+            self._named.add(unpriced)
+            logger.error("usage_without_price", extra={"problem": unpriced.problem})
 
     @staticmethod
     def _exceeds(pico_usd: int, limit_usd: Decimal | None) -> bool:
