@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cost": set(),
     "experiment": set(),
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
-    "config": {"routing", "stt", "voice_settings"},  # what a flag may be, and the languages
+    "cost_settings": set(),
+    "config": {"cost_settings", "routing", "stt", "voice_settings"},  # what a flag may be, and the languages
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
@@ -45,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handset": {"audio", "telephony"},
     "terminal": set(),
     "ports": set(),
+    "metering": {"config", "cost", "cost_settings", "monitoring"},
     "doctor": {
         "assembly",
         "config",
@@ -66,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cost",
         "experiment",
         "gateway",
+        "metering",
         "monitoring",
         "ports",
         "routing",
@@ -100,6 +103,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "audio",
         "config",
         "cost",
+        "cost_settings",
         "evaluation",
         "experiment",
         "monitoring",
@@ -194,8 +198,8 @@ PUBLIC = {
     "engine.py": "EngineTranscript STTEngine",
     "stt/base.py": "Capabilities Hypothesis Rejection Result StreamConfig SttProvider SttStream",
     "tts/base.py": "SpeechRequest TtsCapabilities TtsProvider Voice",
-    "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallEnded CallEvent CallStarted DROP_REASONS "
-    "DropReason Dtmf Event event_json event_name Failover FlagDecision ModelAnswered "
+    "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallCost CallEnded CallEvent CallStarted "
+    "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision ModelAnswered "
     "Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown ResultDropped "
     "SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted SpokenOutcome "
     "SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS UNITS_PER_REQUEST Usage Word",

@@ -67,7 +67,7 @@ class ApiOptions:
         caller_key: key of the callers' hash; the same number gets the same hash under the same key.
         language_code: of announcements that name none.
         alternative_language_codes: likewise.
-        refuse_reason: why new calls are not taken now (`full`, `draining`), or None.
+        refuse_reason: why new calls are not taken now (`full`, `draining`, `over_budget`), or None.
         not_ready: what is wrong, by part; empty when ready.
         metrics: the Prometheus page and its content type.
         outcome: takes what the dialogue says of a call, by its id.
