@@ -1,4 +1,7 @@
-"""The measures that save money, each as a change of a setup, with the numbers that it rests on."""
+"""The measures that save money, each as a change of a setup, with the numbers that it rests on.
+
+Their sentences stand in the catalogues (`texts/`) under `measure.KIND`; a measure has their facts.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +16,7 @@ from slukh.cost.scenario import Scenario, Service, WhisperFleet
 from slukh.cost.scenario_usage import requests_of
 from slukh.cost.setup import Setup
 from slukh.cost.tokenizer import tokens_counted_by
+from slukh.cost.wording import Fact, Facts
 from slukh.errors import PriceError
 
 GOOGLE_V2 = Service(provider="google", model="chirp_3")
@@ -27,14 +31,16 @@ class Measure:
     """A change of a setup.
 
     Attributes:
-        name, title, change, because, confidence: as in `Recommendation`.
+        name: short and stable, for scripts.
+        kind: whose sentences tell it.
+        facts: the numbers in them.
+        confidence: as in `Recommendation`.
         apply: a setup with the change made.
     """
 
     name: str
-    title: str
-    change: str
-    because: str
+    kind: str
+    facts: Facts
     confidence: Literal["high", "medium", "low"]
     apply: Callable[[Setup], Setup]
 
@@ -53,9 +59,8 @@ def _hearing(today: Setup, market: PriceBook) -> Iterator[Measure]:
     measured = _is_measured(scenario, "call.utterance_seconds")
     yield Measure(
         name="gating",
-        title="send speech only",
-        change="let Slukh cut utterances: GOOGLE_STT_STREAM=utterance, which is the default",
-        because=f"{sent:.1f} s of {call.seconds:.0f} s are utterances; Google bills silence as well",
+        kind="gating",
+        facts={"sent_seconds": sent, "call_seconds": call.seconds},
         confidence="high" if measured else "medium",
         apply=lambda setup: replace(setup, gated=True),
     )
@@ -66,9 +71,8 @@ def _hearing(today: Setup, market: PriceBook) -> Iterator[Measure]:
     if v1 is not None and v2 is not None and v2 < v1:
         yield Measure(
             name="api-version",
-            title="use version 2 of Google's API",
-            change="Slukh speaks v2 (doc/google.md); take the v1 client out",
-            because=f"${v1:.4f} a minute now, ${v2:.4f} on v2, rounded up to a second per request",
+            kind="api-version",
+            facts={"v1_usd": v1, "v2_usd": v2},
             confidence="high",
             apply=lambda setup: replace(
                 setup, stt_book=market, scenario=_part(setup.scenario, "stt", google=GOOGLE_V2)
@@ -77,18 +81,16 @@ def _hearing(today: Setup, market: PriceBook) -> Iterator[Measure]:
     if call.streams > 1:
         yield Measure(
             name="streams",
-            title="one stream per call in place of several",
-            change="keep the stream open over the call's turns, or gate it",
-            because=f"each of the {call.streams} streams is rounded up on its own",
+            kind="streams",
+            facts={"streams": call.streams},
             confidence="high",
             apply=lambda setup: replace(setup, scenario=_part(setup.scenario, "call", streams=1)),
         )
     if call.channels > 1:
         yield Measure(
             name="channels",
-            title="send one channel",
-            change="send the caller's channel only",
-            because=f"{call.channels} channels are billed one by one; one of them is the agent's own voice",
+            kind="channels",
+            facts={"channels": call.channels},
             confidence="high",
             apply=lambda setup: replace(setup, scenario=_part(setup.scenario, "call", channels=1)),
         )
@@ -104,13 +106,17 @@ def _gpus(today: Setup) -> Iterator[Measure]:
     gpus = max(1, best.gpus)
     mix = hearing.hybrid(calls, gpus)
     streams = hearing.fleet.streams_per_gpu
-    how = "measured" if scenario.has_measured_streams else "assumed"
     yield Measure(
         name="hybrid",
-        title=f"Whisper on {gpus} GPU{'s' if gpus > 1 else ''}, Google for the overflow",
-        change=f"FF_WHISPER_ROLLOUT_PERCENT=100 and SLUKH_WHISPER_CALLS={gpus * streams}",
-        because=f"${hearing.gpu_month:.2f} a month each, {streams} calls at once ({how}), "
-        f"{mix.overflow_share:.2%} of the calls overflow",
+        kind="hybrid",
+        facts={
+            "gpus": gpus,
+            "gpu_month_usd": hearing.gpu_month,
+            "streams_per_gpu": streams,
+            "streams": gpus * streams,
+            "origin": "measured" if scenario.has_measured_streams else "assumption",
+            "overflow": mix.overflow_share,
+        },
         confidence="medium",
         apply=lambda setup: replace(setup, gpus=gpus),
     )
@@ -124,29 +130,33 @@ def _answering(today: Setup, market: PriceBook) -> Iterator[Measure]:
     if llm.kept_turns is None and scenario.call.turns > KEPT_TURNS and llm.caching == "none":
         yield Measure(
             name="history",
-            title=f"carry {KEPT_TURNS} turns and the order so far, not the whole history",
-            change=f"put what is agreed into {STATE_TOKENS} tokens of the prompt and drop older turns",
-            because=f"every request sends all turns before it: the first prompt has "
-            f"{requests[0].prompt_tokens:,} tokens, the last {requests[-1].prompt_tokens:,}",
+            kind="history",
+            facts={
+                "kept_turns": KEPT_TURNS,
+                "state_tokens": STATE_TOKENS,
+                "first_tokens": requests[0].prompt_tokens,
+                "last_tokens": requests[-1].prompt_tokens,
+            },
             confidence="low",
             apply=_with_short_history,
         )
     if llm.tool_turns:
         yield Measure(
             name="tool-round-trips",
-            title="look up before the model asks",
-            change="put what the tools would return (stock, the caller's order) into the first request",
-            because=f"{len(requests)} requests for {scenario.call.turns} answers, "
-            f"{sum(request.prompt_tokens for request in requests):,} prompt tokens a call",
+            kind="tool-round-trips",
+            facts={
+                "requests": len(requests),
+                "turns": scenario.call.turns,
+                "prompt_tokens": sum(request.prompt_tokens for request in requests),
+            },
             confidence="low",
             apply=_without_tools,
         )
     for model in llm.alternatives:
         yield Measure(
             name=f"model-{model}",
-            title=f"answer with {model}",
-            change=f"give {model} a share of the calls and compare what becomes of them",
-            because=f"its prices and its way of counting tokens; now it is {llm.model}",
+            kind="model",
+            facts={"model": model, "current": llm.model},
             confidence="low",
             apply=partial(_answering_with, model=model, market=market),
         )
@@ -164,16 +174,19 @@ def _caching(today: Setup) -> Iterator[Measure]:
     best = min(policies, key=lambda policy: CallCosts(policy, today.llm_book).llm(calls)).llm
     minimum = today.llm_book.minimum_prefix_tokens(llm.provider, llm.model, scenario.as_of)
     warm = warm_share(traffic_of(scenario), calls, LIFETIME_HOURS[best.cache_lifetime])
-    known = (
-        "is not known: look for cache reads in the usage" if minimum is None else f"has {minimum:,} tokens"
-    )
-    where = "after the prefix" if best.caching == "static" else "at the end of every request"
+    facts: dict[str, Fact] = {
+        "caching": best.caching,
+        "lifetime": best.cache_lifetime,
+        "prefix_tokens": llm.prefix_tokens,
+        "model": llm.model,
+        "minimum": "unknown" if minimum is None else "known",
+        "minimum_tokens": minimum or 0,
+        "warm": warm,
+    }
     yield Measure(
         name="prompt-caching",
-        title=f"cache the prompt {where} for {best.cache_lifetime}",
-        change=f"cache_control with ttl {best.cache_lifetime} {where}; let no byte of the prefix change",
-        because=f"the prefix has {llm.prefix_tokens:,} tokens, the shortest that {llm.model} caches {known}; "
-        f"another call has left it warm for {warm:.0%} of the calls",
+        kind="prompt-caching",
+        facts=facts,
         confidence="medium",
         apply=lambda setup: replace(
             setup,
@@ -194,7 +207,12 @@ def _speaking(today: Setup, market: PriceBook) -> Iterator[Measure]:
     tts = scenario.tts
     a_call = tts.characters_per_turn * scenario.call.turns
     a_month = a_call * scenario.volume.calls_per_month
-    paid = f"{a_month * (1 - tts.hit_rate):,.0f} of {a_month:,} characters a month are synthesised"
+    paid: dict[str, Fact] = {
+        "paid_characters": a_month * (1 - tts.hit_rate),
+        "all_characters": a_month,
+        "hit_rate": tts.hit_rate,
+        "current": tts.model,
+    }
     if tts.phrases and a_call:
         said = sum((len(phrase.text) * phrase.times_per_call for phrase in tts.phrases), Decimal(0))
         dearest = sorted(
@@ -202,26 +220,28 @@ def _speaking(today: Setup, market: PriceBook) -> Iterator[Measure]:
         )
         yield Measure(
             name="tts-pre-warm",
-            title=f"synthesise {len(dearest)} phrases before they are asked for",
-            change="pre-warm, the dearest first: " + "; ".join(phrase.text for phrase in dearest),
-            because=f"{said:.0f} characters a call are said word for word; {paid}",
+            kind="tts-pre-warm",
+            facts={
+                **paid,
+                "phrases": len(dearest),
+                "texts": "; ".join(phrase.text for phrase in dearest),
+                "said_characters": said,
+            },
             confidence="medium",
             apply=partial(_with_hit_rate, hit_rate=min(Decimal(1), tts.hit_rate + said / a_call)),
         )
     yield Measure(
         name="tts-cache",
-        title=f"speak {GOOD_HIT_RATE:.0%} of the characters from the phrase cache",
-        change="split answers into fixed sentences and the parts that differ, so that sentences repeat",
-        because=f"{tts.hit_rate:.0%} now; {paid}",
+        kind="tts-cache",
+        facts={**paid, "good_hit_rate": GOOD_HIT_RATE},
         confidence="medium",
         apply=partial(_with_hit_rate, hit_rate=GOOD_HIT_RATE),
     )
     for voice in tts.alternatives:
         yield Measure(
             name=f"voice-{voice}",
-            title=f"speak with {voice}",
-            change=f"set the voice to {voice}, and have callers hear both first",
-            because=f"{tts.model} now; {paid}",
+            kind="voice",
+            facts={**paid, "voice": voice},
             confidence="low",
             apply=partial(_speaking_with, voice=voice, market=market),
         )
