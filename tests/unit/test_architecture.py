@@ -103,6 +103,7 @@ ONLY_IN = {
     "faster_whisper": {"stt/whisper/model.py"},
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
+    "matplotlib": {"cost/report/curves.py", "cost/report/plots.py", "cost/report/svg.py"},
     "genai_prices": {"cost/genai_book.py"},
     "yaml": {"cost/yaml_lines.py"},
     "openfeature": {"routing/flag_provider.py"},

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,18 @@ import typer
 from rich.console import Console
 
 from slukh.commands import cost_prices
+from slukh.commands.cost_report import (
+    AsOf,
+    Format,
+    FormatOption,
+    Language,
+    LanguageOption,
+    Output,
+    Vat,
+    check_output,
+    made,
+    written,
+)
 from slukh.commands.options import Json
 from slukh.config import Settings, load
 from slukh.errors import UserError
@@ -153,6 +166,35 @@ def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
         _print_json(asked, book.name, recommendations=advice, waterfall=steps)
     else:
         _show(recommendation_tables(advice, steps))
+
+
+@app.command("report")
+def cost_report(  # noqa: PLR0917  # a command's parameters are its options
+    as_of: AsOf = None,
+    scenario: ScenarioName = None,
+    calls: Calls = None,
+    prices: Prices = None,
+    capacity: Capacity = None,
+    vat: Vat = 20.0,
+    language: LanguageOption = Language.en,
+    form: FormatOption = Format.md,
+    output: Output = None,
+) -> None:
+    """The whole report for whoever pays: text, tables, plots; the same day gives the same report.
+
+    slukh cost report --as-of 2026-11-26 --language ru --format html --output cost.html
+    """
+    from slukh.cost.report.findings import findings_of
+
+    check_output(output, form)
+    asked = _asked(scenario or SHOP, calls, capacity)
+    asked = replace(asked, as_of=(datetime.now(UTC) if as_of is None else as_of).date())
+    command = made(scenario or SHOP, asked, calls=calls, prices=prices, capacity=capacity, vat=vat)
+    share = Decimal(str(vat)) / 100
+    found = findings_of(_report(None, asked, prices), _book(asked, prices), vat=share, command=command)
+    text = written(found, language=language, form=form, output=output)
+    if text is not None:
+        typer.echo(text, nl=False)
 
 
 def _print_json(scenario: "Scenario", book: str, **results: object) -> None:

@@ -224,7 +224,7 @@ def _speaking(today: Setup, market: PriceBook) -> Iterator[Measure]:
             facts={
                 **paid,
                 "phrases": len(dearest),
-                "texts": "; ".join(phrase.text for phrase in dearest),
+                "texts": "; ".join(f"«{phrase.text}»" for phrase in dearest),
                 "said_characters": said,
             },
             confidence="medium",

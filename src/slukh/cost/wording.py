@@ -1,6 +1,6 @@
-"""Sentences in a reader's language: one catalogue file per language, numbers written as that language does.
+"""Sentences in a reader's language: one catalogue per language, numbers written as that language does.
 
-A sentence is a template of a catalogue (`texts/en.toml`) and facts, which have no language:
+A sentence is a template of a catalogue (`texts/en/`) and facts, which have no language:
 
     {saving:usd} a month, {gpus:count} {gpus:plural GPU|GPUs}, cached for {lifetime:as lifetime}
 
@@ -22,6 +22,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "ru")
 Fact = Decimal | int | float | str | date
 Facts = Mapping[str, Fact]
 
+CATALOGUE = ("analysis.toml", "report.toml")
 _TEXTS = files("slukh.cost").joinpath("texts")
 _DECIMALS = {
     "count": 0, "fixed1": 1, "fixed2": 2,
@@ -97,8 +98,8 @@ class Wording:
         if kind == "as":
             return self.say(f"{rest}.{fact}", known)
         if kind == "plural":
-            assert isinstance(fact, int)
-            return self._plural(fact, rest.split("|"))
+            assert isinstance(fact, Decimal | int | float)
+            return self._plural(int(fact), rest.split("|"))
         if kind == "day":
             assert isinstance(fact, date)
             return self.say("date.long", day=str(fact.day), month=fact.month, year=str(fact.year))
@@ -149,8 +150,8 @@ class Wording:
 @cache
 def wording(language: Language) -> Wording:
     """The catalogue of a language."""
-    text = _TEXTS.joinpath(f"{language}.toml").read_text(encoding="utf-8")
-    return Wording(language, dict(_flat(tomllib.loads(text))))
+    texts = (_TEXTS.joinpath(language, name).read_text(encoding="utf-8") for name in CATALOGUE)
+    return Wording(language, {key: text for part in texts for key, text in _flat(tomllib.loads(part))})
 
 
 def _flat(tree: Mapping[str, object], above: str = "") -> list[tuple[str, str]]:
@@ -160,5 +161,5 @@ def _flat(tree: Mapping[str, object], above: str = "") -> list[tuple[str, str]]:
             found += _flat(value, f"{above}{name}.")
         else:
             assert isinstance(value, str)
-            found.append((above + name, value.strip()))
+            found.append((above + name, value))
     return found
