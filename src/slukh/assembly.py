@@ -1,28 +1,35 @@
 """Settings into parts: which recognisers, which detector, which deadlines. Everything else takes values."""
 
+import asyncio
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from slukh.config import AllSettings, FeatureFlagSettings
+from slukh.config import AllSettings, FeatureFlagSettings, Settings
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.choosing import Assignment, BackupRules, Chooser
 from slukh.routing.flag_file import FlagFile
 from slukh.routing.flag_values import CallerHash, flags_from_environment
 from slukh.routing.flags import Flags
+from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
+from slukh.routing.shadows import Shadows
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
-from slukh.stt.registry import google, whisper
+from slukh.stt.registry import google, local_whisper, whisper_servers
 from slukh.types import CallStarted
 from slukh.weights import find_silero
 
 logger = logging.getLogger(__name__)
+
+_START_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,23 +40,27 @@ class Parts:
         detector: makes the voice detector of one call.
         upstreams: the recognisers.
         chooser: who hears which call; None gives every call to the first, with the others as backups.
+        shadows: who compares the recognisers; None where nobody does.
         reload_flags: looks whether the flags have changed.
         endpointing: thresholds.
         policy: deadlines of an Attempt.
         language_code: of calls that do not say theirs.
         alternative_language_codes: what else callers may speak.
         phrase_hints: words to expect.
+        starting: of recognisers that could not be reached at first.
     """
 
     detector: Callable[[], VoiceDetector]
     upstreams: Upstreams
     chooser: Chooser | None = None
+    shadows: Shadows | None = None
     reload_flags: Callable[[], bool] = lambda: False
     endpointing: Endpointing
     policy: AttemptPolicy
     language_code: str
     alternative_language_codes: tuple[str, ...] = ()
     phrase_hints: tuple[str, ...] = ()
+    starting: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def providers(self) -> Mapping[str, SttProvider]:
@@ -77,20 +88,23 @@ class Parts:
         phrase_hints: tuple[str, ...] = (),
     ) -> CallRouter:
         """The router of one call; without an assignment it is made now."""
+        # Who is asked for no interims is not silent for want of them.
+        policy = self.policy if interim_results else replace(self.policy, stall_seconds=math.inf)
         return CallRouter(
             call,
             assignment or self.assign(call),
             self.upstreams,
             publish,
-            policy=self.policy,
+            policy=policy,
             interim_results=interim_results,
             phrase_hints=phrase_hints or self.phrase_hints,
+            shadows=self.shadows,
         )
 
     async def start(self) -> None:
         """Load the models, warm the channels.
 
-        A recogniser that cannot be reached now is left to its probes where another one works.
+        A recogniser that cannot be reached now is tried again every five seconds where another one works.
 
         Raises:
             WeightsError: a model is missing or corrupt.
@@ -105,18 +119,44 @@ class Parts:
                 if error.is_permanent or len(failed) == len(self.providers):
                     raise
                 logger.error("recogniser_not_started", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                self.starting.add(asyncio.create_task(_start_later(name, provider)))
 
     async def aclose(self) -> None:
         """Give everything back."""
+        for task in self.starting:
+            task.cancel()
+        if self.shadows is not None:
+            await self.shadows.aclose()
         for provider in self.providers.values():
             await provider.aclose()
         if self.chooser is not None:
             self.chooser.close()
 
 
+async def _start_later(name: str, provider: SttProvider) -> None:
+    """Until it is there, or cannot be for a reason that only an operator can mend."""
+    while True:
+        await asyncio.sleep(_START_AGAIN_SECONDS)
+        try:
+            await provider.start()
+        except SttError as error:
+            if error.is_permanent:
+                logger.error("recogniser_cannot_start", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                return
+        else:
+            logger.info("recogniser_started", extra={"provider": name})
+            return
+
+
 def _unlinked(number: str) -> str | None:
     """A hash for processes that take no announced calls: it is nobody's."""
     return hashlib.sha256(number.encode()).hexdigest()[:16] if any(c.isdigit() for c in number) else None
+
+
+def recognisers(given: AllSettings) -> tuple[str, ...]:
+    """Registry names of everybody whom calls may get. Raises SettingsError: flags that cannot be followed."""
+    flags, _ = _flags(given.flags, _unlinked, lambda _flags: None)
+    return _backup_rules(given.settings).providers(flags())
 
 
 def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> Parts:
@@ -131,7 +171,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         WeightsError: a model file is missing or corrupt.
     """
     settings = given.settings
-    rules = BackupRules(fallback=settings.slukh_stt_fallback, audio_to_cloud=settings.slukh_audio_to_cloud)
+    rules = _backup_rules(settings)
     built: dict[str, SttProvider] = {}
 
     def accept(flags: Flags) -> None:
@@ -152,11 +192,14 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         upstreams=Upstreams(
             built,
             limits=Limits(
+                hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
                 hedge_cap_seconds=settings.slukh_hedge_seconds,
                 capacity={name: calls for name, calls in limit.items() if calls is not None},
+                breaker=_breaker_policy(settings.slukh_final_seconds),
             ),
         ),
         chooser=Chooser(flags, rules),
+        shadows=Shadows(built, minutes_a_day=settings.slukh_shadow_minutes),
         reload_flags=reload_flags,
         endpointing=Endpointing(
             endpoint_ms=settings.slukh_endpoint_ms, pre_roll_ms=settings.slukh_pre_roll_ms
@@ -167,6 +210,21 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         language_code=settings.slukh_language,
         alternative_language_codes=settings.slukh_alternative_languages,
         phrase_hints=settings.slukh_phrase_hints,
+    )
+
+
+def _backup_rules(settings: Settings) -> BackupRules:
+    return BackupRules(fallback=settings.slukh_stt_fallback, audio_to_cloud=settings.slukh_audio_to_cloud)
+
+
+def _breaker_policy(final_seconds: float) -> BreakerPolicy:
+    """Who may take longer for a final may take longer before it is called slow, and for a probe."""
+    usual = BreakerPolicy()
+    share = final_seconds / AttemptPolicy().final_seconds
+    return replace(
+        usual,
+        slow_seconds=usual.slow_seconds * share,
+        probe_seconds=usual.probe_seconds * max(1.0, share),
     )
 
 
@@ -182,17 +240,26 @@ def _flags(
 
 
 def _whisper(given: AllSettings) -> SttProvider:
-    settings, key = given.whisper, given.whisper.whisper_api_key
-    return whisper(
+    settings, final_seconds = given.whisper, given.settings.slukh_final_seconds
+    if not settings.whisper_api_url:
+        return local_whisper(
+            model=settings.whisper_model_size,
+            weights_dir=given.settings.slukh_weights_dir,
+            compute_type=settings.slukh_whisper_compute_type,
+            threads=settings.slukh_whisper_threads,
+            workers=settings.slukh_whisper_workers,
+            final_seconds=final_seconds,
+        )
+    key = settings.whisper_api_key
+    servers = whisper_servers(
         api_url=settings.whisper_api_url,
         api_key="" if key is None else key.get_secret_value(),
         model=settings.whisper_model_size,
-        weights_dir=given.settings.slukh_weights_dir,
-        compute_type=settings.slukh_whisper_compute_type,
-        threads=settings.slukh_whisper_threads,
-        workers=settings.slukh_whisper_workers,
-        final_seconds=given.settings.slukh_final_seconds,
+        metered=settings.slukh_whisper_metered,
+        interims=settings.slukh_whisper_interims,
+        final_seconds=final_seconds,
     )
+    return next(iter(servers.values())) if len(servers) == 1 else ServerPool(servers)
 
 
 def _google(given: AllSettings) -> SttProvider:
@@ -200,7 +267,8 @@ def _google(given: AllSettings) -> SttProvider:
     if not settings.is_configured:
         raise SettingsError(
             "calls go to Google, and Google is not set up",
-            remedy="set GOOGLE_STT_PROJECT_ID, or FF_STT_PROVIDER=whisper for Whisper alone",
+            remedy="set GOOGLE_STT_PROJECT_ID, or hear with Whisper alone: FF_STT_PROVIDER=whisper, no "
+            "google in SLUKH_STT_FALLBACK, no FF_WHISPER_KILL",
         )
     return google(
         project_id=settings.google_stt_project_id,
@@ -209,6 +277,7 @@ def _google(given: AllSettings) -> SttProvider:
         endpoint=settings.google_stt_endpoint,
         stream=settings.google_stt_stream,
         boost=settings.google_stt_boost,
+        words=settings.google_stt_words,
         final_seconds=given.settings.slukh_final_seconds,
     )
 

@@ -8,14 +8,17 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
 
+from slukh.audio import samples_from_linear16
 from slukh.errors import ServiceError, TelephonyError
+from slukh.handset import between_pauses, handset
 from slukh.telephony.audiosocket import AUDIO_8K, AudioSocketCodec, encode_frame, encode_id
 from slukh.telephony.base import PeerHungUp
-from slukh.telephony.wavfile import Recording
+from slukh.telephony.wavfile import Recording, write_wav
 from slukh.types import samples_from_ms
 
 _FRAME_MS = 20
@@ -37,6 +40,9 @@ class CallPlan:
         language_code: BCP-47, or None for the gateway's default.
         caller: the caller's number, or None to withhold it.
         pace: 1.0 is the pace of speech.
+        waits: the caller says a sentence at a time, and waits for what is said to each.
+        further: what they say after `recording`, when they wait.
+        save: where what the gateway said is written, as a wav.
     """
 
     recording: Recording
@@ -47,6 +53,9 @@ class CallPlan:
     language_code: str | None = None
     caller: str | None = None
     pace: float = 1.0
+    waits: bool = False
+    further: tuple[Recording, ...] = ()
+    save: Path | None = None
 
 
 async def place_call(plan: CallPlan, on_event: OnEvent) -> Mapping[str, object]:
@@ -63,29 +72,21 @@ async def place_call(plan: CallPlan, on_event: OnEvent) -> Mapping[str, object]:
         ServiceError: the gateway is not there, refuses the call, or closes the line.
     """
     call_id = str(uuid4())
-    headers = {} if plan.token is None else {"authorization": f"Bearer {plan.token}"}
-    async with httpx.AsyncClient(base_url=plan.api, headers=headers, timeout=10.0) as api:
-        try:
+    try:
+        async with _client_of(plan) as api:
             await _announce(api, plan, call_id)
             following = asyncio.create_task(_follow(api, call_id, on_event))
             try:
-                await _play(plan, call_id)
+                await (_converse(plan, call_id) if plan.waits else _play(plan, call_id))
                 await following
             finally:
                 following.cancel()
             record = (await api.get(f"/v1/calls/{call_id}")).raise_for_status().json()
-        except httpx.HTTPError as error:
-            raise ServiceError(
-                f"the gateway's API at {plan.api} failed ({error})",
-                remedy="start `slukh serve`, or name its address with --api",
-            ) from error
-        except OSError as error:
-            raise ServiceError(
-                f"no AudioSocket at {plan.host}:{plan.port} ({error.strerror or error})",
-                remedy="start `slukh serve`, or name its address with --to",
-            ) from error
-        except TelephonyError as error:
-            raise ServiceError(f"the line broke ({error})", remedy="the gateway's log says why") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ServiceError(
+            f"the gateway's API at {plan.api} failed ({str(error) or type(error).__name__})",
+            remedy="start `slukh serve`, or name its address with --api",
+        ) from error
     return dict(record)
 
 
@@ -103,7 +104,7 @@ async def running_gateway(plan: CallPlan, note: Callable[[str], None]) -> AsyncI
         "SLUKH_WEBSOCKET_PORT": "",
         "SLUKH_HTTP_HOST": "127.0.0.1",
         "SLUKH_HTTP_PORT": str(http),
-        "SLUKH_LOG_LEVEL": "WARNING",
+        "SLUKH_LOG_LEVEL": "ERROR",  # what fails in the call is among its events
     }
     note(f"starting a gateway: AudioSocket 127.0.0.1:{media}, HTTP 127.0.0.1:{http}")
     server = await asyncio.create_subprocess_exec(sys.executable, "-m", "slukh", "serve", env=environment)
@@ -120,7 +121,7 @@ async def running_gateway(plan: CallPlan, note: Callable[[str], None]) -> AsyncI
 
 async def _until_ready(api: str, server: asyncio.subprocess.Process) -> None:
     wrong = "it does not answer"
-    async with httpx.AsyncClient(base_url=api, timeout=2.0) as client:
+    async with httpx.AsyncClient(base_url=api, timeout=2.0, trust_env=False) as client:
         for _ in range(300):
             if server.returncode is not None:
                 raise ServiceError("the gateway stopped while it started", remedy="it said why, above")
@@ -141,15 +142,26 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _client_of(plan: CallPlan) -> httpx.AsyncClient:
+    """For its API, never through a proxy of the environment: the gateway is ours."""
+    headers = {} if plan.token is None else {"authorization": f"Bearer {plan.token}"}
+    return httpx.AsyncClient(base_url=plan.api, headers=headers, timeout=10.0, trust_env=False)
+
+
 async def _announce(api: httpx.AsyncClient, plan: CallPlan, call_id: str) -> None:
     body = {"call_id": call_id, "caller": plan.caller, "language_code": plan.language_code}
     response = await api.post("/v1/calls", json={k: v for k, v in body.items() if v is not None})
-    if response.status_code >= httpx.codes.BAD_REQUEST:
-        try:
-            error = response.json()["error"]
-        except (ValueError, KeyError, TypeError):
-            error = {"problem": f"HTTP {response.status_code}", "remedy": f"is {plan.api} a Slukh gateway?"}
-        raise ServiceError(f"the call was refused: {error['problem']}", remedy=error["remedy"])
+    try:
+        answer = dict(response.json())
+        if answer.get("call_id") == call_id:
+            return
+        problem, remedy = answer["error"]["problem"], answer["error"]["remedy"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServiceError(
+            f"{plan.api} is no Slukh gateway (it answers {response.status_code})",
+            remedy="name the gateway's HTTP address with --api",
+        ) from error
+    raise ServiceError(f"the call was refused: {problem}", remedy=remedy)
 
 
 async def _follow(api: httpx.AsyncClient, call_id: str, on_event: OnEvent) -> None:
@@ -164,7 +176,13 @@ async def _follow(api: httpx.AsyncClient, call_id: str, on_event: OnEvent) -> No
 
 async def _play(plan: CallPlan, call_id: str) -> None:
     """The media side: one identifying frame, then 20 ms of audio every 20 ms, then the end of the file."""
-    reader, writer = await asyncio.open_connection(plan.host, plan.port)
+    try:
+        reader, writer = await asyncio.open_connection(plan.host, plan.port)
+    except OSError as error:
+        raise ServiceError(
+            f"no AudioSocket at {plan.host}:{plan.port} ({error.strerror or error})",
+            remedy="start `slukh serve`, or name its address with --to",
+        ) from error
     try:
         writer.write(encode_id(call_id))
         listening = asyncio.create_task(_listen(reader))
@@ -176,8 +194,23 @@ async def _play(plan: CallPlan, call_id: str) -> None:
         if not listening.done():
             writer.write_eof()  # how Asterisk hangs up
         await listening
+    except (OSError, TelephonyError) as error:
+        raise ServiceError(f"the line broke ({error})", remedy="the gateway's log says why") from error
     finally:
         writer.close()
+
+
+async def _converse(plan: CallPlan, call_id: str) -> None:
+    """A caller who lets the other side finish: the greeting first, then every sentence and its answer."""
+    async with handset(plan.host, plan.port, call_id) as phone:
+        await phone.answered()
+        for recording in (plan.recording, *plan.further):
+            for sentence in between_pauses(recording.samples):
+                if not phone.was_hung_up:
+                    await phone.say(sentence)
+                    await phone.answered()
+    if plan.save is not None:
+        write_wav(plan.save, samples_from_linear16(bytes(phone.heard)))
 
 
 async def _paced(recording: Recording, pace: float) -> AsyncIterator[bytes]:

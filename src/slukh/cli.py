@@ -6,16 +6,29 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import bench, calls, cost, weights
-from slukh.commands.options import Encoding, Fast, Json, Language, LocalGoogle, RecordingFile, run
+from slukh.commands import ab, bench, calls, cost, evaluate, weights, whisper
+from slukh.commands.options import (
+    Encoding,
+    Fast,
+    Json,
+    Language,
+    LocalGoogle,
+    RecordingFile,
+    RecordingFiles,
+    run,
+)
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
+from slukh.voice_settings import VoiceSettings
+
+_LAST_PORT = 65535
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +41,9 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(calls.app, name="calls")
 app.add_typer(cost.app, name="cost")
 app.add_typer(bench.app, name="bench")
+app.add_typer(ab.app, name="ab")
+app.command()(evaluate.evaluate)
+app.add_typer(whisper.app, name="whisper")
 
 
 @app.callback()
@@ -62,13 +78,20 @@ def serve(with_local_google: LocalGoogle = False) -> None:
 
 @app.command()
 def call(
-    file: RecordingFile,
+    files: RecordingFiles,
     to: Annotated[str, typer.Option("--to", help="AudioSocket of the gateway.")] = "127.0.0.1:9092",
     api: Annotated[str | None, typer.Option("--api", help="Its HTTP address.")] = None,
     language: Language = None,
     caller: Annotated[str | None, typer.Option("--caller", help="The caller's number.")] = None,
     encoding: Encoding = None,
     fast: Fast = False,
+    interactive: Annotated[
+        bool,
+        typer.Option("--interactive", help="Say a sentence at a time, and wait for what is said to each."),
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="With --interactive: a wav for what the gateway says.")
+    ] = None,
     with_server: Annotated[
         bool, typer.Option("--with-server", help="Start a gateway for this one call, on free ports.")
     ] = False,
@@ -79,12 +102,18 @@ def call(
     slukh call examples/calls/tyre-shop-uk.wav --language uk-UA --with-server
 
     slukh call caller.ulaw --to 10.0.0.5:9092 --caller +380671234567
+
+    SLUKH_DIALOG=examples/dialog/tyre-shop.yaml slukh call examples/calls/tyre-shop-ru.wav --language ru-RU
+    --interactive --with-server
     """
     from slukh.caller import FAST, CallPlan, place_call, running_gateway
     from slukh.telephony.wavfile import read_recording
     from slukh.terminal import EventPrinter
 
-    recording = read_recording(file, encoding=_encoding(encoding))
+    recordings = [read_recording(file, encoding=_encoding(encoding)) for file in files]
+    _refuse_waiting_in_vain(
+        len(files), fast=fast, interactive=interactive, with_server=with_server, save=save
+    )
     settings = load(Settings, slukh_language=language)
     host, port = _host_and_port(to)
     token = settings.slukh_api_token
@@ -93,7 +122,10 @@ def call(
         async with AsyncExitStack() as stack:
             printer = stack.enter_context(EventPrinter(as_json=as_json))
             plan = CallPlan(
-                recording=recording,
+                recording=recordings[0],
+                further=tuple(recordings[1:]),
+                waits=interactive,
+                save=save,
                 host=host,
                 port=port,
                 api=api or f"http://{host}:{settings.slukh_http_port}",
@@ -177,6 +209,21 @@ async def _google_of(given: AllSettings, *, local: bool) -> AsyncIterator[AllSet
         yield given
 
 
+def _refuse_waiting_in_vain(
+    files: int, *, fast: bool, interactive: bool, with_server: bool, save: Path | None
+) -> None:
+    """What makes sense only when somebody answers."""
+    if not interactive and (files > 1 or save is not None):
+        raise UserError("only a caller who waits says several files, or hears", remedy="add --interactive")
+    if interactive and fast:
+        raise UserError("a caller who waits speaks at the pace of speech", remedy="leave out --fast")
+    if interactive and with_server and not load(VoiceSettings).slukh_dialog:
+        raise UserError(
+            "nobody would answer this caller",
+            remedy="set SLUKH_DIALOG, such as examples/dialog/tyre-shop.yaml",
+        )
+
+
 def _encoding(name: str | None) -> Any:  # noqa: ANN401  # one of read_recording's literals
     if name not in (None, "mulaw", "alaw", "linear16"):
         raise UserError(f"unknown encoding {name!r}", remedy="use mulaw, alaw or linear16")
@@ -193,7 +240,7 @@ def _refuse_silence(unheard: str | None) -> None:
 
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise UserError(f"{text!r} is no address", remedy="write HOST:PORT, such as 127.0.0.1:9092")
     return host, int(port)
 

@@ -8,6 +8,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
@@ -17,7 +18,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slukh.errors import SettingsError
 from slukh.routing.flag_values import flags_from_environment
+from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
+from slukh.stt.whisper.address import addresses
+from slukh.voice_settings import VoiceSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
 
@@ -56,11 +60,8 @@ class FeatureFlagSettings(BaseSettings):
     def _are_flags(self) -> Self:
         given = sorted(name.upper() for name in self.model_fields_set if name.startswith("ff_"))
         if self.slukh_flag_file is not None and given:
-            raise ValueError(f"SLUKH_FLAG_FILE holds all flags: unset {', '.join(given)}")
-        try:
-            flags_from_environment(self.as_environment(), caller_hash=lambda _number: "0" * 16)
-        except SettingsError as error:
-            raise ValueError(str(error)) from error
+            raise SettingsError("SLUKH_FLAG_FILE holds all flags", remedy=f"unset {', '.join(given)}")
+        flags_from_environment(self.as_environment(), caller_hash=lambda _number: "0" * 16)
         return self
 
     def as_environment(self) -> dict[str, str]:
@@ -76,10 +77,11 @@ class WhisperSettings(BaseSettings):
 
     whisper_api_url: str = Field(
         "",
-        description="An OpenAI-compatible Whisper server, such as `http://10.0.0.5:8000`. "
-        "Empty: the local model, in a child process.",
+        description="A Whisper server, such as `http://10.0.0.5:8000`, or several, comma separated. Before "
+        "`http`, `ws` or `tcp` may stand `whisper.cpp+`, `whisperlive+`, `deepgram+`, `whisperlivekit+`, "
+        "`realtime+` or `wyoming+`; see whisper-servers.md. Empty: the local model, in a child process.",
     )
-    whisper_api_key: SecretStr | None = Field(None, description="Bearer key of that server.")
+    whisper_api_key: SecretStr | None = Field(None, description="Key of that server.")
     whisper_model_size: str = Field(
         "base",
         description="Local: a size that `slukh weights get` fetched, or a folder with a CTranslate2 "
@@ -91,12 +93,25 @@ class WhisperSettings(BaseSettings):
     slukh_whisper_threads: int = Field(1, ge=1, le=64, description="CPU threads of one local decode.")
     slukh_whisper_workers: int = Field(1, ge=1, le=64, description="Local decodes that run side by side.")
 
+    slukh_whisper_metered: bool | None = Field(
+        None,
+        description="Whether the server bills each request: then it is asked once per utterance, and gives "
+        "no interims by being asked again. Unset: OpenAI, Groq and Deepgram do.",
+    )
+    slukh_whisper_interims: bool = Field(
+        True,
+        description="Ask a server that gives no interims again and again while the caller speaks, as long as "
+        "it is quick and nobody waits there.",
+    )
+
     @field_validator("whisper_api_url")
     @classmethod
-    def _is_http(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
+    def _are_servers(cls, urls: str) -> str:
+        try:
+            addresses(urls)
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+        return urls
 
 
 class GoogleSettings(BaseSettings):
@@ -133,6 +148,10 @@ class GoogleSettings(BaseSettings):
         le=20,
         description="How much likelier than usual `SLUKH_PHRASE_HINTS` are to be heard.",
     )
+    google_stt_words: bool = Field(
+        False,
+        description="Ask for word timings. Some models then answer nothing at all: see `slukh doctor` first.",
+    )
 
     @property
     def is_configured(self) -> bool:
@@ -161,6 +180,18 @@ class Settings(BaseSettings):
     )
     slukh_websocket_password: SecretStr | None = Field(
         None, description="Its password for HTTP Basic; the user is `asterisk`."
+    )
+    slukh_twilio_host: str = Field("127.0.0.1", description="Address for Twilio, behind a proxy with TLS.")
+    slukh_twilio_port: int | None = Field(
+        None, ge=0, le=65535, description="Its port; 0 takes a free one. Unset: no Twilio."
+    )
+    slukh_twilio_url: str = Field(
+        "",
+        description="The stream's URL as TwiML names it, such as `wss://voice.example.com/`: it is signed.",
+    )
+    slukh_twilio_token: SecretStr | None = Field(
+        None,
+        description="The account's auth token: a stream that it did not sign is refused.",
     )
     slukh_http_host: str = Field(
         "127.0.0.1", description="Address of the HTTP API. Other than loopback wants `SLUKH_API_TOKEN`."
@@ -203,6 +234,9 @@ class Settings(BaseSettings):
         description="Latest moment after our endpoint at which a backup is asked beside a recogniser whose "
         "final is late; sooner where its own finals usually are.",
     )
+    slukh_hedge_floor_seconds: float = Field(
+        0.8, gt=0, description="And no sooner than this, however quick its finals are."
+    )
     slukh_final_seconds: float = Field(
         8.0, gt=0, le=600, description="Longest wait from our endpoint to a final before another Attempt."
     )
@@ -210,7 +244,10 @@ class Settings(BaseSettings):
         60.0, ge=0, description="How often the stored clips measure accuracy; 0: only at start."
     )
     slukh_drain_seconds: float = Field(
-        600.0, ge=0, description="How long SIGTERM waits for running calls; new ones are refused at once."
+        600.0,
+        ge=0,
+        description="How long SIGTERM waits for running calls; new ones are refused at once. A second one "
+        "gives them back to the dial plan.",
     )
     slukh_transcript_minutes: float = Field(
         10.0, ge=0, description="How long a transcript stays in memory after its call."
@@ -223,6 +260,32 @@ class Settings(BaseSettings):
         description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
         "Empty: `ledger.db` in the data folder.",
     )
+    slukh_prices: str = Field(
+        "market-2026-11",
+        min_length=1,
+        description="Price book: one that ships (`slukh cost prices check` lists them), or a YAML file.",
+    )
+    slukh_budget_call_usd: Decimal | None = Field(
+        None, gt=0, description="What a call may cost, in US dollars; unset: no limit."
+    )
+    slukh_budget_day_usd: Decimal | None = Field(
+        None, gt=0, description="What all calls of a day (UTC) may cost; unset: no limit."
+    )
+    slukh_when_over_budget: Literal["log", "hangup"] = Field(
+        "log",
+        description="What is done when a budget is spent: `log`, or `hangup`: the call is given back to the "
+        "dial plan, and after the day's budget new calls are refused.",
+    )
+    slukh_shadow_minutes: float = Field(
+        120.0,
+        ge=0,
+        description="Audio a day (UTC) that shadows (`FF_SHADOW_PERCENT`) may hear; then new calls get none.",
+    )
+    slukh_experiment_url: str = Field(
+        "",
+        description="SQLAlchemy URL of the comparison of recognisers; empty: `experiment.db` in the data "
+        "folder.",
+    )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
     )
@@ -234,6 +297,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
         return self.slukh_ledger_url or f"sqlite:///{self.slukh_data_dir / 'ledger.db'}"
+
+    @property
+    def experiment_url(self) -> str:
+        """SQLAlchemy URL of the experiment's store."""
+        return self.slukh_experiment_url or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
     @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
     @classmethod
@@ -253,9 +321,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _open_api_wants_a_token(self) -> Self:
         if self.slukh_api_token is None and not _is_loopback(self.slukh_http_host):
-            raise ValueError(
-                f"SLUKH_HTTP_HOST={self.slukh_http_host} is not loopback: set SLUKH_API_TOKEN, "
-                "or listen on 127.0.0.1"
+            raise SettingsError(
+                f"SLUKH_HTTP_HOST={self.slukh_http_host} is not loopback",
+                remedy="set SLUKH_API_TOKEN, or listen on 127.0.0.1",
             )
         return self
 
@@ -263,14 +331,36 @@ class Settings(BaseSettings):
     def _open_websocket_wants_a_password(self) -> Self:
         is_open = self.slukh_websocket_port is not None and not _is_loopback(self.slukh_websocket_host)
         if is_open and self.slukh_websocket_password is None:
-            raise ValueError(
-                f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback: set "
-                "SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1"
+            raise SettingsError(
+                f"SLUKH_WEBSOCKET_HOST={self.slukh_websocket_host} is not loopback",
+                remedy="set SLUKH_WEBSOCKET_PASSWORD, or listen on 127.0.0.1",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _twilio_wants_a_signature(self) -> Self:
+        # On loopback as well: what comes through a proxy comes from there.
+        if self.slukh_twilio_port is not None and not (self.slukh_twilio_token and self.slukh_twilio_url):
+            raise SettingsError(
+                "SLUKH_TWILIO_PORT takes signed streams only",
+                remedy="set SLUKH_TWILIO_TOKEN (the account's auth token), SLUKH_TWILIO_URL (your TwiML's)",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hedges_between_floor_and_cap(self) -> Self:
+        floor, cap = self.slukh_hedge_floor_seconds, self.slukh_hedge_seconds
+        if floor > cap:
+            raise SettingsError(
+                f"SLUKH_HEDGE_FLOOR_SECONDS={floor:g} is later than SLUKH_HEDGE_SECONDS={cap:g}",
+                remedy="lower the one, or raise the other",
             )
         return self
 
 
-GROUPS: tuple[type[BaseSettings], ...] = (FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings)
+GROUPS: tuple[type[BaseSettings], ...] = (
+    FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings,
+)  # fmt: skip
 
 
 def load(group: type[T], **overrides: object) -> T:
@@ -283,7 +373,7 @@ def load(group: type[T], **overrides: object) -> T:
     try:
         return group(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        raise SettingsError(_sentence(error.errors()[0]), remedy="see `slukh doctor`") from error
+        raise _refusal(error.errors()[0]) from error
 
 
 class AllSettings(NamedTuple):
@@ -293,6 +383,7 @@ class AllSettings(NamedTuple):
     whisper: WhisperSettings
     google: GoogleSettings
     settings: Settings
+    voice: VoiceSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -304,6 +395,8 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
     """
     if provider is None:
         flags = load(FeatureFlagSettings)
+    elif provider not in PROVIDERS:
+        raise SettingsError(f"unknown provider {provider!r}", remedy=f"allowed: {', '.join(PROVIDERS)}")
     else:
         fixed = {name: field.default for name, field in FeatureFlagSettings.model_fields.items()}
         flags = FeatureFlagSettings.model_construct(**(fixed | {"ff_stt_provider": provider}))
@@ -312,6 +405,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         whisper=load(WhisperSettings),
         google=load(GoogleSettings),
         settings=load(Settings, slukh_language=language),
+        voice=load(VoiceSettings),
     )
 
 
@@ -334,20 +428,29 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     """A misspelt setting would be silently at its default."""
     known = {name.upper() for group in GROUPS for name in group.model_fields}
     for name in environ:
-        is_ours = name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")) and not name.startswith("SLUKH_TEST_")
-        if is_ours and name not in known:
+        if name in known or name.startswith(("SLUKH_TEST_", "WHISPER__")):  # faster-whisper-server's
+            continue
+        if name.startswith(("SLUKH_", "FF_", "GOOGLE_STT_")):
             close = difflib.get_close_matches(name, known, n=1)
-            meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
-            raise SettingsError(f"unknown setting {name}", remedy=meant)
+        elif name.startswith("WHISPER_"):  # other programs have such too: only what resembles one of ours
+            ours = [setting for setting in known if setting.startswith("WHISPER_")]
+            if not (close := difflib.get_close_matches(name, ours, n=1, cutoff=0.75)):
+                continue
+        else:
+            continue
+        meant = f"did you mean {close[0]}?" if close else "doc/configuration.md lists them"
+        raise SettingsError(f"unknown setting {name}", remedy=meant)
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def _refusal(error: Mapping[str, Any]) -> SettingsError:
+    """A value that cannot be."""
     message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return message
     name = str(error["loc"][0]).upper()
     value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
-    return f"{name}={value} refused ({message})"
+    return SettingsError(
+        f"{name}={value} refused ({message})",
+        remedy="correct it (doc/configuration.md lists what it can be), or unset it for its default",
+    )
 
 
 def reference() -> str:
@@ -364,12 +467,17 @@ def reference() -> str:
             default = {
                 "slukh_data_dir": "user's data folder",
                 "slukh_weights_dir": "user's cache folder",
+                "slukh_phrase_cache_dir": "user's cache folder",
             }.get(name, _shown(field.default))
             lines.append(f"| `{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"
 
 
 def _shown(value: object) -> str:
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return "unset"
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    if isinstance(value, dict):
+        value = ",".join(f"{key}={own}" for key, own in value.items())
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

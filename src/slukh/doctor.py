@@ -3,35 +3,46 @@
 import asyncio
 import contextlib
 import shutil
-import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import httpx
 
-from slukh.assembly import build_parts
-from slukh.config import AllSettings, Settings, WhisperSettings, load_all
+from slukh.assembly import build_parts, recognisers
+from slukh.config import AllSettings, Settings, load_all
 from slukh.cost.ledger import Ledger
-from slukh.errors import ErrorType, SttError, UserError
-from slukh.experiment.wer import plain_text, word_errors
+from slukh.doctor_voice import examine_voice
+from slukh.errors import ErrorType, ServiceError, SttError, UserError
+from slukh.experiment.canonical import canonical_text
+from slukh.experiment.wer import word_errors
+from slukh.ports import listen
 from slukh.routing.health import Heard, hear_clip, stored_clips
+from slukh.routing.pool import ServerPool
 from slukh.stt.base import StreamConfig, SttProvider
+from slukh.stt.whisper.remedies import REMEDIES
+from slukh.stt.whisper.servers import server_name
 from slukh.types import AudioChunk, samples_from_ms
 from slukh.weights import find_silero, find_whisper
 
 RECOGNISER_SECONDS = 8.0
 _LEAST_FREE_BYTES = 1 << 30
 
+_TOGETHER = (
+    "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
+    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages"
+)
 GOOGLE_REMEDIES: dict[ErrorType, str] = {
     "authentication": "`gcloud auth application-default login`, or a key file in "
     "GOOGLE_APPLICATION_CREDENTIALS; its account needs the role Cloud Speech Client in GOOGLE_STT_PROJECT_ID",
-    "request": "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
-    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages",
+    "request": _TOGETHER,
+    "language": _TOGETHER,
     "overloaded": "ask Google for more quota, or move calls to Whisper by FF_WHISPER_ROLLOUT_PERCENT",
     "connect": "check the network, and the spelling of GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT",
     "timeout": "check the network and the application credentials; calls would go to their backup",
     "stream": "try again; if it stays, calls go to their backup",
+    "limit": "try again; a stream of ours was too old, idle or fast for Google",
     "protocol": "GOOGLE_STT_ENDPOINT is something else than a local Google",
 }
 
@@ -61,11 +72,18 @@ async def examine() -> list[Finding]:
     """Everything that a gateway with these settings needs."""
     try:
         given = load_all()
+        names = recognisers(given)
     except UserError as error:
         return [Finding(check="settings", ok=False, detail=error.problem, remedy=error.remedy)]
     whisper, settings = given.whisper, given.settings
     languages = ", ".join((settings.slukh_language, *settings.slukh_alternative_languages))
     where = whisper.whisper_api_url or "a child process"
+    running = await _is_running(settings)
+    ports = {
+        "AudioSocket": (settings.slukh_audiosocket_host, settings.slukh_audiosocket_port),
+        "HTTP": (settings.slukh_http_host, settings.slukh_http_port),
+        "WebSocket": (settings.slukh_websocket_host, settings.slukh_websocket_port),
+    }
     findings = [
         Finding(
             check="settings",
@@ -73,33 +91,27 @@ async def examine() -> list[Finding]:
             detail=f"{given.flags.ff_stt_provider}; Whisper {whisper.whisper_model_size} in {where}; "
             f"language {languages}",
         ),
-        *_weights(whisper, settings),
+        *_weights(given, names),
         *_disk(settings),
-        _port("AudioSocket", settings.slukh_audiosocket_host, settings.slukh_audiosocket_port,
-              "SLUKH_AUDIOSOCKET_PORT", running=await _is_running(settings)),
-        _port("HTTP", settings.slukh_http_host, settings.slukh_http_port, "SLUKH_HTTP_PORT",
-              running=await _is_running(settings)),
-    ]  # fmt: skip
-    if settings.slukh_websocket_port is not None:
-        findings.append(
-            _port("WebSocket", settings.slukh_websocket_host, settings.slukh_websocket_port,
-                  "SLUKH_WEBSOCKET_PORT", running=await _is_running(settings))
-        )  # fmt: skip
+        *(_port(name, host, port, running) for name, (host, port) in ports.items() if port is not None),
+    ]
     if all(finding.ok for finding in findings if finding.check == "weights"):
         findings += await _recognisers(given)
+    findings += [Finding(**found._asdict()) for found in await examine_voice(given.voice)]
     return findings
 
 
-def _weights(whisper: WhisperSettings, settings: Settings) -> Iterator[Finding]:
-    root = settings.slukh_weights_dir
-    try:
-        yield Finding(check="weights", ok=True, detail=f"silero: {find_silero(root)}")
-        if not whisper.whisper_api_url:
-            yield Finding(
-                check="weights", ok=True, detail=f"whisper: {find_whisper(root, whisper.whisper_model_size)}"
-            )
-    except UserError as error:
-        yield Finding(check="weights", ok=False, detail=error.problem, remedy=error.remedy)
+def _weights(given: AllSettings, names: Sequence[str]) -> Iterator[Finding]:
+    """Those of the recognisers that calls may get."""
+    root, whisper = given.settings.slukh_weights_dir, given.whisper
+    wanted: dict[str, Callable[[], Path]] = {"silero": lambda: find_silero(root)}
+    if "whisper" in names and not whisper.whisper_api_url:
+        wanted["whisper"] = lambda: find_whisper(root, whisper.whisper_model_size)
+    for name, find in wanted.items():
+        try:
+            yield Finding(check="weights", ok=True, detail=f"{name}: {find()}")
+        except UserError as error:
+            yield Finding(check="weights", ok=False, detail=error.problem, remedy=error.remedy)
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -134,17 +146,14 @@ async def _is_running(settings: Settings) -> bool:
     return False
 
 
-def _port(name: str, host: str, port: int, setting: str, *, running: bool) -> Finding:
+def _port(name: str, host: str, port: int, running: bool) -> Finding:
     try:
-        with socket.create_server((host, port)):
+        with listen(host, port, name.upper()):
             return Finding(check="ports", ok=True, detail=f"{name} {host}:{port} is free")
-    except OSError as error:
+    except ServiceError as error:
         if running:
             return Finding(check="ports", ok=True, detail=f"{name} {host}:{port}: a gateway is running")
-        return Finding(
-            check="ports", ok=False, detail=f"{name} {host}:{port}: {error.strerror}",
-            remedy=f"stop what uses it, or set {setting}",
-        )  # fmt: skip
+        return Finding(check="ports", ok=False, detail=f"{name}: {error.problem}", remedy=error.remedy)
 
 
 async def _recognisers(given: AllSettings) -> list[Finding]:
@@ -157,30 +166,35 @@ async def _recognisers(given: AllSettings) -> list[Finding]:
             providers |= build_parts(load_all(provider="google")._replace(settings=alone)).providers
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
-    looks = {"whisper": _whisper, "google": _google}
-    findings = await asyncio.gather(*(looks[name](one, given) for name, one in providers.items()))
+    looks = [
+        _google(one, given) if name == "google" else _whisper(server, given, where)
+        for name, one in providers.items()
+        for where, server in (one.servers if isinstance(one, ServerPool) else {"": one}).items()
+    ]
+    findings = await asyncio.gather(*looks)
     await parts.aclose()
     return [finding for some in findings for finding in some]
 
 
-async def _whisper(provider: SttProvider, given: AllSettings) -> list[Finding]:
-    """Whether it hears the stored clip of the calls' language."""
+async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> list[Finding]:
+    """Whether it hears the stored clip of the calls' language; `where` tells several servers apart."""
     clips = stored_clips()
     clip = next((c for c in clips if c.language_code == given.settings.slukh_language), clips[0])
     try:
         async with asyncio.timeout(RECOGNISER_SECONDS), _started(provider):
-            return [
-                _hearing("recogniser", await hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS))
-            ]
+            heard = await hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS)
+            server = f"{server_name(provider)} {where}".strip() if given.whisper.whisper_api_url else ""
+            return [_hearing("recogniser", heard, server)]
     except TimeoutError:
-        return [Finding(
-            check="recogniser", ok=False, detail=f"no answer within {RECOGNISER_SECONDS:.0f} s",
-            remedy="a smaller WHISPER_MODEL_SIZE, more SLUKH_WHISPER_THREADS, or a server by WHISPER_API_URL",
-        )]  # fmt: skip
+        remedy = "a smaller WHISPER_MODEL_SIZE, more SLUKH_WHISPER_THREADS, or a server by WHISPER_API_URL"
+        if given.whisper.whisper_api_url:
+            remedy = "check WHISPER_API_URL, or give that server a smaller model"
+        detail = f"no answer within {RECOGNISER_SECONDS:.0f} s"
+        return [Finding(check="recogniser", ok=False, detail=detail, remedy=remedy)]
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
     except SttError as error:
-        remedy = f"check WHISPER_API_URL, WHISPER_API_KEY and WHISPER_MODEL_SIZE ({error.error_type})"
+        remedy = REMEDIES[error.error_type]
         return [Finding(check="recogniser", ok=False, detail=error.detail, remedy=remedy)]
 
 
@@ -224,12 +238,13 @@ async def _ask(provider: SttProvider, config: StreamConfig) -> None:
         await stream.close()
 
 
-def _hearing(check: str, heard: Heard) -> Finding:
-    wer = word_errors(plain_text(heard.clip.text), plain_text(heard.text)).wer or 0.0
+def _hearing(check: str, heard: Heard, server: str = "") -> Finding:
+    said, text = (canonical_text(each, heard.clip.language_code) for each in (heard.clip.text, heard.text))
+    wer = word_errors(said, text).wer or 0.0
     return Finding(
         check=check, ok=bool(heard.text),
-        detail=f"{heard.clip.language_code} clip: final {heard.final_seconds:.2f} s after the end of the "
-        f"audio, {wer:.0%} words wrong",
+        detail=f"{f'{server}, ' if server else ''}{heard.clip.language_code} clip: final "
+        f"{heard.final_seconds:.2f} s after the end of the audio, {wer:.0%} words wrong",
         remedy="it gave no text for clear speech: another model, or another server",
     )  # fmt: skip
 

@@ -72,8 +72,13 @@ class STTEngine:
         if self._router is not None:
             raise RuntimeError("this engine has an open stream: call stop_stream first, or make one per call")
         if self._parts is None:
-            self._parts = build_parts(load_all())
-            await self._parts.start()
+            parts = build_parts(load_all())
+            try:
+                await parts.start()
+            except BaseException:
+                await parts.aclose()
+                raise
+            self._parts = parts
         language_code = bcp_47(str(getattr(config, "language_code", None) or self._parts.language_code))
         alternatives = getattr(config, "alternative_languages", None) or ()
         call = CallStarted(

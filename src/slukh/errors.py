@@ -7,24 +7,33 @@
      |   |- WeightsError          a model file is missing, corrupt or cannot be fetched
      |   |- LedgerError           the usage store cannot be opened or written
      |   |- PriceError            a price book is wrong, or has no price for what was used
+     |   |- StatementError        an invoice or usage export that cannot be compared
+     |   |- ExperimentError       a manifest, grammar or store of the experiment
      |   |- ScenarioError         a call profile that cannot be
      |   `- ServiceError          a port is taken, a server is not there
      |- TelephonyError            a peer broke the protocol: its connection is closed, no other is touched
-     `- SttError                  a recogniser failed; `error_type` is the metric's label
-         |- SttConnectError       refused, unreachable, TLS             transient
-         |- SttTimeoutError       a deadline of ours passed             transient
-         |- SttStreamError        reset, 5xx, process killed            transient
-         |- SttOverloadedError    429, queue full                       transient, not here
-         |- SttProtocolError      an answer that is not the protocol    permanent
-         |- SttRequestError       model, language or path refused       permanent
-         `- SttAuthenticationError  wrong or missing key                permanent
+     |- SttError                  a recogniser failed; `error_type` is the metric's label
+     |   |- SttConnectError       refused, unreachable, TLS             transient
+     |   |- SttTimeoutError       a deadline of ours passed             transient
+     |   |- SttStreamError        reset, 5xx, process killed            transient
+     |   |- SttLimitError         one stream was too old, idle or fast  transient, and nobody's fault but ours
+     |   |- SttOverloadedError    429, queue full                       transient, not here
+     |   |- SttProtocolError      an answer that is not the protocol    permanent
+     |   |- SttRequestError       model or path refused                 permanent
+     |   |   `- SttLanguageError  a language that it does not take      permanent, for calls in it
+     |   `- SttAuthenticationError  wrong or missing key                permanent
+     |- TtsError                  a voice failed; the same leaves: Tts...Error
+     `- DialogError               who answers failed; `error_type` and `is_permanent` are fields
 
 Callers branch on the class and its fields, never on the sentence.
 """
 
 from typing import ClassVar, Literal, get_args
 
-ErrorType = Literal["connect", "timeout", "stream", "overloaded", "protocol", "request", "authentication"]
+ErrorType = Literal[
+    "connect", "timeout", "stream", "limit", "overloaded", "protocol", "request", "language",
+    "authentication",
+]  # fmt: skip
 RefusalReason = Literal[
     # the peer broke the protocol
     "audio_before_id", "bad_id", "malformed", "no_id", "peer_error", "second_id", "unauthorized",
@@ -76,6 +85,14 @@ class LedgerError(UserError):
 
 class PriceError(UserError):
     """A price book that cannot be, or that has no price for a provider, model, unit and day."""
+
+
+class StatementError(UserError):
+    """An invoice or usage export that cannot be compared; names file and line."""
+
+
+class ExperimentError(UserError):
+    """A manifest, a grammar or a store of the experiment that cannot be used."""
 
 
 class ScenarioError(UserError):
@@ -143,6 +160,12 @@ class SttStreamError(SttError):
     error_type = "stream"
 
 
+class SttLimitError(SttError):
+    """It ended one stream that was too old, idle or fast for it: a new one helps, and it works."""
+
+    error_type = "limit"
+
+
 class SttOverloadedError(SttError):
     """It has no room now: 429, queue full."""
 
@@ -157,10 +180,16 @@ class SttProtocolError(SttError):
 
 
 class SttRequestError(SttError):
-    """It refused what we asked: unknown model, language or path."""
+    """It refused what we asked: unknown model or path."""
 
-    error_type = "request"
+    error_type: ClassVar[ErrorType] = "request"
     is_permanent = True
+
+
+class SttLanguageError(SttRequestError):
+    """It does not take the languages of this call; another call's it may."""
+
+    error_type = "language"
 
 
 class SttAuthenticationError(SttError):
@@ -171,6 +200,87 @@ class SttAuthenticationError(SttError):
 
 
 STT_ERRORS: tuple[type[SttError], ...] = (
-    SttConnectError, SttTimeoutError, SttStreamError, SttOverloadedError,
-    SttProtocolError, SttRequestError, SttAuthenticationError,
+    SttConnectError, SttTimeoutError, SttStreamError, SttLimitError, SttOverloadedError,
+    SttProtocolError, SttRequestError, SttLanguageError, SttAuthenticationError,
 )  # fmt: skip
+
+
+class TtsError(SlukhError):
+    """A voice failed; fields as in `SttError`."""
+
+    error_type: ClassVar[ErrorType]
+    is_permanent: ClassVar[bool] = False
+
+    def __init__(self, provider: str, detail: str) -> None:
+        super().__init__(provider, detail)
+        self.provider = provider
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.detail}"
+
+
+class TtsConnectError(TtsError):
+    """Refused, unreachable, or the program is not there."""
+
+    error_type = "connect"
+
+
+class TtsTimeoutError(TtsError):
+    """A deadline of ours passed."""
+
+    error_type = "timeout"
+
+
+class TtsStreamError(TtsError):
+    """It broke after it had begun."""
+
+    error_type = "stream"
+
+
+class TtsOverloadedError(TtsError):
+    """It has no room now."""
+
+    error_type = "overloaded"
+
+
+class TtsProtocolError(TtsError):
+    """It answered something that is not audio."""
+
+    error_type = "protocol"
+    is_permanent = True
+
+
+class TtsRequestError(TtsError):
+    """It refused what we asked: unknown voice or language, text that it cannot say."""
+
+    error_type = "request"
+    is_permanent = True
+
+
+class TtsAuthenticationError(TtsError):
+    """Wrong or missing key."""
+
+    error_type = "authentication"
+    is_permanent = True
+
+
+class DialogError(SlukhError):
+    """Who answers the caller failed.
+
+    Attributes:
+        provider: such as `claude`.
+        detail: what was seen, and the remedy where one is known.
+        error_type: as of a recogniser.
+        is_permanent: asking again cannot help.
+    """
+
+    def __init__(self, provider: str, detail: str, *, error_type: ErrorType, is_permanent: bool) -> None:
+        super().__init__(provider, detail)
+        self.provider = provider
+        self.detail = detail
+        self.error_type = error_type
+        self.is_permanent = is_permanent
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.detail}"

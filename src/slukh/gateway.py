@@ -11,10 +11,11 @@ from slukh.callbook import CallBook
 from slukh.errors import TelephonyError
 from slukh.routing.choosing import Assignment
 from slukh.routing.router import CallRouter
-from slukh.session import Sink, publisher, run_call
+from slukh.session import NOBODY_TALKS, Sink, publisher, run_call
+from slukh.talking.talk import Talk
 from slukh.telephony.audiosocket import AudioSocketCodec
 from slukh.telephony.base import Codec
-from slukh.telephony.line import Rounds, SocketLine, identify
+from slukh.telephony.line import Line, Rounds, SocketLine, identify
 from slukh.types import CallStarted, Event, RecognisersDown
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 LAST_FINALS_SECONDS = 5.0
 
 WhenDown = Literal["continue", "hangup"] | bytes
+Talks = Callable[[CallStarted, Line, Callable[[Event], None]], Talk]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ class Gateway:
         book: the calls' records.
         sinks: who hears events, besides the book.
         admission: which calls are taken.
-        refused: told the reason of every connection that was turned away.
+        refused: told the reason of every connection that was turned away or cut off.
+        talks: makes the talk of a call; None where callers are heard and not answered.
     """
 
     def __init__(
@@ -58,12 +61,15 @@ class Gateway:
         sinks: Sequence[Sink],
         admission: Admission,
         refused: Callable[[str], None],
+        *,
+        talks: Talks | None = None,
     ) -> None:
         self._parts = parts
         self._book = book
         self._sinks = (book, *sinks)
         self._admission = admission
         self._refused = refused
+        self._talks = talks
         self._calls: dict[asyncio.Task[None], tuple[SocketLine, CallRouter]] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._responses: set[asyncio.Task[None]] = set()
@@ -92,8 +98,7 @@ class Gateway:
             call = self._admit(call_id)
             assignment = self._assign(call)
         except TelephonyError as refusal:
-            self._refused(refusal.reason)
-            logger.warning("connection_refused", extra={"reason": refusal.reason, "detail": refusal.detail})
+            self._turn_away(refusal, "connection_refused")
             writer.write(codec.encode_refusal(refusal.reason))
             writer.close()
             return
@@ -103,20 +108,36 @@ class Gateway:
             record.clock.attach(record.clock.due(now := task.get_loop().time()), now)
         line = SocketLine(reader, writer, codec, early=early, clock=record.clock, rounds=self._rounds)
         listener = self._parts.listener(record.next_utterance_id)
-        router = self._router(call, assignment, line)
+        router, talk = self._router(call, assignment, line)
         self._calls[task] = (line, router)
         try:
-            await run_call(line, listener, router)
+            await run_call(line, listener, router, talk or NOBODY_TALKS)
+            if line.failure is not None:
+                self._turn_away(line.failure, "connection_cut_off", call_id=call_id)
         finally:
             record.next_utterance_id = listener.next_utterance_id
             del self._calls[task]
 
-    async def drain(self, seconds: float) -> None:
-        """Take no new calls, let the running ones end; after `seconds` give them back to the dial plan."""
+    def _turn_away(self, error: TelephonyError, event: str, **fields: str) -> None:
+        """A connection ends because of what its peer did, or because there is no room for it: say why."""
+        self._refused(error.reason)
+        logger.warning(event, extra={"reason": error.reason, "detail": error.detail, **fields})
+
+    async def drain(self, seconds: float, hurry: asyncio.Event | None = None) -> None:
+        """Take no new calls, let the running ones end; then give those that are left back to the dial plan.
+
+        Args:
+            seconds: how long calls may take to end.
+            hurry: when it is set, they are given back at once.
+        """
         self.is_draining = True
         if self._calls:
             logger.info("draining", extra={"calls": len(self._calls)})
-            await asyncio.wait(set(self._calls), timeout=seconds)
+            hurrying = asyncio.create_task((hurry or asyncio.Event()).wait())
+            ending = asyncio.create_task(asyncio.wait(set(self._calls)))
+            await asyncio.wait({hurrying, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            hurrying.cancel()
+            ending.cancel()
         for line, _ in tuple(self._calls.values()):
             await line.hang_up("drained")
         if self._calls:
@@ -126,17 +147,25 @@ class Gateway:
         if self._connections:
             await asyncio.wait(set(self._connections), timeout=LAST_FINALS_SECONDS)
 
-    def _router(self, call: CallStarted, assignment: Assignment, line: SocketLine) -> CallRouter:
-        """The router of a call, whose events are stamped with who serves it at that moment."""
+    def _router(
+        self, call: CallStarted, assignment: Assignment, line: SocketLine
+    ) -> tuple[CallRouter, Talk | None]:
+        """The router of a call, whose events are stamped with who serves it at that moment, and its talk."""
 
         def publish(event: Event) -> None:
             stamp(event)
+            if talk is not None:
+                talk.observe(event)
             if isinstance(event, RecognisersDown):
-                self._respond(self._admission.when_down, line)
+                when_down = self._admission.when_down
+                # Who talks asks the caller to say it again; a recording would be spoken over.
+                if talk is None or when_down == "hangup":
+                    self._respond(when_down, line)
 
         stamp = publisher(call, self._sinks, serving=lambda: router.provider, assigned_arm=assignment.arm)
         router = self._parts.router(call, publish, assignment=assignment)
-        return router
+        talk = None if self._talks is None else self._talks(call, line, publish)
+        return router, talk
 
     def _respond(self, when_down: WhenDown, line: SocketLine) -> None:
         """Nobody heard the caller: do what was asked for that."""

@@ -16,6 +16,7 @@ from uuid import uuid4
 import uvicorn
 from pydantic import SecretStr
 
+from slukh.answering import Answering, VoiceNews, build_answering
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
@@ -23,12 +24,18 @@ from slukh.config import AllSettings, Settings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
 from slukh.cost.spool import Spool, SpoolTakenError
-from slukh.errors import LedgerError, ServiceError
-from slukh.experiment.wer import plain_text, word_errors
-from slukh.gateway import Admission, Gateway, WhenDown
+from slukh.errors import AudioFileError, LedgerError, SettingsError
+from slukh.experiment.canonical import canonical_text
+from slukh.experiment.evidence import OutcomeRow
+from slukh.experiment.sink import ExperimentSink, ShadowText
+from slukh.experiment.store import ExperimentStore
+from slukh.experiment.wer import word_errors
+from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.monitoring.metrics import Metrics
+from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard, Probes
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
+from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
 from slukh.web.api import ApiOptions, caller_hash, create_app
@@ -67,16 +74,14 @@ class CallLog:
 
 
 async def serve(given: AllSettings) -> None:
-    """Run a gateway until SIGTERM or SIGINT has drained it.
+    """Run a gateway until SIGTERM or SIGINT has drained it; a second one gives its calls back at once.
 
     Raises:
         UserError: a port is taken, weights are missing, the ledger cannot be written.
         SttError: the recogniser cannot serve.
     """
     settings = given.settings
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop, hurry = _signals()
     async with contextlib.AsyncExitStack() as stack:
         sockets = _sockets(settings, stack)
         caller_key = _caller_key(settings.slukh_data_dir)
@@ -85,78 +90,139 @@ async def serve(given: AllSettings) -> None:
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
         meter = stack.enter_context(_meter(settings, metrics))
+        experiment = stack.enter_context(_experiment(settings))
+        if parts.shadows is not None:
+            parts.shadows.on_heard = lambda heard: experiment.shadow_heard(
+                heard.call_id,
+                heard.utterance_id,
+                ShadowText(provider=heard.provider, text=heard.text, audio_samples=heard.audio_samples),
+            )
+        answering = _answering(given, metrics, stack)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         gateway = Gateway(
             parts,
             book,
-            (metrics, meter, CallLog(book)),
+            (metrics, meter, experiment, CallLog(book)),
             Admission(
                 max_calls=settings.slukh_max_calls,
                 require_announced=settings.slukh_require_announced,
                 when_down=_when_down(settings),
             ),
             metrics.refused,
+            talks=_talks(answering),
         )
+        on_heard = partial(_book_clip, parts, metrics, meter)
         canaries = Canaries(
             parts.providers,
+            languages=(parts.language_code, *parts.alternative_language_codes),
             interval_seconds=settings.slukh_canary_minutes * 60,
-            on_heard=lambda name, heard: _book_canary(name, heard, parts, metrics, meter),
+            on_heard=on_heard,
             on_failed=lambda name, error: logger.error(
                 "canary_failed", extra={"provider": name, "error": str(error)}
             ),
         )
-        starting = {"recogniser": "still starting"}
 
         def not_ready() -> dict[str, str]:
-            wrong = dict(starting)
-            if len(canaries.failing) == len(parts.providers):  # while one works, calls are heard
-                wrong["recogniser"] = "; ".join(canaries.failing.values())
+            wrong = {}
+            if canaries.deaf is not None:
+                wrong["recogniser"] = canaries.deaf
             if meter.last_error is not None:
                 wrong["disk"] = meter.last_error
             if gateway.is_draining:
                 wrong["gateway"] = "draining"
             return wrong
 
-        token = settings.slukh_api_token
         options = ApiOptions(
-            token=None if token is None else token.get_secret_value(),
+            token=_secret(settings.slukh_api_token),
             caller_key=caller_key,
             language_code=parts.language_code,
             alternative_language_codes=parts.alternative_language_codes,
             refuse_reason=gateway.refuse_reason,
             not_ready=not_ready,
             metrics=metrics.render,
+            outcome=lambda call_id, outcome: experiment.put(
+                OutcomeRow(call_id=call_id, **outcome.model_dump())
+            ),
         )
         web = _WebServer(
             uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none")
         )
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
-        await parts.start()
-        starting.clear()
+        await _start(parts, answering)
+        hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (canaries.run(), Probes(parts.upstreams).run(), _forget(book), _follow_flags(parts))
+            for work in (
+                Probes(parts.upstreams, on_heard=on_heard).run(),
+                _forget(book),
+                _follow_flags(parts),
+            )
         ]
-        handlers: dict[str, Handler] = {"audiosocket": gateway.handle}
-        if "websocket" in sockets:
-            handlers["websocket"] = _websocket_handler(gateway, settings.slukh_websocket_password)
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
-            for name, handle in handlers.items()
+            for name, handle in _handlers(gateway, settings).items()
+            if name in sockets
         ]
         if len(parts.providers) == 1:
             logger.warning("no_backup", extra={"providers": list(parts.providers)})
         logger.info("listening", extra={name: listener.getsockname() for name, listener in sockets.items()})
         try:
-            await stop.wait()
+            await _until(stop, hearing)
         finally:
             for server in servers:
                 server.close()
-            await gateway.drain(settings.slukh_drain_seconds)
-            for task in background:
+            await gateway.drain(settings.slukh_drain_seconds, hurry)
+            for task in (hearing, *background):
                 task.cancel()
             web.should_exit = True
             await serving_web
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first SIGTERM or SIGINT, and by the second one."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (second if first.is_set() else first).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signalled)
+    return first, second
+
+
+async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Wait for the signal to stop; an error of the work comes first."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, work}, return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        work.result()
+    await stopping
+
+
+def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExitStack) -> Answering | None:
+    """Who answers callers, given back with the stack; None when nobody does."""
+    answering = build_answering(
+        given.voice,
+        VoiceNews(
+            on_lookup=metrics.phrase_lookup,
+            on_voice_failed=metrics.voice_failed,
+            on_store_error=metrics.phrase_cache_error,
+        ),
+    )
+    if answering is not None:
+        stack.push_async_callback(answering.aclose)
+    return answering
+
+
+def _talks(answering: Answering | None) -> Talks | None:
+    return None if answering is None else answering.talk
+
+
+async def _start(parts: Parts, answering: Answering | None) -> None:
+    """Load and warm everything that calls need."""
+    await parts.start()
+    if answering is not None:
+        await answering.start()
 
 
 def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, socket.socket]:
@@ -165,9 +231,10 @@ def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, 
         "audiosocket": (settings.slukh_audiosocket_host, settings.slukh_audiosocket_port),
         "http": (settings.slukh_http_host, settings.slukh_http_port),
         "websocket": (settings.slukh_websocket_host, settings.slukh_websocket_port),
+        "twilio": (settings.slukh_twilio_host, settings.slukh_twilio_port),
     }
     return {
-        name: stack.enter_context(_listen(host, port, f"SLUKH_{name.upper()}_PORT"))
+        name: stack.enter_context(listen(host, port, name.upper()))
         for name, (host, port) in wanted.items()
         if port is not None
     }
@@ -182,10 +249,23 @@ class _WebServer(uvicorn.Server):
         yield
 
 
-def _websocket_handler(gateway: Gateway, password: SecretStr | None) -> Handler:
-    """Takes the connections of chan_websocket."""
-    secret = None if password is None else password.get_secret_value()
-    return lambda reader, writer: gateway.handle(reader, writer, AsteriskWebSocketCodec(password=secret))
+def _handlers(gateway: Gateway, settings: Settings) -> dict[str, Handler]:
+    """What takes the connections of each transport."""
+    password, token = _secret(settings.slukh_websocket_password), _secret(settings.slukh_twilio_token)
+    url = settings.slukh_twilio_url
+    return {
+        "audiosocket": gateway.handle,
+        "websocket": lambda reader, writer: gateway.handle(
+            reader, writer, AsteriskWebSocketCodec(password=password)
+        ),
+        "twilio": lambda reader, writer: gateway.handle(
+            reader, writer, TwilioCodec(url=url, auth_token=token)
+        ),
+    }
+
+
+def _secret(setting: SecretStr | None) -> str | None:
+    return None if setting is None else setting.get_secret_value()
 
 
 async def _forget(book: CallBook) -> None:
@@ -207,13 +287,19 @@ def _when_down(settings: Settings) -> WhenDown:
     when_down = settings.slukh_when_down
     if not isinstance(when_down, Path):
         return when_down
-    return linear16_from_samples(read_recording(when_down).samples)
+    try:
+        return linear16_from_samples(read_recording(when_down).samples)
+    except AudioFileError as error:
+        raise SettingsError(
+            f"SLUKH_WHEN_DOWN: {error.problem}", remedy=f"{error.remedy}; or set continue or hangup"
+        ) from error
 
 
-def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter: MeterSink) -> None:
+def _book_clip(parts: Parts, metrics: Metrics, meter: MeterSink, name: str, heard: Heard) -> None:
     """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
     clip = heard.clip
-    errors = word_errors(plain_text(clip.text), plain_text(heard.text))
+    said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))
+    errors = word_errors(said, text)
     metrics.accuracy(name, clip.language_code, "canary", words=errors.reference_words, errors=errors.errors)
     provider = parts.providers[name]
     attempt = AttemptEnded(
@@ -228,19 +314,6 @@ def _book_canary(name: str, heard: Heard, parts: Parts, metrics: Metrics, meter:
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int, setting: str) -> Iterator[socket.socket]:
-    try:
-        listener = socket.create_server((host, port), backlog=512)
-    except OSError as error:
-        raise ServiceError(
-            f"cannot listen on {host}:{port} ({error.strerror})",
-            remedy=f"stop what uses it, or set {setting} to another port",
-        ) from error
-    with listener:
-        yield listener
-
-
-@contextlib.contextmanager
 def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
     ledger = Ledger(settings.ledger_url, may_be_away=True)
     spool = _own_spool(settings.slukh_data_dir, metrics)
@@ -252,6 +325,19 @@ def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
         meter.stop()
         spool.close()
         ledger.close()
+
+
+@contextlib.contextmanager
+def _experiment(settings: Settings) -> Iterator[ExperimentSink]:
+    with ExperimentStore(settings.experiment_url) as store:
+        sink = ExperimentSink(
+            store, on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows})
+        )
+        sink.start()
+        try:
+            yield sink
+        finally:
+            sink.stop()
 
 
 def _own_spool(data_dir: Path, metrics: Metrics) -> Spool:
@@ -272,7 +358,12 @@ def _caller_key(data_dir: Path) -> bytes:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(32))
         return bytes.fromhex(path.read_text(encoding="ascii"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise LedgerError(
-            f"cannot use {path} ({error})", remedy="make it writable, or set SLUKH_DATA_DIR"
+            f"cannot use {path} ({error.strerror})", remedy="make it writable, or set SLUKH_DATA_DIR"
+        ) from error
+    except ValueError as error:
+        raise LedgerError(
+            f"{path} holds no key",
+            remedy="restore it, or remove it: every caller is a new caller then",
         ) from error

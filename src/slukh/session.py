@@ -8,6 +8,7 @@ from typing import Protocol
 
 from slukh.routing.router import CallRouter
 from slukh.speech.listener import Listener
+from slukh.speech.segmenter import SegmentEvent
 from slukh.stt.base import SttProvider
 from slukh.telephony.clock import Heard
 from slukh.telephony.line import Line
@@ -57,13 +58,51 @@ def publisher(
     return publish
 
 
-async def run_call(line: Line, listener: Listener, router: CallRouter) -> None:
-    """Hear a call to its end; every utterance that began is published before this returns."""
+class Talker(Protocol):
+    """Who answers the caller of one call, such as `slukh.talking.talk.Talk`."""
+
+    def begin(self) -> None:
+        """The caller is there."""
+
+    def hear(self, event: SegmentEvent) -> None:
+        """What endpointing found, the moment it did. Never blocks."""
+
+    async def close(self) -> None:
+        """The line is gone; everything that was said is published when this returns. Never raises."""
+
+
+class _Nobody:
+    """Callers are heard, and somebody else answers them (`Talker`)."""
+
+    def begin(self) -> None:
+        pass
+
+    def hear(self, event: SegmentEvent) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+NOBODY_TALKS: Talker = _Nobody()
+
+
+async def run_call(line: Line, listener: Listener, router: CallRouter, talk: Talker = NOBODY_TALKS) -> None:
+    """Hear a call to its end; every utterance that began is published before this returns.
+
+    Args:
+        line: the caller's.
+        listener: of this leg.
+        router: of this call.
+        talk: who answers the caller.
+    """
     router.begin()
+    talk.begin()
     ended = CallEnded(position=0, reason="error")
 
     def hear(audio: Heard) -> None:
         for speech in listener.hear(audio.samples, audio.position):
+            talk.hear(speech)
             router.hear(speech)
 
     try:
@@ -75,6 +114,7 @@ async def run_call(line: Line, listener: Listener, router: CallRouter) -> None:
                     router.publish(event)
     except Exception:  # a defect of ours must not leave a call half booked, nor touch another
         logger.exception("call_defect", extra={"call_id": router.call.call_id})
+    await talk.close()
     for speech in listener.finish():
         router.hear(speech)
     await router.finish()

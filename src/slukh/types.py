@@ -23,9 +23,11 @@ Outcome = Literal[
     "stalled",
     "connect",
     "stream",
+    "limit",
     "overloaded",
     "protocol",
     "request",
+    "language",
     "authentication",
 ]  # fmt: skip
 OUTCOMES: tuple[Outcome, ...] = Outcome.__args__  # type: ignore[attr-defined]  # Literal has no typed args
@@ -289,9 +291,104 @@ class FlagDecision:
     version: str
 
 
+SpokenOutcome = Literal["sent", "cached", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhraseSpoken:
+    """A phrase of ours was played to the caller, or as much of it as they let us; one usage row.
+
+    Attributes:
+        phrase: counted up within the leg.
+        utterance_id: what it answers; 0 for a greeting or a question into silence.
+        text: what was said.
+        language_code: BCP-47.
+        provider: whose voice.
+        voice: which one.
+        characters: of the text.
+        outcome: `sent`: made for this call; `cached`: nothing to pay; `interrupted`: made for this call, paid
+            for, and not heard to its end.
+        audio_ms: how long it is, as far as it was made.
+        played_ms: of it, what went to the caller.
+    """
+
+    phrase: int
+    utterance_id: int
+    text: str
+    language_code: str
+    provider: str
+    voice: str
+    characters: int
+    outcome: SpokenOutcome
+    audio_ms: int
+    played_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BargeIn:
+    """The caller spoke while we did, and we stopped.
+
+    Attributes:
+        utterance_id: with which utterance.
+        position: its first voiced sample.
+        reaction_seconds: of voice that had come until we stopped.
+    """
+
+    utterance_id: int
+    position: int
+    reaction_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTimed:
+    """The steps of one answer, in seconds, one after the other; their sum is what the caller waited.
+
+    Attributes:
+        utterance_id: what was answered.
+        endpoint_seconds: from the last voiced sample to our endpoint.
+        final_seconds: to the final.
+        first_text_seconds: to the first sentence of the answer.
+        first_audio_seconds: to its first audio on the line.
+    """
+
+    utterance_id: int
+    endpoint_seconds: float
+    final_seconds: float
+    first_text_seconds: float
+    first_audio_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAnswered:
+    """One request to a language model is over; four usage rows, one for each bucket, which are disjoint.
+
+    Attributes:
+        request: counted up within the leg.
+        provider: whom it will be paid to.
+        model: which answered.
+        outcome: `ok`; `aborted`: given up by us, paid as far as it had come.
+        input_tokens: neither read from the cache nor written to it.
+        output_tokens: of an aborted answer at least these.
+        cache_read_tokens: of the prompt.
+        cache_write_tokens: of the prompt.
+        first_text_seconds: from the request, or None when there was no text.
+    """
+
+    request: int
+    provider: str
+    model: str
+    outcome: Literal["ok", "aborted"]
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    first_text_seconds: float | None = None
+
+
 Event = (
     CallStarted | SpeechStarted | SpeechEnded | Dtmf | AudioGap | Transcript | ResultDropped
-    | AttemptEnded | Failover | RecognisersDown | FlagDecision | CallEnded
+    | AttemptEnded | Failover | RecognisersDown | FlagDecision | PhraseSpoken | BargeIn | TurnTimed
+    | ModelAnswered | CallEnded
 )  # fmt: skip
 
 

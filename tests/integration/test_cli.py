@@ -206,6 +206,24 @@ def test_doctor_says_what_is_wrong_and_what_to_do(
     assert any(word in finding["remedy"] + finding["detail"] for finding in wrong), wrong
 
 
+def test_doctor_names_all_weights_that_are_missing_and_only_those_that_calls_need(tmp_path: Path) -> None:
+    nothing = {
+        "SLUKH_AUDIOSOCKET_PORT": "0",
+        "SLUKH_HTTP_PORT": "0",
+        "SLUKH_DATA_DIR": str(tmp_path),
+        "SLUKH_WEIGHTS_DIR": str(tmp_path),
+    }
+
+    def missing(**environment: str) -> list[str]:
+        findings = json.loads(slukh("doctor", "--json", **nothing | environment).stdout)
+        return [finding["remedy"] for finding in findings if not finding["ok"]]
+
+    silero, base = "run `slukh weights get silero`", "run `slukh weights get base`"
+    assert missing() == [silero, base]
+    assert missing(FF_STT_PROVIDER="google", GOOGLE_STT_PROJECT_ID="x") == [silero]
+    assert missing(WHISPER_API_URL="http://127.0.0.1:9") == [silero]
+
+
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -221,6 +239,8 @@ def test_an_unwritable_ledger_is_one_line(tmp_path: Path) -> None:
     assert_one_line(slukh("serve", SLUKH_DATA_DIR=str(tmp_path), **ports), "ledger")
     assert_one_line(slukh("serve", SLUKH_DATA_DIR="/proc/nowhere", **ports), "SLUKH_")
     assert_one_line(slukh("calls", "list", SLUKH_DATA_DIR=str(tmp_path)), "ledger")
+    (tmp_path / "caller.key").write_text("not a key")
+    assert_one_line(slukh("serve", SLUKH_DATA_DIR=str(tmp_path), **ports), "caller.key", "remove it")
 
 
 def test_missing_and_corrupt_weights_are_one_line(tmp_path: Path, speech: Path) -> None:
@@ -292,11 +312,60 @@ async def test_a_server_that_is_no_whisper_server_is_one_line(
         assert word in line
 
 
+async def test_a_gateway_whose_only_whisper_server_is_none_does_not_stay(tmp_path: Path) -> None:
+    page = Status(200, "<html>a router's login page</html>", "text/html")
+    async with FakeWhisperServer([page, page, page]) as server:
+        result = await asyncio.to_thread(
+            slukh,
+            "serve",
+            WHISPER_API_URL=server.url,
+            SLUKH_AUDIOSOCKET_PORT="0",
+            SLUKH_HTTP_PORT="0",
+            SLUKH_DATA_DIR=str(tmp_path),
+            SLUKH_LOG_LEVEL="ERROR",
+        )
+    assert result.returncode == 2, result
+    *logged, line = result.stderr.strip().splitlines()
+    assert all(json.loads(entry)["event"] == "canary_failed" for entry in logged)
+    assert line.startswith("slukh: whisper: 200 with text/html")
+
+
 def test_no_gateway_is_one_line(speech: Path) -> None:
     assert_one_line(
         slukh("call", speech, "--to", "127.0.0.1:9", "--api", "http://127.0.0.1:9"), "slukh serve"
     )
-    assert_one_line(slukh("call", speech, "--to", "nonsense"), "HOST:PORT")
+    for address in ("nonsense", "127.0.0.1:99999"):
+        assert_one_line(slukh("call", speech, "--to", address), "HOST:PORT")
+    assert_one_line(slukh("call", speech, "--api", "http://[::"), "--api")
+
+
+async def test_another_program_on_the_port_of_the_api_is_one_line(speech: Path) -> None:
+    page = Status(200, "<html>a router's login page</html>", "text/html")
+    async with FakeWhisperServer([page]) as server:
+        result = await asyncio.to_thread(slukh, "call", speech, "--api", server.url)
+    assert_one_line(result, "is no Slukh gateway", "--api")
+
+
+def test_a_reader_who_leaves_ends_the_transcription_without_a_word(speech: Path) -> None:
+    command = [sys.executable, "-m", "slukh", "transcribe", str(speech), "--language", "ru-RU", "--json"]
+    with subprocess.Popen(
+        command, env=whisper_alone(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["event"] == "call_started"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_gateway(tmp_path: Path) -> None:
+    proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    nothing_said = tmp_path / "silence.wav"
+    write_wav(nothing_said, np.zeros(8000, dtype=np.int16))
+    result = slukh("call", nothing_said, "--with-server", "--json", SLUKH_DATA_DIR=str(tmp_path), **proxy)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["end_reason"] == "hangup"
 
 
 def test_an_unknown_call_is_one_line(tmp_path: Path) -> None:

@@ -17,11 +17,22 @@ from slukh.errors import SttStreamError
 from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.fake import FakeProvider, Script
+from slukh.telephony.audiosocket import AUDIO_8K, encode_frame, encode_id
 from slukh.telephony.base import MediaReceived, PeerHungUp
 from slukh.testing.calls import Caller
 from slukh.testing.numbered import heard_words, numbered_speech, numbered_word, silence
 from slukh.testing.parts import fake_parts
-from slukh.types import AudioGap, CallEnded, CallEvent, CallStarted, Dtmf, Event, RecognisersDown, Transcript
+from slukh.types import (
+    AudioGap,
+    CallEnded,
+    CallEvent,
+    CallStarted,
+    Dtmf,
+    Event,
+    RecognisersDown,
+    SpeechEnded,
+    Transcript,
+)
 
 
 @dataclass
@@ -200,6 +211,34 @@ async def test_a_broken_peer_is_cut_off_with_a_reason_and_disturbs_nobody() -> N
         assert [text for _, text in gateway.events.finals(gateway.events.seen[0].call_id)] == ["8 9"]
 
 
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (encode_id(str(uuid4())), "second_id"),
+        (encode_frame(AUDIO_8K, b"odd"), "malformed"),
+        (encode_frame(0x03, b"12"), "malformed"),
+        (encode_frame(0xFF, b"\x01"), "peer_error"),
+    ],
+)
+async def test_a_call_that_breaks_the_protocol_is_cut_off_with_a_reason_and_may_come_back(
+    frame: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    call_id = str(uuid4())
+    async with house() as gateway:
+        async with gateway.caller(call_id) as caller:
+            await caller.say([silence(0.1)])
+            await gateway.until_live()
+            caller.writer.write(frame)
+            await caller.until_closed()
+        assert (await gateway.ended()).reason == "error"
+        async with gateway.caller(call_id) as again:
+            await again.hang_up()
+        assert (await gateway.ended()).reason == "hangup"
+        assert gateway.refused == [reason]
+    (told,) = (record for record in caplog.records if record.message == "connection_cut_off")
+    assert (vars(told)["call_id"], vars(told)["reason"]) == (call_id, reason)
+
+
 async def test_a_recogniser_that_dies_in_mid_call_ends_no_call_and_loses_no_word() -> None:
     dies = Script(error=SttStreamError("fake", "child died"), error_after_seconds=0.6)
     call_id = str(uuid4())
@@ -253,6 +292,19 @@ async def test_a_drain_that_takes_too_long_gives_calls_back_to_the_dial_plan() -
         assert (await caller.until_closed()).endswith(b"\x00\x00\x00")  # "terminate": the dial plan goes on
         assert (await gateway.ended()).reason == "drained"
         assert gateway.events.finals(call_id) == [(1, "1 2")]
+
+
+async def test_who_is_in_a_hurry_gives_calls_back_at_once() -> None:
+    async with house() as gateway, gateway.caller() as caller:
+        await gateway.until_live()
+        hurry = asyncio.Event()
+        draining = asyncio.create_task(gateway.gateway.drain(600, hurry))
+        await caller.say(speech([1]))  # a call that is drained goes on
+        await gateway.events.until(lambda: gateway.events.of(SpeechEnded))
+        hurry.set()
+        assert (await caller.until_closed()).endswith(b"\x00\x00\x00")
+        assert (await gateway.ended()).reason == "drained"
+        await draining
 
 
 DOWN = [Script(error=SttStreamError("fake", "down"))] * 4

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 import os
 import socket
@@ -17,6 +18,8 @@ from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
     SttError,
+    SttLanguageError,
+    SttLimitError,
     SttOverloadedError,
     SttRequestError,
     SttStreamError,
@@ -117,6 +120,32 @@ async def test_an_utterance_is_heard_whole_and_billed_by_the_second() -> None:
     assert 0 < stream.messages[-1] <= CHUNK_BYTES < MAX_AUDIO_BYTES
 
 
+async def test_word_timings_are_asked_for_and_count_from_the_first_sample() -> None:
+    model = GoogleModel(project_id="shop", words=True)
+    async with google_and_provider(GoogleScript(segment_words=4), model=model) as (_, provider):
+        final = (await hear(provider))[-1]
+    assert " ".join(word.text for word in final.words) == final.text == HEARD
+    assert final.words[0].start == 0
+    assert final.words[-1].end == len(SPEECH) // 2
+    assert all(word.end == later.start for word, later in itertools.pairwise(final.words))
+
+
+async def test_a_google_that_changes_its_mind_is_not_silent() -> None:
+    script = GoogleScript(stabilities=(0.9, 0.9))  # and hears another first word every time
+
+    def otherwise(pcm: bytes) -> list[str]:
+        return [str(len(pcm)), *heard_words(pcm)]
+
+    async with LocalGoogle(otherwise, [script]) as google:
+        provider = GoogleProvider(GoogleModel(project_id="p"), GoogleLink(endpoint=google.endpoint))
+        await provider.start()
+        *interims, final = await hear(provider)
+        await provider.aclose()
+    assert len(interims) > 1
+    assert len({interim.text for interim in interims}) == 1
+    assert final.text.endswith(HEARD)
+
+
 async def test_pieces_finalised_in_mid_utterance_are_joined() -> None:
     async with google_and_provider(GoogleScript(segment_words=2)) as (_, provider):
         *interims, final = await hear(provider)
@@ -198,7 +227,7 @@ async def test_a_replay_is_within_the_pace_that_google_takes() -> None:
 async def test_google_refuses_a_replay_without_pace_and_that_is_not_permanent() -> None:
     speech = numbered_speech(range(60)).tobytes()
     async with google_and_provider(fastest=AS_IT_COMES) as (_, provider):
-        with pytest.raises(SttStreamError, match="streamed too fast"):
+        with pytest.raises(SttLimitError, match="streamed too fast"):
             await hear(provider, speech)
 
 
@@ -208,8 +237,8 @@ ENDS: list[tuple[grpc.StatusCode, str, type[SttError]]] = [
     (Code.UNAVAILABLE, "The service is currently unavailable.", SttStreamError),
     (Code.INTERNAL, "Internal error encountered.", SttStreamError),
     (Code.UNKNOWN, "Stream removed", SttStreamError),
-    (Code.ABORTED, "Max duration of 5 minutes reached for stream.", SttStreamError),
-    (Code.OUT_OF_RANGE, "Exceeded maximum allowed stream duration of 305 seconds.", SttStreamError),
+    (Code.ABORTED, "Max duration of 5 minutes reached for stream.", SttLimitError),
+    (Code.OUT_OF_RANGE, "Exceeded maximum allowed stream duration of 305 seconds.", SttLimitError),
     (Code.OUT_OF_RANGE, "Something else.", SttRequestError),
     (Code.DEADLINE_EXCEEDED, "Deadline exceeded.", SttTimeoutError),
     (Code.RESOURCE_EXHAUSTED, "Quota exceeded for quota metric.", SttOverloadedError),
@@ -262,7 +291,7 @@ async def test_google_is_understood_where_grpc_masks_what_it_said() -> None:
             SttRequestError,
             "location to be eu",
         ),
-        (GoogleModel(project_id="shop"), "kk-KZ", "good", SttRequestError, "kk-KZ"),
+        (GoogleModel(project_id="shop"), "kk-KZ", "good", SttLanguageError, "kk-KZ"),
         (GoogleModel(project_id="other"), "uk-UA", "good", SttAuthenticationError, "denied"),
         (GoogleModel(project_id="shop"), "uk-UA", "bad", SttAuthenticationError, "credentials"),
     ],
@@ -284,7 +313,7 @@ async def test_what_is_set_wrong_is_found_and_is_permanent(
 
 async def test_a_stream_that_google_ends_too_early_is_no_final() -> None:
     async with google_and_provider(limits=GoogleLimits(stream_limit_seconds=0.2)) as (_, provider):
-        with pytest.raises(SttStreamError, match="Max duration of 5 minutes"):
+        with pytest.raises(SttLimitError, match="Max duration of 5 minutes"):
             await hear(provider)
 
 
@@ -292,7 +321,7 @@ async def test_a_stream_that_nobody_feeds_is_ended_by_google_and_can_be_tried_ag
     async with google_and_provider(limits=GoogleLimits(idle_limit_seconds=0.1)) as (_, provider):
         stream = await provider.open(UK)
         await stream.send(AudioChunk(pcm=SPEECH[:1600]))
-        with pytest.raises(SttStreamError, match="no more client requests"):
+        with pytest.raises(SttLimitError, match="no more client requests"):
             _ = [result async for result in stream]
         await stream.close()
         assert (await hear(provider))[-1].text == HEARD

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import slukh.stt
-from slukh.errors import SttOverloadedError, SttStreamError, SttTimeoutError, WeightsError
+from slukh.errors import SettingsError, SttOverloadedError, SttStreamError, SttTimeoutError, WeightsError
 from slukh.experiment.wer import character_errors, plain_text
 from slukh.stt.base import Hypothesis, Rejection, StreamConfig
 from slukh.stt.whisper.decoding import DecodeRequest, Kind
@@ -219,9 +219,12 @@ async def test_ten_callers_at_once_all_get_their_final(base: Path) -> None:
     assert texts != {""}
 
 
-async def test_ctrl_c_in_the_terminal_does_not_end_the_child(base: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_for_the_whole_gateway_does_not_end_the_child(
+    base: Path, number: signal.Signals
+) -> None:
     async with decoder_of(base) as decoder:
-        os.kill(pid_of(decoder), signal.SIGINT)
+        os.kill(pid_of(decoder), number)
         await decoder.decode(final_request(bytes(16000)))
         assert decoder.restarts == 0
 
@@ -258,6 +261,13 @@ def test_the_child_dies_with_a_gateway_that_was_killed(base: Path) -> None:
         finally:
             process.kill()
     assert wait_until_dead(child)
+
+
+async def test_an_arithmetic_that_the_machine_lacks_is_refused_with_those_it_has(base: Path) -> None:
+    decoder = LocalDecoder(base, compute_type="int3")
+    with pytest.raises(SettingsError, match=r"SLUKH_WHISPER_COMPUTE_TYPE to one of .*int8"):
+        await decoder.start()
+    await decoder.aclose()
 
 
 @pytest.mark.parametrize("files", [(), ("tokenizer.json",), ("tokenizer.json", "config.json", "model.bin")])

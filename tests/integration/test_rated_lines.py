@@ -218,9 +218,7 @@ def test_a_ledger_of_the_first_version_opens_with_its_rows(new_url: object) -> N
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         connection.execute(
-            text(
-                "CREATE TABLE slukh_migrations (name TEXT NOT NULL PRIMARY KEY, applied_at_us BIGINT NOT NULL)"
-            )
+            text("CREATE TABLE slukh_migrations (name TEXT PRIMARY KEY, applied_at_us BIGINT NOT NULL)")
         )
         MIGRATIONS[0](connection)
         connection.execute(text("INSERT INTO slukh_migrations VALUES ('m001_usage_calls_conflicts', 0)"))

@@ -47,6 +47,11 @@ def test_flags_stand_in_a_file_or_in_variables_and_not_in_both(monkeypatch: pyte
     assert "unset FF_WHISPER_KILL" in sentence
 
 
+def test_a_hedge_that_is_due_before_its_floor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = refusal(monkeypatch, SLUKH_HEDGE_SECONDS="0.5")
+    assert "SLUKH_HEDGE_FLOOR_SECONDS=0.8 is later than SLUKH_HEDGE_SECONDS=0.5" in sentence
+
+
 @pytest.mark.parametrize("name", ["SLUKH_LANGUAGE", "SLUKH_ALTERNATIVE_LANGUAGES"])
 def test_an_unknown_language_is_refused_with_the_allowed_ones(
     monkeypatch: pytest.MonkeyPatch, name: str
@@ -62,12 +67,34 @@ def test_an_unknown_language_is_refused_with_the_allowed_ones(
         ("SLUKH_ENDPIONT_MS", "SLUKH_ENDPOINT_MS"),
         ("FF_STT_PROVIDR", "FF_STT_PROVIDER"),
         ("GOOGLE_STT_PROJECT", "GOOGLE_STT_PROJECT_ID"),
+        ("WHISPER_MODEL", "WHISPER_MODEL_SIZE"),
+        ("WHISPER_API_URI", "WHISPER_API_URL"),
     ],
 )
 def test_a_misspelt_setting_is_refused_with_the_one_it_resembles(
     monkeypatch: pytest.MonkeyPatch, wrong: str, meant: str
 ) -> None:
     assert f"did you mean {meant}?" in refusal(monkeypatch, **{wrong: "1"})
+
+
+@pytest.mark.parametrize("name", ["WHISPER__MODEL", "WHISPER_THREADS", "WHISPER_CACHE"])
+def test_a_setting_of_another_whisper_is_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    load_all()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("SLUKH_ENDPOINT_MS", "soon", "unset it for its default"),
+        ("SLUKH_HTTP_HOST", "0.0.0.0", "set SLUKH_API_TOKEN, or listen on 127.0.0.1"),
+        ("FF_STT_PROVIDER", "gogle", "allowed: google, whisper"),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, remedy: str
+) -> None:
+    assert refusal(monkeypatch, **{name: value}).endswith(remedy)
 
 
 @pytest.mark.parametrize(

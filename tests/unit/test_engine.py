@@ -1,6 +1,7 @@
 """The four-method shim over fakes."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -10,8 +11,10 @@ import pytest
 from slukh.audio import Resampler
 from slukh.engine import EngineTranscript, STTEngine
 from slukh.errors import SettingsError
+from slukh.stt.fake import Script
 from slukh.testing.numbered import numbered_speech, silence
 from slukh.testing.parts import fake_parts
+from slukh.testing.virtual_time import VirtualTimeLoop
 
 AUDIO = np.concatenate([silence(0.4), numbered_speech([1, 2]), silence(0.8), numbered_speech([3])])
 
@@ -65,6 +68,28 @@ async def test_any_object_will_do_as_a_config() -> None:
 
 async def test_interims_can_be_switched_off() -> None:
     assert all(transcript.is_final for transcript in await heard(Config(interim_results=False)))
+
+
+def test_without_interims_a_long_sentence_is_no_stall() -> None:
+    opened: list[Script] = []
+
+    def scripts() -> Iterator[Script]:
+        while True:
+            opened.append(Script())
+            yield opened[-1]
+
+    async def call() -> list[EngineTranscript]:
+        engine = STTEngine(fake_parts(scripts()))
+        await engine.start_stream(Config(interim_results=False))
+        for frame in np.array_split(numbered_speech(range(1, 21)), 300):  # six seconds
+            await engine.feed_audio(frame.tobytes())
+            await asyncio.sleep(0.02)
+        await engine.stop_stream()
+        return await _all(engine)
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        assert finals(runner.run(call())) == [" ".join(str(number) for number in range(1, 21))]
+    assert len(opened) == 1
 
 
 async def test_audio_at_another_rate_is_brought_to_the_line() -> None:

@@ -3,14 +3,13 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from slukh.commands import cost_prices
+from slukh.commands import cost_ledger, cost_prices
 from slukh.commands.cost_report import (
     AsOf,
     Format,
@@ -21,6 +20,7 @@ from slukh.commands.cost_report import (
     Vat,
     check_output,
     made,
+    on_the_day,
     written,
 )
 from slukh.commands.options import Json
@@ -32,7 +32,6 @@ if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that o
 
     from rich.console import RenderableType
 
-    from slukh.cost.cost_report import CostReport
     from slukh.cost.price_book import PriceBook
     from slukh.cost.real_calls import RealCosts
     from slukh.cost.scenario import Scenario
@@ -41,6 +40,7 @@ SHOP = "tyre-shop"  # whom the product is built for; `analyze` begins with the r
 
 app = typer.Typer(no_args_is_help=True, help="What calls cost, Google or Whisper, and what to change.")
 app.add_typer(cost_prices.app, name="prices")
+app.add_typer(cost_ledger.app)  # its verbs stand beside these
 
 ScenarioName = Annotated[
     str | None,
@@ -63,7 +63,11 @@ FromLedger = Annotated[
 ]
 Since = Annotated[
     datetime | None,
-    typer.Option("--since", formats=["%Y-%m-%d"], help="First day of real calls (UTC); 30 days without it."),
+    typer.Option(
+        "--since",
+        formats=["%Y-%m-%d"],
+        help="First day of real calls (UTC); without it the last 30 days, from the first call on.",
+    ),
 ]
 AsIfOption = Annotated[
     list[str] | None,
@@ -97,7 +101,7 @@ def cost_analyze(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.cost.analysis import analyse
 
     if from_ledger:
-        real = _real(scenario, calls, prices, capacity, since, as_if)
+        real, _ = _real(scenario, calls, prices, capacity, since, as_if)
         values = real.analysis.as_json() | {"ledger": real.as_json()}
         parts = [*analysis_tables(real.analysis), *real_tables(real)]
     else:
@@ -127,9 +131,16 @@ def cost_decide(  # noqa: PLR0917  # a command's parameters are its options
     slukh cost decide --scenario tyre-shop --capacity capacity.json
     """
     from slukh.commands.cost_tables import decision_tables
+    from slukh.cost.cost_report import analysis_report
+    from slukh.cost.price_book import PriceBook
 
-    real = _real(scenario, calls, prices, capacity, since, None) if from_ledger else None
-    report = _report(real, _asked(scenario or SHOP, calls, capacity), prices)
+    market = PriceBook.load(cost_prices.DEFAULT_BOOK)
+    if from_ledger:
+        real, book = _real(scenario, calls, prices, capacity, since, None)
+        report = analysis_report(real.analysis.scenario, book, market, analysis=real.analysis)
+    else:
+        asked = _asked(scenario or SHOP, calls, capacity)
+        report = analysis_report(asked, _book(asked, prices), market)
     if as_json:
         names = ("decision", "verdict", "hearing", "tornado", "staff_tornado", "calls", "assumptions")
         analysis = report.analysis
@@ -157,10 +168,12 @@ def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.cost.recommend import recommend, waterfall
 
     if from_ledger:
-        asked = _real(scenario, calls, prices, capacity, since, None).analysis.scenario
+        real, book = _real(scenario, calls, prices, capacity, since, None)
+        asked = real.analysis.scenario
     else:
         asked = _asked(scenario or SHOP, calls, capacity)
-    book, market = _book(asked, prices), PriceBook.load(cost_prices.DEFAULT_BOOK)
+        book = _book(asked, prices)
+    market = PriceBook.load(cost_prices.DEFAULT_BOOK)
     advice, steps = recommend(asked, book, market), waterfall(asked, book, market)
     if as_json:
         _print_json(asked, book.name, recommendations=advice, waterfall=steps)
@@ -175,7 +188,7 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
     calls: Calls = None,
     prices: Prices = None,
     capacity: Capacity = None,
-    vat: Vat = 20.0,
+    vat: Vat = None,
     language: LanguageOption = Language.en,
     form: FormatOption = Format.md,
     output: Output = None,
@@ -184,14 +197,16 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
 
     slukh cost report --as-of 2026-11-26 --language ru --format html --output cost.html
     """
+    from slukh.cost.cost_report import analysis_report
+    from slukh.cost.price_book import PriceBook
     from slukh.cost.report.findings import findings_of
 
     check_output(output, form)
-    asked = _asked(scenario or SHOP, calls, capacity)
-    asked = replace(asked, as_of=(datetime.now(UTC) if as_of is None else as_of).date())
-    command = made(scenario or SHOP, asked, calls=calls, prices=prices, capacity=capacity, vat=vat)
-    share = Decimal(str(vat)) / 100
-    found = findings_of(_report(None, asked, prices), _book(asked, prices), vat=share, command=command)
+    name = scenario or SHOP
+    asked = on_the_day(_asked(name, calls, capacity), as_of, vat)
+    book, market = _book(asked, prices), PriceBook.load(cost_prices.DEFAULT_BOOK)
+    command = made(name, asked, calls=calls, prices=prices, capacity=capacity, vat=vat)
+    found = findings_of(analysis_report(asked, book, market), book, command=command)
     text = written(found, language=language, form=form, output=output)
     if text is not None:
         typer.echo(text, nl=False)
@@ -212,17 +227,6 @@ def _print_json(scenario: "Scenario", book: str, **results: object) -> None:
     typer.echo(json.dumps(plain(head | results), ensure_ascii=False))
 
 
-def _report(real: "RealCosts | None", scenario: "Scenario", prices: str | None) -> "CostReport":
-    from slukh.cost.cost_report import analysis_report
-    from slukh.cost.price_book import PriceBook
-
-    market = PriceBook.load(cost_prices.DEFAULT_BOOK)
-    if real is None:
-        return analysis_report(scenario, _book(scenario, prices), market)
-    fitted = real.analysis.scenario
-    return analysis_report(fitted, _book(fitted, prices), market, analysis=real.analysis)
-
-
 def _real(  # noqa: PLR0917  # the options, in their order
     scenario: str | None,
     calls: int | None,
@@ -230,8 +234,8 @@ def _real(  # noqa: PLR0917  # the options, in their order
     capacity: Path | None,
     since: datetime | None,
     as_if: list[str] | None,
-) -> "RealCosts":
-    """Costs of the ledger's calls."""
+) -> "tuple[RealCosts, PriceBook]":
+    """Costs of the ledger's calls, and the book they are priced by."""
     from slukh.cost.counterfactual import as_if_from
     from slukh.cost.ledger import Ledger
     from slukh.cost.ledger_calls import each_call
@@ -244,10 +248,12 @@ def _real(  # noqa: PLR0917  # the options, in their order
     frame = _asked(scenario or SHOP, None, capacity)
     wishes = as_if_from(as_if or ())
     until = datetime.now(UTC)
-    start = until - timedelta(days=30) if since is None else since.replace(tzinfo=UTC)
-    with Ledger(load(Settings).ledger_url) as ledger:
-        real_rows = each_call(ledger, since=start, until=until)
-        return real_costs(real_rows, frame, _book(frame, prices), since=start, until=until, as_if=wishes)
+    since = None if since is None else since.replace(tzinfo=UTC)
+    settings = load(Settings)
+    book = _book(frame, prices or settings.slukh_prices)
+    with Ledger(settings.ledger_url) as ledger:
+        rows = each_call(ledger, since=since or until - timedelta(days=30), until=until)
+        return real_costs(rows, frame, book, since=since, until=until, as_if=wishes), book
 
 
 def _asked(name: str, calls: int | None, capacity: Path | None) -> "Scenario":

@@ -1,6 +1,8 @@
 """`slukh cost report`: its options, and where what it makes goes."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +35,8 @@ AsOf = Annotated[
     typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day whose prices hold; today without it."),
 ]
 Vat = Annotated[
-    float, typer.Option("--vat", min=0, max=100, help="Per cent on what is bought; 0 leaves it out.")
+    float | None,
+    typer.Option("--vat", min=0, max=99, help="VAT in per cent, not the scenario's; 0 leaves it out."),
 ]
 LanguageOption = Annotated[Language, typer.Option("--language", help="Of texts and numbers.")]
 FormatOption = Annotated[
@@ -45,6 +48,15 @@ Output = Annotated[
 ]
 
 
+def on_the_day(scenario: "Scenario", as_of: datetime | None, vat: float | None) -> "Scenario":
+    """The scenario at the prices of a day, today's without one, and with another tax if one is given."""
+    day = (datetime.now(UTC) if as_of is None else as_of).date()
+    scenario = replace(scenario, as_of=day)
+    if vat is None:
+        return scenario
+    return replace(scenario, vat=replace(scenario.vat, rate=Decimal(str(vat)) / 100))
+
+
 def made(
     name: str,
     scenario: "Scenario",
@@ -52,14 +64,14 @@ def made(
     calls: int | None,
     prices: str | None,
     capacity: Path | None,
-    vat: float,
+    vat: float | None,
 ) -> str:
     """The command that makes the same report again."""
     options = [f"--as-of {scenario.as_of}", f"--scenario {name}"]
     options += [f"--calls {calls}"] if calls is not None else []
     options += [f"--prices {prices}"] if prices is not None else []
     options += [f"--capacity {capacity}"] if capacity is not None else []
-    options += [f"--vat {vat:g}"]
+    options += [f"--vat {vat:g}"] if vat is not None else []
     return f"slukh cost report {' '.join(options)}"
 
 

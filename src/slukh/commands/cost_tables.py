@@ -11,7 +11,7 @@ from rich.text import Text
 from slukh.cost.analysis import Analysis, WhisperCapacity
 from slukh.cost.breakdown import COLUMN_TITLES, COLUMNS, Column
 from slukh.cost.cost_report import CostReport
-from slukh.cost.decision import WAY_TITLES, Decision
+from slukh.cost.decision import Decision
 from slukh.cost.real_calls import RealCosts
 from slukh.cost.recommend import Recommendation, Step
 from slukh.cost.uncertainty import Swing
@@ -60,12 +60,19 @@ def _breakdown(analysis: Analysis) -> Table:
         table.add_row(
             "per call, UAH", *(f"{analysis.per_call.total(column) * rate:.2f}" for column in COLUMNS)
         )
+    vat = analysis.scenario.vat
+    if vat.rate:
+        back = "comes back" if vat.is_recoverable else "a cost"
+        gross = (f"${analysis.with_vat(column):.4f}" for column in COLUMNS)
+        table.add_row(f"with {vat.rate:.0%} VAT ({back})", *gross)
     target = analysis.scenario.target
     table.add_row(
         f"${target.low_usd:.2f} to {target.high_usd:.2f} is wanted",
         *(Text(verdict, _VERDICT_STYLES[verdict]) for verdict in map(analysis.verdict, COLUMNS)),
     )
-    table.add_row("saved per call*", *(f"${analysis.rois[column].saving_per_call:.4f}" for column in COLUMNS))
+    table.add_row(
+        "saved per call*", *(dollars(analysis.rois[column].saving_per_call, 4) for column in COLUMNS)
+    )
     table.add_row("per dollar spent*", *(f"{analysis.rois[column].ratio:.2f}" for column in COLUMNS))
     table.add_row(
         "breaks even at*",
@@ -139,13 +146,14 @@ def decision_tables(report: CostReport) -> Iterator[RenderableType]:
 
 
 def _by_volume(decision: Decision) -> Table:
-    table = _plain_table("Hearing, dollars a month", "calls a month", *WAY_TITLES.values())
+    mix = ("mix, whole calls", "mix, speech only")
+    table = _plain_table("Hearing, dollars a month", "calls a month", *COLUMN_TITLES.values(), *mix)
     for point in sorted(decision.points, key=lambda point: point.calls_per_month):
         mixes = {"whisper": point.gpus, "hybrid": point.hybrid.gpus, "hybrid_gated": point.hybrid_gated.gpus}
         cells = []
         for way, month in point.ways.items():
-            rented = f" ({gpus(mixes[way])})" if way in mixes else ""
-            cells.append(Text(f"{month:,.2f}{rented}", "bold green" if way == point.cheapest else ""))
+            rented = f"{gpus(mixes[way])} " if mixes.get(way) else ""
+            cells.append(Text(f"{rented}{month:,.2f}", "bold green" if way == point.cheapest else ""))
         table.add_row(f"{point.calls_per_month:,}", *cells)
     return table
 

@@ -19,6 +19,7 @@ LocalGoogle = Annotated[
         help="Google is one of this process that hears with Whisper: to try without an account.",
     ),
 ]
+RecordingFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Mono wav, or raw G.711.")]
 RecordingFile = Annotated[Path, typer.Argument(metavar="FILE", help="A mono wav, or raw G.711.")]
 
 

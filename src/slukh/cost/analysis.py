@@ -87,8 +87,12 @@ class Analysis:
         """All calls of a month of 30 days."""
         return self.per_call.times(self.calls_per_month)
 
+    def with_vat(self, column: Column) -> Decimal:
+        """A call's cost with value added tax on it, whether that comes back or not."""
+        return self.per_call.total(column) * (1 + self.scenario.vat.rate)
+
     def verdict(self, column: Column) -> Verdict:
-        """Where a call's cost lies to the target band."""
+        """Where a call's cost lies to the target band; without tax, as the band is."""
         cost, target = self.per_call.total(column), self.scenario.target
         if cost < target.low_usd:
             return "below"
@@ -113,6 +117,11 @@ class Analysis:
             "per_call": self.per_call.as_json(),
             "per_1000": self.per_1000.as_json(),
             "per_month": self.per_month.as_json(),
+            "vat": {
+                "rate": f"{self.scenario.vat.rate:f}",
+                "is_recoverable": self.scenario.vat.is_recoverable,
+                "per_call": {column: money(self.with_vat(column)) for column in COLUMNS},
+            },
             "shares": {
                 column: {name: f"{share:.4f}" for name, share in self.per_call.shares(column).items()}
                 for column in COLUMNS
@@ -194,7 +203,7 @@ def assembled(
     """
     operator = operator_of(scenario, book)
     wage = book.monthly(scenario.staff.wage, scenario.as_of)
-    calls = scenario.volume.calls_per_month
+    calls, vat = scenario.volume.calls_per_month, scenario.vat
     return Analysis(
         scenario=scenario,
         basis=basis,
@@ -205,7 +214,7 @@ def assembled(
         rois={
             column: Roi(
                 containment=scenario.staff.containment,
-                agent_call_usd=per_call.total(column),
+                agent_call_usd=per_call.total(column) * (1 if vat.is_recoverable else 1 + vat.rate),
                 operator_call_usd=operator.call_usd,
                 setup_usd=scenario.staff.setup_usd,
                 calls_per_month=calls,

@@ -144,6 +144,12 @@ class CallCosts:
         assert isinstance(whisper, WhisperFleet)
         return self._month(FixedItem(name=whisper.gpu, hours=whisper.hours))
 
+    def gpus_month(self, gpus: int) -> Decimal:
+        """So many GPUs for a month, and the work on them."""
+        whisper = self.scenario.stt.whisper
+        assert isinstance(whisper, WhisperFleet)
+        return gpus * self.gpu_month() + (whisper.upkeep_usd_per_month if gpus else 0)
+
     def hearing_month(self, column: Column, calls: int) -> Decimal:
         """A month of hearing, one of the three ways."""
         if column == "whisper":
@@ -155,7 +161,7 @@ class CallCosts:
         whisper = self.scenario.stt.whisper
         if isinstance(whisper, Service):
             return self.stt_month(whisper, gated=True, calls=calls)
-        return self.gpu_month() * fleet_of(whisper).gpus(calls, traffic_of(self.scenario))
+        return self.gpus_month(fleet_of(whisper).gpus(calls, traffic_of(self.scenario)))
 
     def fixed_month(self) -> Decimal:
         """Servers and numbers for a month."""

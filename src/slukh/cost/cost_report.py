@@ -10,7 +10,8 @@ from decimal import Decimal
 from slukh.cost.analysis import Analysis, analyse
 from slukh.cost.breakdown import Column
 from slukh.cost.call_costs import CallCosts
-from slukh.cost.decision import Decision, decide
+from slukh.cost.decision import MOST_CALLS, Decision, Hearing, VolumePoint, decide
+from slukh.cost.measures import minute_usd
 from slukh.cost.price_book import PriceBook
 from slukh.cost.recommend import Recommendation, Step, recommend, waterfall
 from slukh.cost.scenario import Scenario, Service
@@ -23,6 +24,8 @@ from slukh.cost.uncertainty import (
     tornado,
 )
 from slukh.cost.verdict import headline, verdict_of
+
+CURVE_POINTS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class CostReport:
         analysis: what a call costs, three ways of hearing, against a person.
         decision: Google or Whisper; None when Whisper is a service.
         verdict: what it comes down to, a sentence each.
+        curve: months of hearing by volume, to be drawn; both ends of every step of the staircase are in it.
         hearing: hosted recognisers compared, the scenario's own first.
         tornado: what the cost of a call hangs on, widest first.
         staff_tornado: what the saving against a person hangs on, widest first.
@@ -64,6 +68,7 @@ class CostReport:
     analysis: Analysis
     decision: Decision | None
     verdict: tuple[str, ...]
+    curve: tuple[VolumePoint, ...]
     hearing: tuple[HearingPrice, ...]
     tornado: tuple[Swing, ...]
     staff_tornado: tuple[Swing, ...]
@@ -100,6 +105,7 @@ def analysis_report(
         analysis=analysis,
         decision=decision,
         verdict=(headline(analysis), *(() if decision is None else verdict_of(decision))),
+        curve=() if decision is None else hearing_curve(decision, book),
         hearing=hearing_prices(scenario, book, market),
         tornado=swings,
         staff_tornado=staff_tornado(scenario, book, swings[0], column=column),
@@ -108,6 +114,18 @@ def analysis_report(
         recommendations=recommend(scenario, book, market),
         waterfall=waterfall(scenario, book, market),
     )
+
+
+def hearing_curve(decision: Decision, book: PriceBook) -> tuple[VolumePoint, ...]:
+    """Months of hearing from a few calls to well beyond where something is decided."""
+    hearing = Hearing(decision.scenario, book)
+    decided = [point.calls_per_month for point in decision.points]
+    decided += [found.from_calls for found in decision.intervals["google"]]
+    decided += [found.calls_per_month for found in decision.targets if found.calls_per_month]
+    most = min(MOST_CALLS, round(1.25 * max(decided)))
+    grid = {max(1, most * index // CURVE_POINTS) for index in range(CURVE_POINTS + 1)}
+    steps = {edge for first, last, _ in hearing.fleet.steps(most, hearing.traffic) for edge in (first, last)}
+    return tuple(map(hearing.point, sorted(grid | steps)))
 
 
 def hearing_prices(scenario: Scenario, book: PriceBook, market: PriceBook) -> tuple[HearingPrice, ...]:
@@ -122,7 +140,7 @@ def _hearing_price(scenario: Scenario, book: PriceBook, service: Service) -> Hea
     return HearingPrice(
         service=service,
         price_id=price.id,
-        minute_usd=price.amount * 60_000 / price.per,
+        minute_usd=minute_usd(price, book, scenario.as_of),
         whole_calls_usd=costs.stt_month(service, gated=False, calls=calls),
         speech_only_usd=costs.stt_month(service, gated=True, calls=calls),
     )

@@ -143,12 +143,16 @@ def _cached(rows: list[Usage], caching: Caching, book: PriceBook, frame: Scenari
 
 
 def _spoken(rows: list[Usage], hit_rate: Decimal) -> list[Usage]:
-    """The characters of a call, another share of them from the cache: one row made, one from the cache."""
-    if not rows:
-        return []
-    characters = sum(row.quantity for row in rows)
-    cached = int((characters * hit_rate).to_integral_value(ROUND_HALF_UP))
-    made = next((row for row in rows if row.outcome != CACHED), rows[0])
-    first = replace(made, outcome="published", quantity=characters - cached, reported_quantity=None)
-    second = replace(made, outcome=CACHED, quantity=cached, sequence=made.sequence + 1)
-    return [first, replace(second, reported_quantity=None)]
+    """The characters of a call, another share of them from the cache: two rows for each voice."""
+    by_voice: defaultdict[tuple[str, str], list[Usage]] = defaultdict(list)
+    for row in rows:
+        by_voice[row.provider, row.model].append(row)
+    spoken: list[Usage] = []
+    for number, said in enumerate(by_voice.values()):
+        characters = sum(row.quantity for row in said)
+        cached = int((characters * hit_rate).to_integral_value(ROUND_HALF_UP))
+        for outcome, quantity in (("sent", characters - cached), (CACHED, cached)):
+            sequence = 2 * number + (outcome == CACHED)
+            row = replace(said[0], leg=rows[0].leg, sequence=sequence, outcome=outcome, quantity=quantity)
+            spoken.append(replace(row, reported_quantity=None))
+    return spoken

@@ -160,10 +160,14 @@ class Hearing:
         """Google's bill; `calls` may be a share of calls."""
         return self._costs.stt_month(self._scenario.stt.google, gated=gated, calls=calls)
 
+    def rent(self, gpus: int) -> Decimal:
+        """So many GPUs, and the work on them."""
+        return self._costs.gpus_month(gpus)
+
     def hybrid(self, calls: int, gpus: int, *, gated: bool = False) -> Hybrid:
         """So many GPUs, and Google for calls that find them full."""
         overflow = self.traffic.overflow_share(calls, gpus * self.fleet.streams_per_gpu)
-        month = gpus * self.gpu_month + self.google(calls * overflow, gated=gated)
+        month = self.rent(gpus) + self.google(calls * overflow, gated=gated)
         return Hybrid(gpus=gpus, overflow_share=overflow, month_usd=month)
 
     def best_hybrid(self, calls: int, *, gated: bool = False) -> Hybrid:
@@ -179,7 +183,7 @@ class Hearing:
         google = partial(self.google, gated=gated)
         open_one: Interval | None = None
         for first, last, gpus in self.fleet.steps(most_calls, self.traffic):
-            rent = gpus * self.gpu_month
+            rent = self.rent(gpus)
             start = _first(range(first, last + 1), google, rent)
             # As much is not less: the crossing itself is nobody's win.
             if start is not None and google(start) == rent:
@@ -202,7 +206,7 @@ class Hearing:
     def break_even(self, *, gated: bool, gpus: int = 1) -> Decimal | None:
         """Calls a month, not rounded, whose bill is the rent of so many GPUs; None when none is in reach."""
         google = partial(self.google, gated=gated)
-        rent = gpus * self.gpu_month
+        rent = self.rent(gpus)
         calls = _first(_ALL, google, rent)
         if calls is None:
             return None
@@ -227,7 +231,7 @@ class Hearing:
 
     def _whisper_target(self, steps: list[tuple[int, int, int]], target_usd: Decimal) -> TargetSaving:
         for first, last, gpus in steps:
-            calls = _first(range(first, last + 1), self.google, gpus * self.gpu_month + target_usd)
+            calls = _first(range(first, last + 1), self.google, self.rent(gpus) + target_usd)
             if calls is not None:
                 return TargetSaving(way="whisper", calls_per_month=calls, gpus=gpus, overflow_share=0.0)
         return TargetSaving(way="whisper", calls_per_month=None, gpus=0, overflow_share=0.0)
@@ -243,9 +247,9 @@ class Hearing:
             calls_per_month=calls,
             google=self.google(calls),
             google_gated=self.google(calls, gated=True),
-            whisper=gpus * self.gpu_month,
+            whisper=self.rent(gpus),
             gpus=gpus,
-            whisper_spare=(gpus + 1) * self.gpu_month,
+            whisper_spare=self.rent(gpus + 1),
             hybrid=self.best_hybrid(calls),
             hybrid_gated=self.best_hybrid(calls, gated=True),
             rest_per_call=costs.tts() + costs.llm(calls) + costs.line() + costs.fixed_month() / calls,

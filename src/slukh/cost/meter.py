@@ -2,6 +2,7 @@
 
     AttemptEnded -> Usage   stt, milliseconds of audio that left us
     CallEnded    -> Usage   line, milliseconds of call
+    PhraseSpoken, ModelAnswered -> see voice.py
     CallStarted  -> CallFacts (started)
     CallEnded    -> CallFacts (ended)
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
+from slukh.cost.voice import voice_usage
 from slukh.types import SAMPLE_RATE_HERTZ, AttemptEnded, CallEnded, CallEvent, CallStarted, Transcript, Usage
 
 # Decodes of one utterance stay far below: 28 s of audio has room for about a hundred.
@@ -239,7 +241,7 @@ class Meter:
         facts = self._tallies.add(event)
         trunk = facts.trunk if facts else None
         usage = usage_from(event, trunk=trunk, leg_start=self._leg_start(event))
-        return tuple(row for row in (facts, usage) if row is not None)
+        return (*(row for row in (facts, usage) if row is not None), *voice_usage(event))
 
     def _leg_start(self, event: CallEvent) -> int:
         if not isinstance(event.event, CallEnded):

@@ -11,7 +11,7 @@ Calls come one after the other and are forgotten; what stays are sums, and a sce
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -84,7 +84,7 @@ def real_costs(
     frame: Scenario,
     book: PriceBook,
     *,
-    since: datetime,
+    since: datetime | None,
     until: datetime,
     as_if: AsIf = AS_IT_WAS,
 ) -> RealCosts:
@@ -94,7 +94,7 @@ def real_costs(
         calls: each once, in any order.
         frame: what no call tells: servers, wages, GPUs, target, who would be compared.
         book: the prices.
-        since: first moment of the period.
+        since: first moment of the period; None is the day of the first call.
         until: first moment after it.
         as_if: what to put in place of what was used.
 
@@ -105,11 +105,15 @@ def real_costs(
     sums = _Sums(frame, book, as_if)
     for batch in _batches(calls):
         sums.add(batch)
-    if not sums.fit.calls:
+    if sums.fit.first is None:
         raise ScenarioError(
-            f"no call of the ledger started between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M}",
+            "no call of the ledger started in that time",
             remedy="name an earlier day with --since, or see `slukh calls list`",
         )
+    if since is None:
+        # A shop that began last week has no month behind it; a day is the least that can be scaled to one.
+        first_day = sums.fit.first.replace(hour=0, minute=0, second=0, microsecond=0)
+        since = min(first_day, until - timedelta(days=1))
     return sums.costs(since, until)
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from slukh.cost.measures import Measure, measures_of
+from slukh.cost.measures import measures_of
 from slukh.cost.price_book import PriceBook
 from slukh.cost.scenario import Scenario
-from slukh.cost.setup import Setup, setup_of
+from slukh.cost.setup import Measure, Setup, setup_of
 from slukh.cost.wording import Facts, wording
 
 # Less than that a month is not worth a change.

@@ -58,7 +58,8 @@ class Call:
         seconds: mean length.
         spread: standard deviation of the logarithm of the length; 0 when all are alike.
         turns: answers of the agent in a call of mean length; others have them in proportion.
-        utterance_seconds: audio that gating sends of one utterance: speech, pre-roll and endpoint.
+        utterance_seconds: mean audio that gating sends of an utterance: speech, pre-roll and endpoint.
+        utterance_spread: standard deviation of the logarithm of that.
         streams: pieces in which whole-call listening sends a call; each is rounded up on its own.
         channels: audio channels that go to the recogniser; each is billed.
     """
@@ -67,6 +68,7 @@ class Call:
     spread: Annotated[float, Field(ge=0, le=2)] = 0.0
     turns: Annotated[int, Field(ge=1, le=1000)]
     utterance_seconds: Length
+    utterance_spread: Annotated[float, Field(ge=0, le=2)] = 0.0
     streams: Annotated[int, Field(ge=1, le=1000)] = 1
     channels: Annotated[int, Field(ge=1, le=16)] = 1
 
@@ -97,6 +99,7 @@ class WhisperFleet:
         streams_per_gpu: calls that one hears at once; `slukh whisper check` measures it.
         blocking: share of the busy hour's calls that may find no stream.
         spare_gpus: beyond what traffic needs; 1 is N+1.
+        upkeep_usd_per_month: somebody's work to keep them running, however many there are.
         model: what runs there, for the record.
     """
 
@@ -105,6 +108,7 @@ class WhisperFleet:
     streams_per_gpu: Annotated[int, Field(ge=1, le=10_000)] = 8
     blocking: Annotated[float, Field(gt=0, lt=1)] = 0.001
     spare_gpus: Annotated[int, Field(ge=0, le=100)] = 0
+    upkeep_usd_per_month: Amount = Decimal(0)
     model: str = ""
 
     __pydantic_config__ = _STRICT
@@ -250,6 +254,21 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vat:
+    """Value added tax on what is bought.
+
+    Attributes:
+        rate: on top of the price book's prices, which are without it.
+        is_recoverable: it comes back, because the business pays VAT itself; else it is a cost.
+    """
+
+    rate: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal(0)
+    is_recoverable: bool = True
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assumption:
     """Where a number of the scenario comes from.
 
@@ -280,6 +299,7 @@ class Scenario:
         line: who carries the call.
         fixed: names of the price book's fixed items and how many of each; GPUs of Whisper are not here.
         staff: the person instead.
+        vat: on all but wages.
         target: what a call may cost.
         saving_target_usd: the saving a month that the decision looks for.
         assumptions: origins, by the path of a value (`call.seconds`) or of a whole part (`call`).
@@ -298,6 +318,7 @@ class Scenario:
     line: Service
     fixed: Mapping[str, Positive] = field(default_factory=dict)
     staff: Staff
+    vat: Vat = Vat()
     target: Target = Target(low_usd=Decimal("0.15"), high_usd=Decimal("0.30"))
     saving_target_usd: Amount = Decimal(600)
     assumptions: Mapping[str, Assumption] = field(default_factory=dict)

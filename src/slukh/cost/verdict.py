@@ -36,12 +36,19 @@ def verdict_of(decision: Decision) -> tuple[str, ...]:
     sentences += _where_whisper_wins(decision)
     sentences += (_target(found, decision) for found in decision.targets)
     whisper = decision.scenario.stt.whisper
-    if isinstance(whisper, WhisperFleet) and not decision.scenario.has_measured_streams:
-        sentences.append(
+    if isinstance(whisper, WhisperFleet):
+        sentences += _left_open(whisper, is_measured=decision.scenario.has_measured_streams)
+    return tuple(sentences)
+
+
+def _left_open(whisper: WhisperFleet, *, is_measured: bool) -> Iterator[str]:
+    if not is_measured:
+        yield (
             f"{whisper.streams_per_gpu} calls at once per GPU is an assumption: `slukh whisper check` "
             "measures it, and --capacity takes what it wrote."
         )
-    return tuple(sentences)
+    if not whisper.upkeep_usd_per_month:
+        yield "Nobody's work on the GPU servers is counted: upkeep_usd_per_month of the scenario would be it."
 
 
 def _at(point: VolumePoint, decision: Decision) -> str:
@@ -68,8 +75,10 @@ def _where_whisper_wins(decision: Decision) -> Iterator[str]:
             yield f"Whisper alone is never cheaper than {against[column]}, as far as was looked."
             continue
         spans = [
-            f"from {i.from_calls:,} on" if i.to_calls is None else f"from {i.from_calls:,} to {i.to_calls:,}"
-            for i in intervals
+            f"above {found.from_calls - 1:,}"
+            if found.to_calls is None
+            else f"from {found.from_calls:,} to {found.to_calls:,}"
+            for found in intervals
         ]
         yield f"Whisper alone is cheaper than {against[column]} {' and '.join(spans)} calls a month."
 
@@ -91,9 +100,9 @@ def _target(found: TargetSaving, decision: Decision) -> str:
     )
 
 
-def dollars(amount: Decimal) -> str:
-    """Cents, with a sign before the dollar."""
-    return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
+def dollars(amount: Decimal, digits: int = 2) -> str:
+    """Cents, or more digits, with a sign before the dollar."""
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.{digits}f}"
 
 
 def gpus(number: int) -> str:

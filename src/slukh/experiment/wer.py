@@ -140,7 +140,14 @@ def plain_text(text: str) -> str:
 
 def _edits(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[int, int, int]:
     """Substitutions, deletions, insertions of one shortest way."""
-    counts = {"replace": 0, "delete": 0, "insert": 0}
+    if reference == hypothesis:
+        return 0, 0, 0
+    deletions = insertions = errors = 0
     for edit in Levenshtein.editops(reference, hypothesis):
-        counts[edit.tag] += 1
-    return counts["replace"], counts["delete"], counts["insert"]
+        errors += 1
+        tag = edit.tag
+        if tag == "delete":
+            deletions += 1
+        elif tag == "insert":
+            insertions += 1
+    return errors - deletions - insertions, deletions, insertions

@@ -28,6 +28,6 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # httpx logs every request's URL at INFO; uvicorn's access log would be a line per scrape.
-    for noisy in ("httpx", "httpcore", "uvicorn.access"):
+    # httpx logs every request's URL at INFO; uvicorn a line per scrape, and prose when it comes and goes.
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -18,17 +18,21 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 
 from slukh.cost.meter import USAGE_STAGES, CallTallies, UsageStage
-from slukh.errors import REFUSAL_REASONS, ErrorType
+from slukh.errors import REFUSAL_REASONS, ErrorType, TtsError
 from slukh.routing.breaker_store import Standing
 from slukh.types import (
     DROP_REASONS,
     OUTCOMES,
     AttemptEnded,
     AudioGap,
+    BargeIn,
     CallEvent,
     Failover,
+    ModelAnswered,
+    PhraseSpoken,
     RecognisersDown,
     ResultDropped,
+    TurnTimed,
     seconds,
 )
 
@@ -84,8 +88,8 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="stt_provider_accuracy", kind="gauge", unit="ratio",
-        help="1 - word error rate against a reference; NaN until measured, below 0 when more was invented "
-        "than said.",
+        help="1 - word error rate of canonical text against a reference; NaN until measured, below 0 when "
+        "more was invented than said.",
         labels={"provider": "providers", "language": "languages", "reference": "references"},
     ),
     Declaration(
@@ -162,6 +166,55 @@ DECLARATIONS: tuple[Declaration, ...] = (
         name="stt_recognisers_down_total", kind="counter", unit="utterances",
         help="Utterances on which every provider failed.",
     ),
+    Declaration(
+        name="turn_latency_seconds", kind="histogram", unit="seconds",
+        help="What a caller waited for an answer, step by step: last voice to our endpoint, to the final, to "
+        "the first sentence, to its first audio on the line; `whole` is all of it.",
+        labels={"stage": "turn stages"},
+    ),
+    Declaration(
+        name="barge_ins_total", kind="counter", unit="interruptions",
+        help="Times that a caller spoke while we did, and we stopped.",
+    ),
+    Declaration(
+        name="barge_in_seconds", kind="histogram", unit="seconds",
+        help="Of the caller's voice that had come until we stopped.",
+    ),
+    Declaration(
+        name="tts_cache_requests_total", kind="counter", unit="phrases",
+        help="Phrases asked for: kept, being made for another call, or to be made.",
+        labels={"result": "cache results"},
+    ),
+    Declaration(
+        name="tts_cache_characters_total", kind="counter", unit="characters",
+        help="Their characters: what was not a miss was not paid for.",
+        labels={"result": "cache results"},
+    ),
+    Declaration(
+        name="tts_cache_errors_total", kind="counter", unit="errors",
+        help="Phrases that the folder or Redis lost, or could not take; they are made anew.",
+        labels={"reason": "cache errors"},
+    ),
+    Declaration(
+        name="tts_characters_total", kind="counter", unit="characters",
+        help="Of what was said to callers, by voice; `interrupted` was paid for and not heard.",
+        labels={"provider": "voices", "outcome": "spoken outcomes"},
+    ),
+    Declaration(
+        name="tts_errors_total", kind="counter", unit="phrases",
+        help="Phrases that a voice failed on; the next one was asked.",
+        labels={"provider": "voices", "error_type": "error types"},
+    ),
+    Declaration(
+        name="llm_tokens_total", kind="counter", unit="tokens",
+        help="Tokens of the answering model, in disjoint buckets.",
+        labels={"bucket": "token buckets"},
+    ),
+    Declaration(
+        name="llm_requests_total", kind="counter", unit="requests",
+        help="Requests to the answering model, by outcome.",
+        labels={"outcome": "model outcomes"},
+    ),
     Declaration(name="calls_active", kind="gauge", unit="calls", help="Calls on the line now."),
     Declaration(
         name="calls_total", kind="counter", unit="calls",
@@ -170,7 +223,7 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="telephony_refused_total", kind="counter", unit="connections",
-        help="Connections that were turned away.",
+        help="Connections that were turned away, or cut off in mid-call for what the peer sent.",
         labels={"reason": "refusals"},
     ),
     Declaration(
@@ -201,6 +254,13 @@ _FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "end reasons": _END_REASONS,
     "gap reasons": _GAP_REASONS,
     "usage stages": USAGE_STAGES,
+    "turn stages": ("endpoint", "final", "first_text", "first_audio", "whole"),
+    "cache results": ("hit", "joined", "miss"),
+    "cache errors": ("corrupt", "read", "write"),
+    "voices": ("google", "piper", "espeak", "rhvoice", "recorded"),
+    "spoken outcomes": ("sent", "cached", "interrupted"),
+    "token buckets": ("input", "output", "cache_read", "cache_write"),
+    "model outcomes": ("ok", "aborted"),
 }
 
 
@@ -244,7 +304,7 @@ class Metrics:
             logger.error("metrics_failed", extra=fault)  # noqa: TRY400  # likewise
 
     def refused(self, reason: str) -> None:
-        """A connection was turned away."""
+        """A connection was turned away or cut off."""
         self._add("telephony_refused_total", 1, reason=reason)
 
     def accuracy(self, provider: str, language: str, reference: str, *, words: int, errors: int) -> None:
@@ -276,6 +336,19 @@ class Metrics:
         is_permanent = standing.is_permanent and standing.state != "closed"
         self._set("stt_permanent_error", float(is_permanent), provider=provider)
 
+    def phrase_lookup(self, result: str, characters: int) -> None:
+        """A phrase was asked for."""
+        self._add("tts_cache_requests_total", 1, result=result)
+        self._add("tts_cache_characters_total", characters, result=result)
+
+    def phrase_cache_error(self, reason: str) -> None:
+        """The folder or Redis failed on a phrase."""
+        self._add("tts_cache_errors_total", 1, reason=reason)
+
+    def voice_failed(self, error: TtsError) -> None:
+        """A voice failed on a phrase."""
+        self._add("tts_errors_total", 1, provider=error.provider, error_type=error.error_type)
+
     def render(self) -> tuple[bytes, str]:
         """The page for `/metrics` and its content type."""
         return generate_latest(_WithoutCreated(self._registry)), CONTENT_TYPE_PLAIN_0_0_4
@@ -290,6 +363,8 @@ class Metrics:
                 self._count_failover(switch)
             case RecognisersDown():
                 self._add("stt_recognisers_down_total", 1)
+            case TurnTimed() | BargeIn() | PhraseSpoken() | ModelAnswered() as voice:
+                self._count_voice(voice)
             case AudioGap(start=start, end=end, reason=reason):
                 self._add("audio_gap_seconds_total", seconds(end - start), reason=reason)
         facts = self._tallies.add(event)
@@ -301,6 +376,33 @@ class Metrics:
             self._add("calls_total", 1, announced=announced, reason=facts.end_reason)
             self._add("stt_audio_heard_seconds_total", facts.heard_ms / 1000)
             self._add("stt_audio_withheld_seconds_total", facts.withheld_ms / 1000)
+
+    def _count_voice(self, event: TurnTimed | BargeIn | PhraseSpoken | ModelAnswered) -> None:
+        match event:
+            case TurnTimed() as turn:
+                self._count_turn(turn)
+            case BargeIn(reaction_seconds=reaction_seconds):
+                self._add("barge_ins_total", 1)
+                self._time("barge_in_seconds", reaction_seconds)
+            case PhraseSpoken(provider=provider, outcome=outcome, characters=characters):
+                self._add("tts_characters_total", characters, provider=provider, outcome=outcome)
+            case ModelAnswered() as answered:
+                self._count_model(answered)
+
+    def _count_turn(self, turn: TurnTimed) -> None:
+        steps = {
+            "endpoint": turn.endpoint_seconds,
+            "final": turn.final_seconds,
+            "first_text": turn.first_text_seconds,
+            "first_audio": turn.first_audio_seconds,
+        }
+        for stage, value in (*steps.items(), ("whole", sum(steps.values()))):
+            self._time("turn_latency_seconds", value, stage=stage)
+
+    def _count_model(self, answered: ModelAnswered) -> None:
+        self._add("llm_requests_total", 1, outcome=answered.outcome)
+        for bucket in ("input", "output", "cache_read", "cache_write"):
+            self._add("llm_tokens_total", getattr(answered, f"{bucket}_tokens"), bucket=bucket)
 
     def _count_failover(self, switch: Failover) -> None:
         self._add(

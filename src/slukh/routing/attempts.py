@@ -10,8 +10,10 @@ nothing is left, the last stable interim is published.
     the stream to open                  connect_seconds, its opening          every provider
     a chunk to be taken                 send_seconds, the chunk               every provider
     a first or further result           stall_seconds of voice and of time    those that give interims
-    the final                           final_seconds, our endpoint           every provider
-    a final before a hedge beside it    hedge_seconds, our endpoint           while a backup is there
+    the final                           final_seconds, the end of the audio   every provider
+    a final before a hedge beside it    hedge_seconds, the end of the audio   while a backup is there
+
+The end of the audio is our endpoint, or later where a replay takes so long: Google is given 28 s in 7 s.
 
 The shell calls what happened (`start`, `opened`, `sent`, `result`, `failed`, `endpoint`, `tick`) with `now`,
 carries out the `Action`s it gets back, and calls `tick` no later than `next_deadline`.
@@ -33,7 +35,7 @@ class AttemptPolicy:
         connect_seconds: for a stream to open.
         send_seconds: for one chunk to be taken.
         stall_seconds: of voice without a result, from a provider that gives interims.
-        final_seconds: for the final, from our endpoint (or from the opening of a later Attempt).
+        final_seconds: for the final, from our endpoint, or from when a later Attempt took its last audio.
         give_up_seconds: after our endpoint, whatever is still being tried.
         doubt_seconds: of voice; an empty final for that much is not believed before a backup was asked too.
         max_attempts: for one utterance.
@@ -57,7 +59,7 @@ class Candidate:
     Attributes:
         name: registry name.
         gives_interims: it speaks while the caller speaks, so its silence means something.
-        hedge_seconds: from our endpoint to a second Attempt beside its own; None never hedges.
+        hedge_seconds: of waiting for its final, to a second Attempt beside its own; None never hedges.
     """
 
     name: str
@@ -110,6 +112,7 @@ class _Running:
     opened_at: float
     is_open: bool = False
     send_began_at: float | None = None
+    took_at: float  # when it took audio last, or was opened
     quiet_since: float
     quiet_voice: float = 0.0  # seconds of voice it took since it last said something
     voice: float = 0.0  # all of it
@@ -176,13 +179,15 @@ class UtteranceAttempts:
         """The chunk has been taken; so much of it was voice."""
         if (running := self._running.get(attempt)) is None or self.is_published:
             return []
-        running.send_began_at = None
+        running.send_began_at, running.took_at = None, now
         running.quiet_voice += voice_seconds
         running.voice += voice_seconds
         stall = self._policy.stall_seconds
         # Time as well as voice: a replay brings seconds of voice in an instant.
         is_stalled = running.quiet_voice >= stall and now - running.quiet_since >= stall
-        if running.candidate.gives_interims and self._endpoint_at is None and is_stalled:
+        # One stream may be dead where its server is well, two are not: it is slow, and would get more to do.
+        is_hopeful = len(self._candidates) > 1 or self._count == 1
+        if running.candidate.gives_interims and self._endpoint_at is None and is_stalled and is_hopeful:
             return self._fail(running, "stalled", f"{running.quiet_voice:.1f} s of voice and no word", now)
         return []
 
@@ -265,7 +270,7 @@ class UtteranceAttempts:
         wait = running.candidate.hedge_seconds
         if wait is None:
             return None
-        return max(self._endpoint_at, running.opened_at) + wait
+        return max(self._endpoint_at, running.took_at) + wait
 
     def _deadline(self, running: _Running) -> float | None:
         if not running.is_open:
@@ -273,7 +278,7 @@ class UtteranceAttempts:
         if running.send_began_at is not None:
             return running.send_began_at + self._policy.send_seconds
         if self._endpoint_at is not None:
-            return max(self._endpoint_at, running.opened_at) + self._policy.final_seconds
+            return max(self._endpoint_at, running.took_at) + self._policy.final_seconds
         return None
 
     def _awaited(self, running: _Running) -> str:
@@ -300,7 +305,9 @@ class UtteranceAttempts:
             return actions + self._publish(*self._empty_final)
         if not self._candidates or self._count >= self._policy.max_attempts:
             return actions + self._salvage()
-        if self._count == 1 or self._candidates[0] != running.candidate:
+        # Once more at once, as a connection may just have broken; who has no room has none a moment later.
+        is_first = self._count == 1 and outcome != "overloaded"
+        if is_first or self._candidates[0] != running.candidate:
             return actions + self._open(now, "retry")
         self._retry_at = now + self._pause(running.candidate)
         return actions
@@ -338,7 +345,7 @@ class UtteranceAttempts:
             return []
         self._count += 1
         self._running[self._count] = _Running(
-            number=self._count, candidate=candidate, opened_at=now, quiet_since=now
+            number=self._count, candidate=candidate, opened_at=now, took_at=now, quiet_since=now
         )
         return [Open(attempt=self._count, provider=candidate.name, purpose=purpose)]
 

@@ -45,9 +45,11 @@ VOTES: dict[Outcome, Vote] = {
     # Permanent for its Attempt, which is not repeated. One corrupt message is no reason to send every call
     # away for a minute; a wrong address, which answers so every time, is opened by the third or fifth.
     "protocol": "bad",
+    # Likewise: one caller's language, or one dial plan's mistake, is no reason either.
+    "language": "bad",
     "request": "permanent",
     "authentication": "permanent",
-    # `superseded` and `cancelled` say nothing about the provider.
+    # `superseded`, `cancelled` and `limit` say nothing about the provider.
 }
 BADNESS: dict[Vote, float] = {"good": 0.0, "weak": 0.25, "bad": 1.0, "permanent": 1.0}
 

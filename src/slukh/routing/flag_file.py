@@ -43,8 +43,7 @@ class FlagFile:
         self._accept = accept
         data = self._read()
         self._seen = hashlib.sha256(data).digest()
-        self.flags = flags_from_json(data, caller_hash=caller_hash)
-        accept(self.flags)
+        self.flags = self._flags(data)
         self.last_error: str | None = None
         self.refusals = 0
 
@@ -57,13 +56,7 @@ class FlagFile:
         if (seen := hashlib.sha256(data).digest()) == self._seen:
             return False
         try:
-            fresh = flags_from_json(data, caller_hash=self._caller_hash)
-            if fresh.number < self.flags.number:
-                raise SettingsError(  # noqa: TRY301  # refused as every other content is
-                    f"flag version {fresh.number} is older than {self.flags.number}, which is in force",
-                    remedy="raise it if these flags are meant",
-                )
-            self._accept(fresh)
+            fresh = self._flags(data, newest=self.flags.number)
         except SettingsError as error:
             return self._refuse(seen, error)
         is_other = fresh.version != self.flags.version
@@ -71,6 +64,20 @@ class FlagFile:
         if is_other:
             logger.info("flags_in_force", extra={"version": fresh.version})
         return is_other
+
+    def _flags(self, data: bytes, *, newest: int = 0) -> Flags:
+        """The values of a content. Raises SettingsError when it may not be in force, by the file's name."""
+        try:
+            flags = flags_from_json(data, caller_hash=self._caller_hash)
+            if flags.number < newest:
+                raise SettingsError(  # noqa: TRY301  # refused as every other content is
+                    f"flag version {flags.number} is older than {newest}, which is in force",
+                    remedy="raise it if these flags are meant",
+                )
+            self._accept(flags)
+        except SettingsError as error:
+            raise SettingsError(f"{self._path}: {error.problem}", remedy=error.remedy) from error
+        return flags
 
     def _read(self) -> bytes:
         try:

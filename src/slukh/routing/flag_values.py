@@ -65,7 +65,7 @@ def flags_from_environment(environ: Mapping[str, str], *, caller_hash: CallerHas
     if kill.lower() not in _SWITCH:
         raise SettingsError(f"FF_WHISPER_KILL={kill!r} refused", remedy="true or false")
     return Flags(
-        default_provider=_provider(given.get("FF_STT_PROVIDER", "google")),
+        default_provider=_provider("FF_STT_PROVIDER", given.get("FF_STT_PROVIDER", "google")),
         whisper_percent=percent("FF_WHISPER_ROLLOUT_PERCENT"),
         whisper_kill=_SWITCH[kill.lower()],
         shadow_percent=percent("FF_SHADOW_PERCENT") or 0,
@@ -113,7 +113,7 @@ def flags_from_json(data: bytes, *, caller_hash: CallerHash) -> Flags:
     if not isinstance(salt, str):
         raise SettingsError(f"salt {salt!r} refused", remedy="a text")
     return Flags(
-        default_provider=_provider(values.get("stt_provider", "google")),
+        default_provider=_provider("stt_provider", values.get("stt_provider", "google")),
         whisper_percent=_whisper_weight(values["weights"]) if "weights" in values else None,
         whisper_kill=kill,
         # Flags itself refuses what is no percentage, whatever JSON had in its place.
@@ -125,11 +125,11 @@ def flags_from_json(data: bytes, *, caller_hash: CallerHash) -> Flags:
     )
 
 
-def _provider(value: object) -> Provider:
+def _provider(key: str, value: object) -> Provider:
     for name in PROVIDERS:
         if value == name:
             return name
-    raise SettingsError(f"unknown provider {value!r}", remedy=f"allowed: {', '.join(PROVIDERS)}")
+    raise SettingsError(f"{key}: unknown provider {value!r}", remedy=f"allowed: {', '.join(PROVIDERS)}")
 
 
 def _whisper_weight(value: object) -> int:

@@ -1,14 +1,15 @@
 """Stored clips with known words: does a recogniser work, and how well does it hear today?"""
 
 import asyncio
-import itertools
+import contextlib
 import re
 import wave
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from slukh.errors import SttError, SttTimeoutError
+from slukh.errors import SttError, SttLanguageError, SttRequestError, SttTimeoutError
 from slukh.routing.upstreams import Upstreams
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
 from slukh.types import AudioChunk, Outcome
@@ -85,8 +86,11 @@ async def hear_clip(provider: SttProvider, clip: Clip, *, timeout_seconds: float
 class Canaries:
     """Plays the stored clips to every recogniser, at start and on a schedule, and remembers who failed.
 
+    A recogniser is not played clips in languages it does not take.
+
     Args:
         providers: recognisers by registry name.
+        languages: BCP-47, those of calls; to refuse the clip of another one is no failure.
         interval_seconds: between two rounds; 0 plays one round only. A failure is looked at again sooner.
         on_heard: told what a provider made of a clip.
         on_failed: told the error of a provider that failed on a clip.
@@ -98,30 +102,51 @@ class Canaries:
         self,
         providers: Mapping[str, SttProvider],
         *,
+        languages: Collection[str],
         interval_seconds: float,
         on_heard: Callable[[str, Heard], None],
         on_failed: Callable[[str, SttError], None],
     ) -> None:
         self._providers = providers
+        self._languages = languages
         self._interval = interval_seconds
         self._on_heard = on_heard
         self._on_failed = on_failed
-        self.failing: dict[str, str] = {}
+        self._failing: dict[str, SttError] = {}
+        self._tried: set[str] = set()
+
+    @property
+    def deaf(self) -> str | None:
+        """Why no recogniser is known to hear; None as soon as one does."""
+        if self._tried - self._failing.keys():
+            return None
+        return "; ".join(map(str, self._failing.values())) or "no stored clip has been heard yet"
 
     async def run(self) -> None:
-        """Rounds until cancelled."""
-        while True:
-            for name, provider in self._providers.items():
-                await self._round(name, provider)
-            if self.failing:
-                await asyncio.sleep(self.RECHECK_SECONDS)
-            elif self._interval:
-                await asyncio.sleep(self._interval)
-            else:
-                return
+        """Rounds until cancelled.
 
-    async def _round(self, name: str, provider: SttProvider) -> None:
+        Raises:
+            SttError: after the first round, when every recogniser fails for a reason that only an operator
+                can mend, such as a wrong path: nobody would ever hear a call.
+        """
+        await self._play()
+        errors = list(self._failing.values())
+        if len(errors) == len(self._providers) and all(error.is_permanent for error in errors):
+            raise errors[0]
+        while self._failing or self._interval:
+            await asyncio.sleep(self.RECHECK_SECONDS if self._failing else self._interval)
+            await self._play()
+
+    async def _play(self) -> None:
+        """One round; one that hangs does not keep the others waiting."""
+        async with asyncio.TaskGroup() as round_:
+            for name, provider in self._providers.items():
+                round_.create_task(self._ask(name, provider))
+
+    async def _ask(self, name: str, provider: SttProvider) -> None:
         for clip in stored_clips():
+            if clip.language_code not in provider.capabilities.languages:
+                continue
             try:
                 heard = await hear_clip(provider, clip, timeout_seconds=_CLIP_SECONDS)
             except TimeoutError:
@@ -131,11 +156,14 @@ class Canaries:
             except SttError as failure:
                 error = failure
             else:
-                self.failing.pop(name, None)
+                self._tried.add(name)
+                self._failing.pop(name, None)
                 self._on_heard(name, heard)
                 continue
-            self.failing[name] = str(error)
+            if clip.language_code in self._languages or not isinstance(error, SttRequestError):
+                self._failing[name] = error
             self._on_failed(name, error)
+        self._tried.add(name)
 
 
 class Probes:
@@ -146,13 +174,21 @@ class Probes:
     Args:
         upstreams: whose breakers say when.
         clips: what is played; by default the stored ones.
+        on_heard: told what a provider made of a clip; it may cost money.
     """
 
     LOOK_SECONDS = 0.25
 
-    def __init__(self, upstreams: Upstreams, clips: Sequence[Clip] | None = None) -> None:
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        clips: Sequence[Clip] | None = None,
+        *,
+        on_heard: Callable[[str, Heard], None] = lambda _name, _heard: None,
+    ) -> None:
         self._upstreams = upstreams
-        self._clips = itertools.cycle(stored_clips() if clips is None else clips)
+        self._on_heard = on_heard
+        self._clips = deque(stored_clips() if clips is None else clips)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -165,17 +201,26 @@ class Probes:
                 await asyncio.sleep(self.LOOK_SECONDS)
 
     async def _probe(self, name: str, began: float) -> None:
-        clip = next(self._clips)
         seconds = self._upstreams.limits.breaker.probe_seconds
         outcome: Outcome
         try:
-            heard = await hear_clip(self._upstreams.providers[name], clip, timeout_seconds=seconds)
+            heard = await self._hear(self._upstreams.providers[name], seconds)
+            self._on_heard(name, heard)
             outcome = "published" if _has_its_words(heard) else "empty"
         except TimeoutError:
             outcome = "timeout"
         except SttError as error:
             outcome = error.error_type
         self._upstreams.end_probe(name, began, outcome, asyncio.get_running_loop().time())
+
+    async def _hear(self, provider: SttProvider, timeout_seconds: float) -> Heard:
+        """The next clip whose language it takes, or the last refusal. Raises SttError or TimeoutError."""
+        for _ in range(len(self._clips) - 1):
+            self._clips.rotate(-1)
+            with contextlib.suppress(SttLanguageError):
+                return await hear_clip(provider, self._clips[0], timeout_seconds=timeout_seconds)
+        self._clips.rotate(-1)
+        return await hear_clip(provider, self._clips[0], timeout_seconds=timeout_seconds)
 
 
 def _has_its_words(heard: Heard) -> bool:

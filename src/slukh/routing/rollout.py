@@ -10,7 +10,8 @@ buckets leave each within 1 of 429 496.7296 hashes, so no bucket is favoured by 
 in another language agrees with this one when it reproduces them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import mmh3
 
@@ -55,22 +56,25 @@ def recovery_bucket(provider: str, call_id: str) -> int:
     return bucket(f"recovery/{provider}", call_id)
 
 
-def chain(arm: str, *, backups: Sequence[str], forbidden: Collection[str] = ()) -> tuple[str, ...]:
+def chain(
+    arm: str, *, backups: Sequence[str], forbidden: Mapping[str, str] = MappingProxyType({})
+) -> tuple[str, ...]:
     """Who is tried for a call, in that order: its arm, then the backups, each once.
 
     Args:
         arm: the provider that the flag chose.
         backups: `SLUKH_STT_FALLBACK`; the arm itself is skipped in it.
-        forbidden: killed, or in the cloud while no audio may leave (`SLUKH_AUDIO_TO_CLOUD=false`). That binds
-            failover too.
+        forbidden: killed, or in the cloud while no audio may leave, and what forbids it. That binds failover
+            too.
 
     Raises:
         SettingsError: nobody is left.
     """
     allowed = tuple(name for name in dict.fromkeys((arm, *backups)) if name not in forbidden)
     if not allowed:
+        reasons = ", ".join(f"{reason} forbids {name}" for name, reason in forbidden.items())
         raise SettingsError(
-            f"no recogniser is left for calls of {arm}, which is forbidden",
-            remedy="allow it, or name another one in SLUKH_STT_FALLBACK",
+            f"no recogniser is left for calls of {arm} ({reasons})",
+            remedy="lift that, give the calls to another one, or name it in SLUKH_STT_FALLBACK",
         )
     return allowed

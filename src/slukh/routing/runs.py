@@ -3,17 +3,21 @@
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from slukh.errors import SttError, SttStreamError
-from slukh.routing.attempts import Action, Close, Open, Publish, Show, UtteranceAttempts
+from slukh.routing.attempts import Action, AttemptPolicy, Close, Open, Publish, Show, UtteranceAttempts
+from slukh.routing.choosing import Assignment
+from slukh.routing.upstreams import Upstreams
 from slukh.speech.segmenter import Utterance
-from slukh.stt.base import Hypothesis, Rejection, Result, SttProvider, SttStream
+from slukh.stt.base import Hypothesis, Rejection, Result, StreamConfig, SttProvider, SttStream
 from slukh.types import (
     AttemptEnded,
     AudioChunk,
+    CallStarted,
+    Event,
     Failover,
     Outcome,
     Purpose,
@@ -23,13 +27,39 @@ from slukh.types import (
     seconds,
 )
 
-if TYPE_CHECKING:
-    from slukh.routing.router import CallRouter
-
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS = 0.2
 _CHUNKS_SENT = 3  # frames of the detector that are sent together when they wait
+
+
+class Call(Protocol):
+    """The call whose utterance is run, as `CallRouter` is.
+
+    Attributes:
+        call: who it is.
+        assignment: who may hear it.
+        upstreams: the recognisers.
+        policy: deadlines.
+        publish: where events go.
+        serving: the provider that was asked last.
+    """
+
+    call: CallStarted
+    assignment: Assignment
+    upstreams: Upstreams
+    policy: AttemptPolicy
+    publish: Callable[[Event], None]
+    serving: str
+
+    def stream_config(self) -> StreamConfig:
+        """What the next Attempt is asked for."""
+
+    def published(self, utterance: Utterance, hypothesis: Hypothesis) -> None:
+        """An utterance has its final."""
+
+    def done(self, utterance: Utterance) -> None:
+        """No Attempt of an utterance runs any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +97,16 @@ class UtteranceRun:
         over: set when no Attempt runs any more.
     """
 
-    def __init__(self, router: "CallRouter", utterance: Utterance) -> None:
+    def __init__(self, call: Call, utterance: Utterance) -> None:
         self.over = asyncio.Event()
         self._loop = asyncio.get_running_loop()  # its clock is a test's to move
-        self._router = router
+        self._call = call
         self._utterance = utterance
-        upstreams, assignment = router.upstreams, router.assignment
+        upstreams, assignment = call.upstreams, call.assignment
         self._core = UtteranceAttempts(
-            candidates=upstreams.candidates(assignment.chain, router.call.call_id, self._loop.time()),
-            language_code=router.call.language_code,
-            policy=router.policy,
+            candidates=upstreams.candidates(assignment.chain, call.call.call_id, self._loop.time()),
+            language_code=call.call.language_code,
+            policy=call.policy,
             may_open=upstreams.may_open,
             delay=upstreams.delay,
         )
@@ -126,12 +156,12 @@ class UtteranceRun:
                 case Close(attempt=number, outcome=outcome, error=error):
                     self._close(self._attempts[number], outcome, error)
                 case Show(hypothesis=hypothesis):
-                    self._router.publish(self._transcript(hypothesis))
+                    self._call.publish(self._transcript(hypothesis))
                 case Publish(attempt=number, hypothesis=hypothesis, is_salvage=is_salvage):
                     if number is None and not self._is_abandoned:
-                        self._router.publish(RecognisersDown(utterance_id=self._utterance.id))
-                    self._router.publish(self._transcript(hypothesis, is_salvage=is_salvage))
-                    self._router.published(self._utterance, hypothesis)
+                        self._call.publish(RecognisersDown(utterance_id=self._utterance.id))
+                    self._call.publish(self._transcript(hypothesis, is_salvage=is_salvage))
+                    self._call.published(self._utterance, hypothesis)
         if actions:
             self._wind_up()
 
@@ -140,30 +170,30 @@ class UtteranceRun:
         if self._core.is_published and not self._running and not self.over.is_set():
             if self._timer is not None:
                 self._timer.cancel()
-            self._router.done(self._utterance)
+            self._call.done(self._utterance)
             self.over.set()
 
     def _open(self, number: int, name: str, purpose: Purpose) -> None:
-        router = self._router
+        call = self._call
         attempt = _Attempt(
             number=number,
-            provider=router.upstreams.providers[name],
+            provider=call.upstreams.providers[name],
             purpose=purpose,
             said_before=self._utterance.samples if number > 1 else 0,
         )
         if self._fault is not None and self._fault.provider != name:
             attempt.fault = self._fault
-        elif purpose == "serve" and name != router.serving and name != router.assignment.chain[0]:
-            self._router.publish(
+        elif purpose == "serve" and name != call.serving and name != call.assignment.chain[0]:
+            self._call.publish(
                 Failover(
                     utterance_id=self._utterance.id,
-                    from_provider=router.serving,
+                    from_provider=call.serving,
                     to_provider=name,
                     reason="breaker",
                 )
             )
         if purpose != "hedge":
-            router.serving = name
+            call.serving = name
         self._attempts[number] = attempt
         self._running += 1
         attempt.task = asyncio.create_task(self._attempt(attempt))
@@ -179,7 +209,7 @@ class UtteranceRun:
         if attempt.task is not None and attempt.final_at is None:
             attempt.task.cancel()
         if attempt.rejection is not None:
-            self._router.publish(
+            self._call.publish(
                 ResultDropped(utterance_id=self._utterance.id, provider=name, reason=attempt.rejection.reason)
             )
         if attempt.fault is not None and attempt.first_result_at is None:
@@ -203,11 +233,11 @@ class UtteranceRun:
         if outcome == "published":
             self._winner = attempt.purpose
         was_outrun = outcome == "superseded" and self._winner == "hedge"
-        self._router.upstreams.ended(ended, now, was_outrun=was_outrun)
-        self._router.publish(ended)
+        self._call.upstreams.ended(ended, now, was_outrun=was_outrun)
+        self._call.publish(ended)
 
     def _tell_failover(self, attempt: _Attempt, fault: _Fault, taken: float | None) -> None:
-        self._router.publish(
+        self._call.publish(
             Failover(
                 utterance_id=self._utterance.id,
                 from_provider=fault.provider,
@@ -241,7 +271,7 @@ class UtteranceRun:
         name = attempt.provider.name
         error: SttError = SttStreamError(name, "ended without a final")
         try:
-            stream = await attempt.provider.open(self._router.stream_config())
+            stream = await attempt.provider.open(self._call.stream_config())
             try:
                 self._core.opened(attempt.number, self._loop.time())
                 async with asyncio.TaskGroup() as tasks:

@@ -46,7 +46,7 @@ class Upstreams:
         limits: what is asked of them.
         store: where breakers keep their standing.
         draw: random numbers, 0 <= n < 1.
-        on_standing: told a provider's standing whenever its state has changed.
+        on_standing: told a provider's standing when its state, or its error's being permanent, changed.
     """
 
     def __init__(
@@ -165,7 +165,8 @@ class Upstreams:
 
     def _tell(self) -> None:
         for name, breaker in self.breakers.items():
-            standing = breaker.standing
-            if standing.state != self._told[name].state:
+            standing, told = breaker.standing, self._told[name]
+            # A permanent error may find it open already, and is an alarm all the same.
+            if (standing.state, standing.is_permanent) != (told.state, told.is_permanent):
                 self._told[name] = standing
                 self.on_standing(name, standing)

@@ -3,8 +3,8 @@
     UNAVAILABLE INTERNAL UNKNOWN DATA_LOSS CANCELLED  it broke      `connect` until it was open, then `stream`
     DEADLINE_EXCEEDED                                 our deadline  `timeout`
     RESOURCE_EXHAUSTED                                quota         `overloaded`, so not here
-    ABORTED, OUT_OF_RANGE about duration or pace      this stream   `stream`: a new one helps
-    INVALID_ARGUMENT NOT_FOUND UNIMPLEMENTED ...      what we asked `request`, permanent
+    ABORTED, OUT_OF_RANGE about duration or pace      this stream   `limit`: a new one helps
+    INVALID_ARGUMENT NOT_FOUND UNIMPLEMENTED ...      what we asked `request` or `language`, permanent
     UNAUTHENTICATED PERMISSION_DENIED                 who we are    `authentication`, permanent
 
 "Max duration of 5 minutes reached" and "305 seconds" mean that a stream of ours was not replaced in time,
@@ -20,6 +20,8 @@ from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
     SttError,
+    SttLanguageError,
+    SttLimitError,
     SttOverloadedError,
     SttRequestError,
     SttStreamError,
@@ -50,12 +52,17 @@ _CLASSES: dict[str, type[SttError]] = {
 _REMEDIES: dict[type[SttError], str] = {
     SttConnectError: "is the network up, and does GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT name a server?",
     SttOverloadedError: "the project's quota of streams or audio is used up, see GOOGLE_STT_PROJECT_ID",
-    SttRequestError: "check GOOGLE_STT_MODEL and the language against GOOGLE_STT_LOCATION",
+    SttRequestError: "check GOOGLE_STT_MODEL against GOOGLE_STT_LOCATION",
+    SttLanguageError: "check GOOGLE_STT_MODEL and the language against GOOGLE_STT_LOCATION",
     SttAuthenticationError: "check the application credentials and their rights in GOOGLE_STT_PROJECT_ID",
 }
 
-# OUT_OF_RANGE is about this one stream when Google speaks of time; parts of its sentences, in lower case.
-_OF_THE_STREAM = ("stream duration", "long duration elapsed", "streamed too", "real time")
+# These two are about this one stream when Google speaks of time; parts of its sentences, in lower case.
+_ENDS_OF_A_STREAM = ("ABORTED", "OUT_OF_RANGE")
+_OF_TIME = (
+    "max duration", "stream duration", "no more client requests", "long duration elapsed",
+    "streamed too", "real time",
+)  # fmt: skip
 
 # gRPC reports a key that the token server refused as UNAVAILABLE; these are the words of a lasting refusal.
 _PLUGIN = "metadata from plugin failed"
@@ -109,8 +116,10 @@ def error_from_credentials(provider: str, error: GoogleAuthError | OSError) -> S
 
 
 def _class_of(code: str, details: str) -> type[SttError]:
-    if code == "OUT_OF_RANGE" and any(words in details for words in _OF_THE_STREAM):
-        return SttStreamError
+    if code in _ENDS_OF_A_STREAM and any(words in details for words in _OF_TIME):
+        return SttLimitError
+    if code == "INVALID_ARGUMENT" and "language" in details:
+        return SttLanguageError
     if code == "UNAVAILABLE" and _PLUGIN in details and any(words in details for words in _REFUSED_KEY):
         return SttAuthenticationError
     return _CLASSES.get(code, SttStreamError)

@@ -132,6 +132,7 @@ class GoogleHearing:
         self.billed = billed
         self.stable = stable
         self.has_unfinished_text = False
+        self._shown = stable
         self._asked = (config.language_code, *config.alternative_language_codes)
         self._starts_at = starts_at
         self._billed_before = billed
@@ -146,8 +147,8 @@ class GoogleHearing:
         """Take an answer.
 
         Returns:
-            An interim when there is one to show. One that takes stable text back is not shown: the final will
-            say what is right.
+            An interim when Google heard words. Where they take stable text back, what was shown before is
+            shown again: the final will say what is right, and a Google that speaks is not silent.
         """
         self.billed = max(self.billed, response.metadata.total_billed_duration)
         results = [result for result in response.results if not self._is_of_another(result)]
@@ -200,12 +201,14 @@ class GoogleHearing:
         likely = itertools.takewhile(lambda part: part.stability >= _LIKELY_TO_STAY, parts)
         text = _joined(finalised + said)
         stable = _joined(finalised + [part.alternatives[0].transcript for part in likely])
-        if not text or not text.startswith(self.stable):
+        if not text:
             return None
-        self.stable = max(self.stable, stable, key=len)
+        if text.startswith(self.stable):
+            self.stable = max(self.stable, stable, key=len)
+            self._shown = text
         stabilities = [part.stability for part in parts if part.stability]
         return Hypothesis(
-            text=text,
+            text=self._shown,
             is_final=False,
             stable_length=len(self.stable),
             stability=min(1.0, *stabilities) if stabilities else None,

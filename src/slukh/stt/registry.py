@@ -7,17 +7,50 @@ from typing import Literal
 
 from slukh.errors import SettingsError
 from slukh.stt.base import SttProvider
-from slukh.stt.whisper.decoding import Decoder
-from slukh.stt.whisper.http import HttpDecoder
+from slukh.stt.whisper.address import addresses
 from slukh.stt.whisper.local import LocalDecoder
 from slukh.stt.whisper.provider import WhisperProvider
+from slukh.stt.whisper.servers import server_at
 from slukh.weights import find_whisper
 
 
-def whisper(
+def whisper_servers(
     *,
     api_url: str,
     api_key: str,
+    model: str,
+    metered: bool | None,
+    interims: bool,
+    final_seconds: float,
+) -> dict[str, SttProvider]:
+    """The Whisper servers of `WHISPER_API_URL`, by `host:port`.
+
+    Args:
+        api_url: addresses, comma separated; their schemes say what is spoken there.
+        api_key: their key, or empty.
+        model: as they name it.
+        metered: whether every request is billed; None asks who is known to.
+        interims: whether servers that give none are posted to again and again for them.
+        final_seconds: how long a final may take.
+
+    Raises:
+        SettingsError: an address cannot be one.
+    """
+    return {
+        where.key: server_at(
+            where,
+            api_key=api_key,
+            model=model,
+            metered=metered,
+            interims=interims,
+            final_seconds=final_seconds,
+        )
+        for where in addresses(api_url)
+    }
+
+
+def local_whisper(
+    *,
     model: str,
     weights_dir: Path,
     compute_type: str,
@@ -25,35 +58,28 @@ def whisper(
     workers: int,
     final_seconds: float,
 ) -> SttProvider:
-    """Whisper: on the server at `api_url`, or here in a child process when that is empty.
+    """Whisper here, in a child process.
 
     Args:
-        api_url: an OpenAI-compatible server, or empty.
-        api_key: its bearer key, or empty.
-        model: size or folder of the local model; sent to a server as it is.
-        weights_dir: where `slukh weights get` put the local model.
-        compute_type: arithmetic of the local model.
-        threads: CPU threads of one local decode.
-        workers: local decodes side by side.
+        model: size or folder.
+        weights_dir: where `slukh weights get` put it.
+        compute_type: its arithmetic.
+        threads: CPU threads of one decode.
+        workers: decodes side by side.
         final_seconds: how long a final may take.
 
     Raises:
-        WeightsError: the local model is missing or corrupt.
-        SettingsError: the address cannot be one.
+        WeightsError: the model is missing or corrupt.
     """
-    decoder: Decoder
-    if api_url:
-        decoder = HttpDecoder(api_url, api_key=api_key, model=model, total_seconds=final_seconds)
-    else:
-        decoder = LocalDecoder(
-            find_whisper(weights_dir, model),
-            compute_type=compute_type,
-            threads=threads,
-            workers=workers,
-            # The router gives up first: here a request only must not wait for ever.
-            decode_seconds=final_seconds * 2,
-            request_seconds=final_seconds * 2,
-        )
+    decoder = LocalDecoder(
+        find_whisper(weights_dir, model),
+        compute_type=compute_type,
+        threads=threads,
+        workers=workers,
+        # The router gives up first: here a request only must not wait for ever.
+        decode_seconds=final_seconds * 2,
+        request_seconds=final_seconds * 2,
+    )
     return WhisperProvider(decoder, model=model)
 
 
@@ -65,6 +91,7 @@ def google(
     endpoint: str,
     stream: Literal["utterance", "call"],
     boost: float,
+    words: bool,
     final_seconds: float,
 ) -> SttProvider:
     """Google Cloud Speech-to-Text v2, or the local Google at `endpoint`.
@@ -76,6 +103,7 @@ def google(
         endpoint: `host:port` on loopback, or empty for Google's own.
         stream: one for each utterance, or one for the call.
         boost: how strongly phrase hints weigh, 0 to 20.
+        words: whether word timings are asked for.
         final_seconds: how long a final may take.
 
     Raises:
@@ -88,7 +116,7 @@ def google(
     from slukh.stt.google_sharing import SharingRules
 
     return GoogleProvider(
-        GoogleModel(project_id=project_id, location=location, model=model, boost=boost),
+        GoogleModel(project_id=project_id, location=location, model=model, boost=boost, words=words),
         GoogleLink(endpoint=endpoint),
         # The router gives up first: here a stream only must not stay open for ever.
         final_seconds=final_seconds * 2,

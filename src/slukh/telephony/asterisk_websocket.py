@@ -7,6 +7,7 @@
     text         {"event": "DTMF_END", "digit": "5", ...}             Asterisk
     text         {"event": "MEDIA_XOFF"}, later MEDIA_XON             Asterisk: its queue is full
     text         {"command": "HANGUP"}                                gateway
+    text         {"command": "FLUSH_MEDIA"}: forget what was not played   gateway
     close        the call is over                                     either side
 
 The dial plan says `Dial(WebSocket/NAME/c(slin)f(json)v(call=${ID}),,g)`: `v` adds the call's UUID to the URI,
@@ -54,6 +55,7 @@ MAX_MESSAGE_BYTES: Final = 65_500
 MAX_REQUEST_BYTES: Final = 8 * 1024
 
 _END_OF_REQUEST: Final = b"\r\n\r\n"
+_FLUSH: Final = Frame(Opcode.TEXT, b'{"command":"FLUSH_MEDIA"}').serialize(mask=False)
 _HANGUP: Final = Frame(Opcode.TEXT, b'{"command":"HANGUP"}').serialize(mask=False)
 # The library logs headers and messages at DEBUG: a password, and digits of callers.
 # Outside the tree of loggers, so that no level given to them reaches it.
@@ -201,6 +203,10 @@ class AsteriskWebSocketCodec:
             raise ValueError(f"a message holds {MAX_MESSAGE_BYTES} bytes, not {len(linear16_8k)}")
         padding = bytes(-len(linear16_8k) % FRAME_BYTES)
         return Frame(Opcode.BINARY, linear16_8k + padding).serialize(mask=False)
+
+    def encode_flush(self) -> bytes:
+        """The command after which nothing of Asterisk's queue is played."""
+        return _FLUSH
 
     def encode_hangup(self) -> bytes:
         """The command after which Asterisk closes, and goes on with its dial plan."""

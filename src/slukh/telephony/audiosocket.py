@@ -135,6 +135,10 @@ class AudioSocketCodec:
             raise ValueError("linear16 has two bytes per sample")
         return encode_frame(AUDIO_8K, linear16_8k)
 
+    def encode_flush(self) -> bytes:
+        """Nothing: Asterisk plays a frame when it comes and holds none."""
+        return b""
+
     def encode_hangup(self) -> bytes:
         """The frame after which Asterisk goes on with its dial plan."""
         return encode_frame(HANGUP)

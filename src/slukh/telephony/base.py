@@ -78,6 +78,9 @@ class Codec(Protocol):
     def encode_audio(self, linear16_8k: bytes) -> bytes:
         """One frame of 8 kHz audio for the peer. ValueError when it does not fit into a frame."""
 
+    def encode_flush(self) -> bytes:
+        """What makes the peer forget audio that it has not played; nothing where it holds none."""
+
     def encode_hangup(self) -> bytes:
         """The frame that ends the call."""
 

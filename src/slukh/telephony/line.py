@@ -67,6 +67,9 @@ class Line(Protocol):
         A line that is gone takes everything and says nothing: its `CallEnded` tells.
         """
 
+    def flush(self) -> None:
+        """Let the peer forget audio that it has not played to the caller."""
+
     async def hang_up(self, reason: Literal["gateway", "drained"] = "gateway") -> None:
         """End the call from our side; `events` then ends with this reason. Idempotent."""
 
@@ -366,6 +369,10 @@ class SocketLine(asyncio.Protocol):
                 await self._writer.drain()
             except OSError:
                 return
+
+    def flush(self) -> None:
+        """Let the peer forget audio that it has not played to the caller."""
+        self._write(self._codec.encode_flush())
 
     async def hang_up(self, reason: Literal["gateway", "drained"] = "gateway") -> None:
         """Tell the peer that the call is over, and close. Never waits for the peer."""

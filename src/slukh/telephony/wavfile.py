@@ -284,6 +284,13 @@ class FileLine:
         """Keep what the caller would hear."""
         self.played += linear16
 
+    def flush(self) -> None:
+        """A recording plays nothing."""
+
     async def hang_up(self, reason: Literal["gateway", "drained"] = "gateway") -> None:
         """Stop at the next frame."""
+        self.stop(reason)
+
+    def stop(self, reason: Literal["gateway", "drained"]) -> None:
+        """The same, at once."""
         self._end = reason

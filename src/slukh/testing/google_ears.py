@@ -2,13 +2,19 @@
 
 import asyncio
 import inspect
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
-from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
+from slukh.stt.whisper.guard import loop_reason, phrase_kind
+from slukh.stt.whisper.policy import DEFAULT_POLICY, request_for
+from slukh.stt.whisper.provider import WhisperProvider
+from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk, samples_from_ms
+
+_guesses = itertools.count(-1, -1)  # a decoder tells streams apart; those of callers are counted up
 
 Hear = Callable[[bytes], list[str] | Awaitable[list[str]]]
 
@@ -29,8 +35,11 @@ class Heard:
 class Ears(Protocol):
     """Something that hears linear 16-bit 8 kHz audio."""
 
-    async def hear(self, pcm: bytes, language_codes: Sequence[str]) -> Heard:
-        """What is said in it, in one of these languages (BCP-47, the likeliest first)."""
+    async def hear(self, pcm: bytes, language_codes: Sequence[str], *, is_final: bool) -> Heard:
+        """What is said in it, in one of these languages (BCP-47, the likeliest first).
+
+        Unless it is final, a quick guess will do.
+        """
 
 
 class FunctionEars:
@@ -43,7 +52,13 @@ class FunctionEars:
     def __init__(self, hear: Hear) -> None:
         self._hear = hear
 
-    async def hear(self, pcm: bytes, language_codes: Sequence[str]) -> Heard:  # noqa: ARG002  # one language
+    async def hear(
+        self,
+        pcm: bytes,
+        language_codes: Sequence[str],  # noqa: ARG002  # one language
+        *,
+        is_final: bool,  # noqa: ARG002  # it has one way of hearing
+    ) -> Heard:
         """See `Ears`."""
         words = self._hear(pcm)
         return Heard(words=await words if inspect.isawaitable(words) else words)
@@ -52,6 +67,9 @@ class FunctionEars:
 class ProviderEars:
     """Another recogniser's ears, asked anew each time: of audio that is too long it hears the end.
 
+    Whisper's guesses are made as its own interims are: a whole final takes three times as long, and Google
+    would seem to be silent on a machine that is busy.
+
     Args:
         provider: started.
     """
@@ -59,7 +77,7 @@ class ProviderEars:
     def __init__(self, provider: SttProvider) -> None:
         self._provider = provider
 
-    async def hear(self, pcm: bytes, language_codes: Sequence[str]) -> Heard:
+    async def hear(self, pcm: bytes, language_codes: Sequence[str], *, is_final: bool) -> Heard:
         """See `Ears`. Raises SttError."""
         config = StreamConfig(
             language_code=language_codes[0],
@@ -68,6 +86,8 @@ class ProviderEars:
             interim_results=False,
         )
         most = int(self._provider.capabilities.max_seconds * SAMPLE_RATE_HERTZ) * 2
+        if not is_final and isinstance(self._provider, WhisperProvider):
+            return await _guess(self._provider, pcm[-most:], config)
         stream = await self._provider.open(config)
         try:
             await stream.send(AudioChunk(pcm=pcm[-most:]))
@@ -78,6 +98,20 @@ class ProviderEars:
         finally:
             await stream.close()
         return Heard(words=[])
+
+
+async def _guess(whisper: WhisperProvider, pcm: bytes, config: StreamConfig) -> Heard:
+    """What Whisper would show of an utterance that goes on."""
+    if len(pcm) < samples_from_ms(DEFAULT_POLICY.first_interim_ms) * 2:
+        return Heard(words=[])
+    voiced = len(pcm) / 2 / SAMPLE_RATE_HERTZ
+    request = request_for(
+        "interim", pcm, voiced_seconds=voiced, stream=next(_guesses), config=config, policy=DEFAULT_POLICY
+    )
+    decoding = await whisper.decoder.decode(request)
+    if loop_reason(decoding) or phrase_kind(decoding.text):
+        return Heard(words=[])
+    return Heard(words=decoding.text.split(), language_code=decoding.language_code)
 
 
 class PocketSphinxEars:
@@ -109,7 +143,13 @@ class PocketSphinxEars:
         }
         self._decoding = asyncio.Lock()
 
-    async def hear(self, pcm: bytes, language_codes: Sequence[str]) -> Heard:
+    async def hear(
+        self,
+        pcm: bytes,
+        language_codes: Sequence[str],
+        *,
+        is_final: bool,  # noqa: ARG002  # quick enough
+    ) -> Heard:
         """See `Ears`."""
         language = language_codes[0].partition("-")[0]
         async with self._decoding:  # a decoder hears one thing at a time

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -41,7 +42,8 @@ class GoogleScript:
         segment_words: finalises that many words at a time in mid-utterance; 0: all at the half-close.
         language_code: what it claims to have heard; empty: the first one asked, in lower case.
         confidence: of finals; 0.0 is Google's "not set".
-        stabilities: of an interim's words but the last, and of the last.
+        stabilities: of the words that two interims in a row begin with, and of the others; the last is one of
+            those.
     """
 
     refusal: Refusal | None = None
@@ -128,8 +130,10 @@ class GoogleRecognition:
         self._context = context
         self._segment = 0  # byte at which what is not finalised begins
         self._finalised = 0  # words of it that are finalised all the same
+        self._said_until = 0  # byte up to which words are finalised
         self._silence: int | None = None  # bytes since the last voice of the segment
         self._heard = 0  # bytes of the last interim
+        self._guessed: list[str] = []  # its words
         self._language = ""
         self._speaking: asyncio.Task[None] | None = None
 
@@ -212,39 +216,42 @@ class GoogleRecognition:
         seconds = (self._silence or 0) / 2 / SAMPLE_RATE_HERTZ
         return self._script.finals > 0 and seconds >= self._script.endpoint_seconds
 
-    async def _words(self, until: int) -> list[str]:
+    async def _words(self, until: int, *, is_final: bool) -> list[str]:
         """Words up to a byte that are not finalised."""
         asked = self._record.config.config.language_codes
-        heard = await self._ears.hear(bytes(self._record.audio[self._segment : until]), asked)
+        pcm = bytes(self._record.audio[self._segment : until])
+        heard = await self._ears.hear(pcm, asked, is_final=is_final)
         self._language = (self._script.language_code or heard.language_code or asked[0]).lower()
         return heard.words[self._finalised :]
 
     async def _say_interim(self, until: int) -> None:
-        words = await self._words(until)
+        words = await self._words(until, is_final=False)
         results = []
         while 0 < self._script.segment_words <= len(words):
             piece, words = words[: self._script.segment_words], words[self._script.segment_words :]
             self._finalised += len(piece)
             results.append(self._final_result(piece, until))
         if self._record.config.streaming_features.interim_results:
-            stabilities = self._script.stabilities
-            for part, stability in zip((words[:-1], words[-1:]), stabilities, strict=True):
+            pairs = zip(words[:-1], self._guessed, strict=False)
+            kept = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+            self._guessed = words
+            for part, stability in zip((words[:kept], words[kept:]), self._script.stabilities, strict=True):
                 if part:
                     results.append(self._result(part, until, stability=stability))
         if results:
             await self._answer(results)
 
     async def _say_final(self, until: int, *, is_last: bool = False) -> None:
-        self._silence = None
-        words = await self._words(until) if until > self._segment else []
+        self._silence, self._guessed = None, []
+        words = await self._words(until, is_final=True) if until > self._segment else []
         has_empty_final = self._script.has_empty_final
         if self._script.is_silent or math.isinf(self._script.final_after_seconds):
             await asyncio.Event().wait()
         await asyncio.sleep(self._script.final_after_seconds)
         self._segment, self._finalised, has_spoken = until, 0, bool(words or self._finalised)
         billed = timedelta(seconds=math.ceil(until / 2 / SAMPLE_RATE_HERTZ))
+        results = [self._final_result([] if has_empty_final else words, until)] if words else []
         for _ in range(self._script.finals if has_spoken or is_last else 0):
-            results = [self._final_result([] if has_empty_final else words, until)] if words else []
             await self._answer(
                 results, cloud_speech.RecognitionResponseMetadata(total_billed_duration=billed)
             )
@@ -259,6 +266,18 @@ class GoogleRecognition:
                 await self._context.write(
                     cloud_speech.StreamingRecognizeResponse(results=results, metadata=metadata)
                 )
+
+    def _timings(self, words: list[str], until: int) -> list[cloud_speech.WordInfo]:
+        """Where they are, if that was asked: spread evenly, for its ears do not say."""
+        if not self._record.config.config.features.enable_word_time_offsets or not words:
+            return []
+        step = (until - self._said_until) / len(words)
+        moments = [_offset(self._said_until + step * number) for number in range(len(words) + 1)]
+        self._said_until = until
+        return [
+            cloud_speech.WordInfo(word=word, start_offset=start, end_offset=end)
+            for word, start, end in zip(words, moments, moments[1:], strict=False)
+        ]
 
     def _final_result(self, words: list[str], heard_bytes: int) -> cloud_speech.StreamingRecognitionResult:
         return self._result(words, heard_bytes, is_final=True, confidence=self._script.confidence)
@@ -275,11 +294,18 @@ class GoogleRecognition:
         return cloud_speech.StreamingRecognitionResult(
             alternatives=[
                 cloud_speech.SpeechRecognitionAlternative(
-                    transcript=" " + " ".join(words), confidence=confidence
+                    transcript=" " + " ".join(words),
+                    confidence=confidence,
+                    words=self._timings(words, heard_bytes) if is_final else [],
                 )
             ],
             is_final=is_final,
             stability=stability,
             language_code=self._language,
-            result_end_offset=timedelta(seconds=heard_bytes / 2 / SAMPLE_RATE_HERTZ),
+            result_end_offset=_offset(heard_bytes),
         )
+
+
+def _offset(audio_bytes: float) -> timedelta:
+    """How far into the stream so many bytes are."""
+    return timedelta(seconds=audio_bytes / 2 / SAMPLE_RATE_HERTZ)

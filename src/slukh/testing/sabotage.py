@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from slukh.stt.whisper.decoding import DecodeRequest, Decoding, Kind
+from slukh.stt.whisper.decoding import DecodeRequest, Decoding, Kind, Upload
 from slukh.stt.whisper.local import LocalDecoder
 
 _LOOK_SECONDS = 0.01
@@ -57,6 +57,10 @@ class SabotagedDecoder:
             return await self._decoder.decode(request)
         finally:
             killing.cancel()
+
+    def upload(self, request: DecodeRequest) -> Upload | None:
+        """Pass it on."""
+        return self._decoder.upload(request)
 
     def hasten(self, request: DecodeRequest) -> None:
         """Pass it on."""

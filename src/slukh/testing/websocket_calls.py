@@ -14,12 +14,16 @@ class WebSocketPeer:
     """Asterisk's side of a chan_websocket connection (`slukh.testing.calls.Peer`).
 
     Args: password: of HTTP Basic, or None.
+
+    Attributes:
+        flushes: times that the gateway took back what was not played.
     """
 
     def __init__(self, *, password: str | None = None) -> None:
         self._password = password
         self._protocol = Protocol(Side.CLIENT)
         self._answer: bytes | None = b""
+        self.flushes = 0
 
     def greeting(self, call_id: str) -> bytes:
         """Handshake and MEDIA_START, without waiting for an answer."""
@@ -78,6 +82,8 @@ class WebSocketPeer:
             assert isinstance(frame, Frame)
             if frame.opcode is Opcode.BINARY:
                 events.append(MediaReceived(linear16=bytes(frame.data), sample_rate_hertz=8000))
+            elif frame.opcode is Opcode.TEXT and json.loads(bytes(frame.data)) == {"command": "FLUSH_MEDIA"}:
+                self.flushes += 1
             elif frame.opcode is Opcode.CLOSE or json.loads(bytes(frame.data)) == {"command": "HANGUP"}:
                 events.append(PeerHungUp())
         return events

@@ -125,7 +125,11 @@ class FakeWhisperServer:
     """
 
     def __init__(
-        self, answers: Sequence[Answer] = (Says("Добрий день."),), *, api_key: str | None = None
+        self,
+        answers: Sequence[Answer] = (Says("Добрий день."),),
+        *,
+        api_key: str | None = None,
+        server_header: str = "uvicorn",
     ) -> None:
         self.received: list[Received] = []
         self.arrived = asyncio.Event()
@@ -138,10 +142,12 @@ class FakeWhisperServer:
             Route("/v1/models", self._models),
             Route("/health", self._health),
             Route("/v1/audio/transcriptions", self._transcribe, methods=["POST"]),
+            Route("/inference", self._transcribe, methods=["POST"]),
         ]
         config = uvicorn.Config(
             Starlette(routes=routes), http=_Connection, ws="none", lifespan="off", log_config=None,
-            access_log=False, timeout_graceful_shutdown=1,
+            access_log=False, timeout_graceful_shutdown=1, server_header=False,
+            headers=[("server", server_header)],
         )  # fmt: skip
         self._server = _QuietServer(config)
         self._serving: asyncio.Task[None] | None = None

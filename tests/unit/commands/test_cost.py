@@ -52,7 +52,7 @@ def test_the_script_refuses_in_one_line() -> None:
 
 def test_decide_and_recommend_speak_to_scripts_and_people() -> None:
     decided = as_json("decide", "--scenario", "tyre-shop", "--calls", "15000")
-    assert decided["decision"]["points"][0]["google_gated"] == "80.00"
+    assert decided["decision"]["points"][0]["google_gated"] == "86.88"
     assert decided["calls"]["draws"] == 20_000
     assert any("no GPU can beat that" in sentence for sentence in decided["verdict"])
     advised = as_json("recommend")
@@ -72,11 +72,18 @@ def test_a_measured_capacity_changes_the_number_of_gpus(tmp_path: Path) -> None:
     assert (large["gpus"], large["streams_measured"]) == (8, True)
 
 
-def test_a_book_may_be_another_one() -> None:
-    with pytest.raises(PriceError, match="no price of tts google standard"):
-        said("analyze", "--prices", "market-2026-11")
-    shop = as_json("analyze", "--scenario", "tyre-shop")
-    assert shop["prices"] == "market-2026-11"
+def test_a_book_may_be_another_one(tmp_path: Path) -> None:
+    today = as_json("analyze", "--scenario", "seed", "--prices", "market-2026-11")
+    assert today["per_1000"]["stt_google"] == "48.00"
+    empty = tmp_path / "own.yaml"
+    empty.write_text(
+        "book: own\nprices:\n"
+        "  - {id: gpu, component: fixed, provider: us, models: [gpu-reference], unit: month, amount: 100,\n"
+        "     effective_from: 2026-01-01, source: a test, read_on: 2026-01-01, confidence: assumption}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(PriceError, match="price book own has no price of stt google long per audio_ms"):
+        said("analyze", "--prices", str(empty))
 
 
 @pytest.fixture
@@ -110,7 +117,8 @@ def test_real_calls_are_reported_as_scenarios_are(ledger: Ledger) -> None:
             ledger.record(call(number))
     real = as_json("analyze", "--from-ledger", "--as-if", "stt=google-v1/phone_call")
     assert real["basis"] == "ledger"
-    assert real["ledger"]["calls"] == real["calls_per_month"] == 10
+    assert real["ledger"]["calls"] == 10
+    assert real["calls_per_month"] >= 100  # ten in less than three days
     assert real["ledger"]["used"]["stt"] == "0.013333333333"
     assert real["ledger"]["as_if"]["stt"] == "0.02"
     assert real["per_call"]["stt_google"] == "0.036"

@@ -1,5 +1,6 @@
 """Golden values: the worked reference example, to the last digit."""
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -26,7 +27,7 @@ from slukh.cost.scenario_usage import (
 SEED = load_scenario("seed")
 REFERENCE = PriceBook.load("seed-reference")
 MARKET = PriceBook.load("market-2026-11")
-PENNY = Decimal("0.005")
+GOOGLE = Service(provider="google", model="long")
 
 
 def having(scenario: Scenario, part: str, **values: Any) -> Scenario:
@@ -180,7 +181,7 @@ def test_tool_calls_are_requests_too(caching: Any, expected: str) -> None:
 
 def test_the_optimised_call() -> None:
     best = having(google(SEED, "google"), "llm", caching="moving")
-    best = having(best, "tts", model="uk-UA-Standard-A", hit_rate=Decimal("0.6"))
+    best = having(best, "tts", hit_rate=Decimal("0.6"))
     analysis = analyse(best, MARKET)
     assert analysis.per_1000.total("google") == Decimal("166.444")
     assert analysis.per_call.total("google") == Decimal("0.166444")
@@ -205,7 +206,7 @@ BY_VOLUME = [
 def test_a_call_by_volume(  # noqa: PLR0917  # the columns of the table
     calls: int, v1: str, v2: str, gpus: int, whisper: str, a_v1: str, a_v2: str, a_whisper: str
 ) -> None:
-    asked = having(having(SEED, "volume", calls_per_month=calls), "tts", model="uk-UA-Standard-A")
+    asked = having(SEED, "volume", calls_per_month=calls)
     older, newer = (analyse(google(asked, p), MARKET) for p in ("google-v1", "google"))
     half_a_digit = Decimal("0.00005")
     assert older.per_month.stt_google == Decimal(v1)
@@ -266,9 +267,19 @@ def test_gated_utterances_are_as_many_as_turns() -> None:
     assert [row.quantity for row in rows] == [4200] * 5
 
 
+def test_utterances_that_differ_are_each_rounded_up() -> None:
+    differing = having(google(SEED, "google"), "call", utterance_spread=0.19)
+    sent = [row.quantity for row in gated_usage(differing, CallShape(180_000, 10), GOOGLE)]
+    assert sum(sent) == pytest.approx(42_000, abs=10)
+    assert sent == sorted(sent)
+    billed = sum(math.ceil(quantity / 1000) for quantity in sent)
+    costs = CallCosts(differing, MARKET)
+    assert money(costs.stt_month(GOOGLE, gated=True, calls=60)) == money(Decimal("0.016") * billed)
+
+
 def test_whisper_may_be_a_service() -> None:
     groq = Service(provider="groq", model="whisper-large-v3-turbo")
-    scenario = having(having(SEED, "stt", whisper=groq), "tts", model="uk-UA-Standard-A")
+    scenario = having(SEED, "stt", whisper=groq)
     analysis = analyse(scenario, MARKET)
     # Ten utterances of 4.2 s, each billed as 10 s, at 0.04 an hour.
     assert analysis.per_1000.stt_whisper == pytest.approx(Decimal("1.1111"), abs=Decimal("0.0001"))

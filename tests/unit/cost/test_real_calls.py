@@ -1,18 +1,15 @@
 """Real calls through the same engine as scenarios: what one says the other says."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from slukh.cost.analysis import analyse
-from slukh.cost.counterfactual import AsIf, as_if_from
-from slukh.cost.ledger import CallRecord, Ledger
-from slukh.cost.ledger_calls import each_call
-from slukh.cost.meter import CallFacts, Row
+from slukh.cost.counterfactual import AsIf, as_if_from, as_if_used
+from slukh.cost.ledger import CallRecord
+from slukh.cost.meter import CallFacts
 from slukh.cost.price_book import PriceBook
 from slukh.cost.real_calls import RealCosts, real_costs, spoken_rows, whole_call_rows
 from slukh.cost.scenario import Service
@@ -49,10 +46,6 @@ def seed_call(number: int) -> CallRecord:
     return CallRecord(legs=(facts,), usage=usage)
 
 
-def rows_of(call: CallRecord) -> tuple[Row, ...]:
-    return (*call.legs, *call.usage)
-
-
 def costs_of(*calls: CallRecord, as_if: AsIf | None = None, book: PriceBook = REFERENCE) -> RealCosts:
     asked = AsIf() if as_if is None else as_if
     return real_costs(calls, SEED, book, since=SINCE, until=UNTIL, as_if=asked)
@@ -80,6 +73,22 @@ def test_a_scenario_is_fitted_to_them() -> None:
     assert fitted.staff == SEED.staff
 
 
+def test_a_fitted_scenario_costs_what_its_calls_did() -> None:
+    llm = replace(
+        SEED.llm, prefix_tokens=3500, tool_turns=(2, 4, 6, 8), tool_call_tokens=60, tool_result_tokens=250
+    )
+    rows = llm_usage(replace(SEED, llm=llm), CallShape(180_000, 10))
+    call = seed_call(0)
+    others = [row for row in call.usage if row.component != "llm"]
+    talk = [replace(row, call_id=call.legs[0].call_id, occurred_at=others[0].occurred_at) for row in rows]
+    real = costs_of(replace(call, usage=(*others, *talk)))
+    assert 1000 * real.analysis.per_call.llm == Decimal("218.64")
+    assert len(real.analysis.scenario.llm.tool_turns) == 4
+    fitted = analyse(real.analysis.scenario, REFERENCE).per_call
+    assert fitted.llm == pytest.approx(real.analysis.per_call.llm, rel=Decimal("0.05"))
+    assert fitted.stt_google_gated == real.analysis.per_call.stt_google_gated
+
+
 @pytest.mark.parametrize(
     ("as_if", "component", "dollars"),
     [
@@ -93,15 +102,7 @@ def test_a_scenario_is_fitted_to_them() -> None:
 )
 def test_what_they_would_have_cost(as_if: AsIf, component: str, dollars: str) -> None:
     book = REFERENCE if as_if.stt is None and as_if.llm is None else MARKET
-    calls = [
-        replace(
-            call,
-            usage=tuple(
-                replace(r, model="uk-UA-Standard-A") if r.component == "tts" else r for r in call.usage
-            ),
-        )
-        for call in map(seed_call, range(10))
-    ]
+    calls = map(seed_call, range(10))
     real = costs_of(*calls, as_if=as_if, book=book)
     assert real.as_if_usd is not None
     assert round(100 * real.as_if_usd[component], 12) == Decimal(dollars)
@@ -110,10 +111,8 @@ def test_what_they_would_have_cost(as_if: AsIf, component: str, dollars: str) ->
 
 
 def test_a_model_with_another_tokenizer_is_charged_for_its_own_count() -> None:
-    call = seed_call(0)
-    tts = tuple(replace(r, model="uk-UA-Standard-A") if r.component == "tts" else r for r in call.usage)
     sonnet = AsIf(llm=Service(provider="anthropic", model="claude-sonnet-5-5"))
-    real = costs_of(replace(call, usage=tts), as_if=sonnet, book=MARKET)
+    real = costs_of(seed_call(0), as_if=sonnet, book=MARKET)
     assert real.as_if_usd is not None
     assert real.as_if_usd["llm"] == pytest.approx(Decimal("0.0618") * Decimal("1.3"))
 
@@ -151,8 +150,17 @@ def test_a_month_is_as_long_as_the_period_says() -> None:
     assert week.analysis.calls_per_month == 300
 
 
+def test_a_shop_that_began_last_week_is_scaled_from_its_first_day() -> None:
+    calls = [seed_call(number) for number in range(70)]
+    week = real_costs(calls, SEED, REFERENCE, since=None, until=SINCE + timedelta(days=7))
+    assert week.since == SINCE
+    assert week.analysis.calls_per_month == 300
+
+
 def test_no_call_is_no_report() -> None:
-    with pytest.raises(ScenarioError, match=r"no call of the ledger .* name an earlier day"):
+    with pytest.raises(
+        ScenarioError, match=r"no call of the ledger started in that time: name an earlier day"
+    ):
         costs_of()
 
 
@@ -168,26 +176,18 @@ def test_wishes_may_be_combined() -> None:
     )
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(f"sqlite:///{tmp_path}/ledger.sqlite3") as opened:
-        yield opened
-
-
-def test_a_ledger_gives_its_calls_whole_page_by_page(ledger: Ledger) -> None:
-    calls = [seed_call(number) for number in range(501)]
-    small = [replace(call, usage=call.usage[:2]) for call in calls]
-    ledger.record([row for call in small for row in rows_of(call)])
-    found = list(each_call(ledger, since=SINCE, until=UNTIL))
-    assert [call.legs for call in found] == [call.legs for call in small]
-    assert [len(call.usage) for call in found] == [2] * 501
-
-
-def test_a_call_belongs_to_the_period_it_began_in(ledger: Ledger) -> None:
-    call = seed_call(0)
-    began = call.legs[0].started_at
-    second = replace(call.legs[0], leg=2, started_at=began + timedelta(days=2))
-    ledger.record([*call.legs, second, *call.usage])
-    assert list(each_call(ledger, since=began + timedelta(days=1), until=UNTIL)) == []
-    found = list(each_call(ledger, since=began, until=began + timedelta(hours=1)))
-    assert [leg.leg for leg in found[0].legs] == [1, 2]
+def test_every_voice_of_a_call_keeps_its_price() -> None:
+    tts = next(row for row in seed_call(0).usage if row.component == "tts")
+    rows = [
+        replace(tts, sequence=1, quantity=100, outcome="sent"),
+        replace(tts, sequence=2, quantity=60, outcome="cached"),
+        replace(tts, sequence=3, quantity=50, provider="piper", outcome="interrupted"),
+    ]
+    spoken = as_if_used(rows, AsIf(tts_hit_rate=Decimal("0.5")), MARKET, SEED)
+    assert [(row.provider, row.outcome, row.quantity) for row in spoken] == [
+        ("google", "sent", 80),
+        ("google", "cached", 80),
+        ("piper", "sent", 25),
+        ("piper", "cached", 25),
+    ]
+    assert len({row.sequence for row in spoken}) == 4

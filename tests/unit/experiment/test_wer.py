@@ -1,6 +1,7 @@
 import unicodedata
 
 import jiwer
+import kaldialign  # type: ignore[import-untyped]  # ships no types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +58,13 @@ def test_words_agree_with_jiwer(reference: str, hypothesis: str) -> None:
         theirs.substitutions, theirs.deletions, theirs.insertions,
     )  # fmt: skip
     assert ours.wer == pytest.approx(theirs.wer)
+
+
+@given(SAID, WORDS)
+def test_the_number_of_errors_agrees_with_kaldialign(reference: str, hypothesis: str) -> None:
+    # Only their number: it breaks ties another way, so the kinds of errors of two tools never compare.
+    theirs = kaldialign.edit_distance(reference.split(), hypothesis.split())
+    assert word_errors(reference, hypothesis).errors == theirs["total"]
 
 
 @given(SAID, WORDS)

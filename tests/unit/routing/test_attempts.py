@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slukh.errors import SttAuthenticationError, SttError, SttStreamError
+from slukh.errors import SttAuthenticationError, SttError, SttOverloadedError, SttStreamError
 from slukh.routing.attempts import (
     Action,
     AttemptPolicy,
@@ -103,6 +103,17 @@ def test_a_provider_that_failed_twice_is_given_time_before_the_third() -> None:
     assert utterance.tick(1.25) == [Open(attempt=3, provider="whisper", purpose="retry")]
 
 
+def test_a_lone_provider_that_has_no_room_is_given_time_at_once() -> None:
+    utterance = core()
+    utterance.start(0.0)
+    full = SttOverloadedError("whisper", "429")
+    assert utterance.failed(1, full, 1.0) == [Close(attempt=1, outcome="overloaded", error="429")]
+    assert utterance.tick(1.25) == [Open(attempt=2, provider="whisper", purpose="retry")]
+    spared = core("whisper", "google")
+    spared.start(0.0)
+    assert spared.failed(1, full, 1.0)[1] == Open(attempt=2, provider="google", purpose="retry")
+
+
 def test_a_permanent_error_is_not_tried_again_on_the_same_provider() -> None:
     utterance = core()
     utterance.start(0.0)
@@ -181,6 +192,22 @@ def test_an_attempt_that_opened_late_has_its_whole_time() -> None:
     assert utterance.next_deadline == 17.0
 
 
+def test_a_long_replay_is_no_late_final() -> None:
+    utterance = core("whisper", "google", hedge=3.0)
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    utterance.endpoint(28.0)
+    utterance.failed(1, broken(), 28.5)
+    utterance.opened(2, 28.5)
+    for tenth in range(1, 71):  # seven seconds, in which nothing is late
+        now = 28.5 + tenth / 10
+        utterance.sending(2, now)
+        assert utterance.sent(2, 0.4, now) == utterance.tick(now) == []
+    assert utterance.next_deadline == 35.5 + 3.0
+    assert utterance.tick(38.5) == [Open(attempt=3, provider="whisper", purpose="hedge")]
+    assert utterance.tick(43.5)[0] == Close(attempt=2, outcome="timeout", error="no final in time")
+
+
 def test_after_a_switch_interims_never_take_back_what_was_stable() -> None:
     utterance = core()
     utterance.start(0.0)
@@ -221,6 +248,15 @@ def test_voice_without_a_word_from_a_provider_that_gives_interims_is_a_stall() -
         Close(attempt=1, outcome="stalled", error="2.5 s of voice and no word"),
         Open(attempt=2, provider="whisper", purpose="retry"),
     ]
+
+
+def test_a_lone_provider_that_stalls_gets_one_new_stream_and_then_its_time() -> None:
+    utterance = core("google")
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    assert utterance.sent(1, 2.5, 2.5)[1] == Open(attempt=2, provider="google", purpose="retry")
+    utterance.opened(2, 2.5)
+    assert utterance.sent(2, 9.0, 20.0) == []
 
 
 def test_a_word_in_between_is_no_stall() -> None:

@@ -60,7 +60,7 @@ def share(made: Breaker, now: float) -> float:
 
 
 def test_every_outcome_votes_or_is_known_to_say_nothing() -> None:
-    assert set(OUTCOMES) - set(VOTES) == {"superseded", "cancelled"}
+    assert set(OUTCOMES) - set(VOTES) == {"superseded", "cancelled", "limit"}
 
 
 def test_every_state_is_left_and_reached() -> None:
@@ -118,9 +118,15 @@ def test_slow_finals_open_it_and_quick_ones_among_them_keep_it_closed() -> None:
     assert mixed.state == "closed"
 
 
-@pytest.mark.parametrize("outcome", ["superseded", "cancelled"])
+@pytest.mark.parametrize("outcome", ["superseded", "cancelled", "limit"])
 def test_what_says_nothing_about_the_provider_does_not_vote(outcome: Outcome) -> None:
     assert after(*(outcome,) * 50).state == "closed"
+
+
+def test_one_callers_language_sends_nobody_else_away() -> None:
+    assert after("language").state == "closed"
+    assert after(*("published", "published", "language") * 9).state == "closed"
+    assert after(*("language",) * 5).state == "open"
 
 
 @pytest.mark.parametrize("outcome", PERMANENT)

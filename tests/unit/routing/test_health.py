@@ -2,13 +2,14 @@
 
 import asyncio
 
-from slukh.errors import SttConnectError
+from slukh.errors import SttConnectError, SttError, SttProtocolError, SttRequestError
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.breaker_store import Standing
-from slukh.routing.health import Clip, Probes, stored_clips
+from slukh.routing.health import Canaries, Clip, Heard, Probes, stored_clips
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.fake import FakeProvider, Script
 from slukh.testing.numbered import heard_words, numbered_speech
+from slukh.testing.virtual_time import VirtualTimeLoop
 from slukh.types import AttemptEnded
 
 QUICK = BreakerPolicy(
@@ -21,11 +22,16 @@ class Patient:
 
     def __init__(self, *scripts: Script, clip: str = "1 2 3") -> None:
         self.states: list[str] = []
+        self.heard: list[str] = []
         self.changed = asyncio.Event()
         provider = FakeProvider(heard_words, iter(scripts))
         self.upstreams = Upstreams({"fake": provider}, limits=Limits(breaker=QUICK), on_standing=self._stands)
         pcm = numbered_speech([1, 2, 3]).tobytes()
-        self.probes = Probes(self.upstreams, [Clip(language_code="uk-UA", pcm=pcm, text=clip)])
+        self.clips = [Clip(language_code="uk-UA", pcm=pcm, text=clip)]
+        self.probes = Probes(self.upstreams, self.clips, on_heard=self._hears)
+
+    def _hears(self, name: str, heard: Heard) -> None:
+        self.heard.append(f"{name}: {heard.text}")
 
     def _stands(self, _name: str, standing: Standing) -> None:
         self.states.append(standing.state)
@@ -48,12 +54,102 @@ class Patient:
 
 
 async def test_a_recogniser_that_hears_its_probes_gets_calls_again() -> None:
-    await Patient().until("open", "half_open", "recovering", "closed")
+    patient = Patient()
+    await patient.until("open", "half_open", "recovering", "closed")
+    assert patient.heard == ["fake: 1 2 3"] * 2
 
 
 async def test_a_probe_that_fails_or_hears_other_words_keeps_calls_away() -> None:
     await Patient(Script(open_error=SttConnectError("fake", "refused"))).until("open", "half_open", "open")
     await Patient(clip="7 8 9").until("open", "half_open", "open")
+
+
+async def test_a_probe_in_a_language_that_it_does_not_take_says_nothing() -> None:
+    patient = Patient()
+    foreign = Clip(language_code="xx-XX", pcm=b"", text="")
+    patient.probes = Probes(patient.upstreams, [foreign, *patient.clips, foreign])
+    await patient.until("open", "half_open", "recovering", "closed")
+    patient = Patient()
+    patient.probes = Probes(patient.upstreams, [foreign, foreign])
+    await patient.until("open", "half_open", "open")
+
+
+class Round:
+    """The first round of stored clips, played to recognisers that behave as their scripts say."""
+
+    def __init__(self, *fakes: FakeProvider, languages: tuple[str, ...] = ("uk-UA",)) -> None:
+        self.heard: list[tuple[str, str]] = []
+        self.failed: list[tuple[str, str]] = []
+        self.canaries = Canaries(
+            {fake.name: fake for fake in fakes},
+            languages=languages,
+            interval_seconds=0,
+            on_heard=lambda name, heard: self.heard.append((name, heard.clip.language_code)),
+            on_failed=lambda name, error: self.failed.append((name, error.error_type)),
+        )
+
+    def deaf(self) -> str | None:
+        return self.canaries.deaf
+
+    def played(self) -> SttError | None:
+        """The error that ended it; None when it goes on looking, or is over."""
+
+        async def first_second() -> BaseException | None:
+            running = asyncio.create_task(self.canaries.run())
+            await asyncio.wait({running}, timeout=1.0)
+            error = running.exception() if running.done() else None
+            running.cancel()
+            return error
+
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            error = runner.run(first_second())
+        assert error is None or isinstance(error, SttError)
+        return error
+
+
+def fails(name: str, *errors: SttError) -> FakeProvider:
+    return FakeProvider(heard_words, iter([Script(open_error=error) for error in errors]), name=name)
+
+
+HTML = SttProtocolError("web", "HTML")
+GONE = SttConnectError("gone", "refused")
+
+
+def test_no_recogniser_is_said_to_hear_before_it_has_heard_a_clip() -> None:
+    first = Round(fails("fake"))
+    assert first.deaf() == "no stored clip has been heard yet"
+    assert first.played() is None
+    assert first.deaf() is None
+    assert first.heard == [("fake", "uk-UA"), ("fake", "ru-RU")]
+
+
+def test_one_that_hears_is_enough_and_a_failing_one_is_told() -> None:
+    first = Round(fails("gone", GONE, GONE), fails("works"))
+    assert first.played() is None
+    assert first.deaf() is None
+    assert first.failed == [("gone", "connect")] * 2
+
+
+def test_when_nobody_is_set_up_as_he_should_be_the_gateway_learns_it() -> None:
+    first = Round(fails("web", HTML, HTML))
+    assert first.played() is HTML
+    assert first.deaf() == "web: HTML"
+
+
+def test_who_may_come_back_is_waited_for() -> None:
+    first = Round(fails("web", HTML, HTML), fails("gone", GONE, GONE))
+    assert first.played() is None
+    assert first.deaf() == "web: HTML; gone: refused"
+
+
+def test_a_language_that_no_call_has_may_be_refused() -> None:
+    refused = SttRequestError("fake", "400")
+    first = Round(fails("fake", refused, refused), languages=("en-US",))
+    assert first.played() is None
+    assert first.deaf() is None
+    asked = Round(fails("fake", refused), languages=("uk-UA",))
+    assert asked.played() is None
+    assert asked.heard == [("fake", "ru-RU")]
 
 
 def test_there_is_a_clip_for_each_language_of_the_callers() -> None:

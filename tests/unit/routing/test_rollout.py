@@ -120,7 +120,7 @@ def test_a_chain_is_the_arm_and_then_its_backups_each_once() -> None:
 
 
 def test_what_is_forbidden_is_no_backup_either() -> None:
-    assert chain("google", backups=("whisper",), forbidden={"google"}) == ("whisper",)
-    assert chain("whisper", backups=("google",), forbidden={"google"}) == ("whisper",)
-    with pytest.raises(SettingsError, match="no recogniser is left for calls of google"):
-        chain("google", backups=(), forbidden={"google"})
+    assert chain("google", backups=("whisper",), forbidden={"google": "x"}) == ("whisper",)
+    assert chain("whisper", backups=("google",), forbidden={"google": "x"}) == ("whisper",)
+    with pytest.raises(SettingsError, match=r"left for calls of google \(SLUKH_X forbids google\)"):
+        chain("google", backups=(), forbidden={"google": "SLUKH_X"})

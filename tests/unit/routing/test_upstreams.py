@@ -120,6 +120,17 @@ def test_a_change_of_standing_is_told_once() -> None:
     assert told == [("whisper", "open")]
 
 
+def test_a_permanent_error_is_told_of_a_provider_that_is_kept_away_already() -> None:
+    told: list[tuple[State, bool]] = []
+    known = Upstreams(
+        fakes(), on_standing=lambda _name, standing: told.append((standing.state, standing.is_permanent))
+    )
+    for number in range(5):
+        known.ended(ended("connect"), float(number), was_outrun=False)
+    known.ended(ended("authentication"), 5.0, was_outrun=False)
+    assert told == [("open", False), ("open", True)]
+
+
 def test_a_probe_is_begun_once_when_it_is_due() -> None:
     known = failing()
     assert not known.begin_probe("whisper", 5.0)

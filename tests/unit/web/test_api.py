@@ -1,18 +1,27 @@
 """The HTTP API: who may call it, what it refuses, and what it tells."""
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args
 from uuid import uuid4
 
 import pytest
 from starlette.testclient import TestClient
 
 from slukh.callbook import CallBook
-from slukh.web.api import ApiOptions, caller_hash, create_app
+from slukh.types import Event
+from slukh.web.api import ApiOptions, Outcome, caller_hash, create_app
 
 
 def client(
-    *, token: str | None = None, refuse: str | None = None, wrong: dict[str, str] | None = None
+    *,
+    token: str | None = None,
+    refuse: str | None = None,
+    wrong: dict[str, str] | None = None,
+    outcome: Callable[[str, Outcome], None] = lambda _call_id, _outcome: None,
 ) -> TestClient:
     options = ApiOptions(
         token=token,
@@ -22,6 +31,7 @@ def client(
         refuse_reason=lambda: refuse,
         not_ready=lambda: wrong or {},
         metrics=lambda: (b"calls_active 0\n", "text/plain; version=0.0.4"),
+        outcome=outcome,
     )
     return TestClient(create_app(CallBook(transcript_seconds=600), options))
 
@@ -87,6 +97,16 @@ def test_every_call_route_wants_the_token(route: Callable[[TestClient], int], he
     assert route(api) != 401
 
 
+def test_a_refused_token_says_how_to_give_one() -> None:
+    assert client(token="secret").get("/v1/calls").headers["www-authenticate"] == "Bearer"
+
+
+def test_a_call_is_found_however_its_uuid_is_written() -> None:
+    api, call_id = client(), str(uuid4())
+    api.post("/v1/calls", json={"call_id": call_id.upper()})
+    assert api.get(f"/v1/calls/{call_id.upper()}").json()["call_id"] == call_id
+
+
 def test_health_and_metrics_want_no_token() -> None:
     api = client(token="secret")
     assert api.get("/healthz").json() == {"status": "alive"}
@@ -98,6 +118,15 @@ def test_readiness_names_what_is_wrong() -> None:
     answer = client(wrong={"disk": "read-only"}).get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, "wrong": {"disk": "read-only"}}
+
+
+@pytest.mark.parametrize("kind", get_args(Event))
+def test_the_document_names_every_event_and_its_fields(kind: type[Event]) -> None:
+    document = (Path(__file__).parents[3] / "doc" / "http-api.md").read_text(encoding="utf-8")
+    name = re.sub("(?<=.)(?=[A-Z])", "_", kind.__name__).lower()
+    (row,) = (line for line in document.splitlines() if line.startswith(f"| `{name}` |"))
+    told = {field.name for field in fields(kind)} - {"digit"}
+    assert not [field for field in told if f"`{field}`" not in row]
 
 
 def test_an_unknown_call_is_not_found() -> None:
@@ -112,3 +141,26 @@ def test_one_number_has_one_hash_however_it_is_written_and_none_when_withheld() 
     assert caller_hash(b"k", "380671234567") != caller_hash(b"other", "380671234567")
     assert caller_hash(b"k", "anonymous") is None
     assert "067" not in json.dumps(caller_hash(b"k", "380671234567"))
+
+
+def test_what_the_dialogue_says_of_a_call_is_taken_whether_the_call_is_in_memory_or_not() -> None:
+    taken: dict[str, Outcome] = {}
+    api, call_id = client(outcome=taken.__setitem__), str(uuid4())
+    answer = api.post(f"/v1/calls/{call_id}/outcome", json={"task_success": True, "repairs": 2})
+    assert answer.status_code == 202
+    assert taken == {call_id: Outcome(task_success=True, repairs=2)}
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [({"repairs": -1}, "repairs"), ({"repairs": True, "mood": "good"}, "mood"), ([], "body")],
+)
+def test_a_bad_outcome_is_refused_and_says_what_is_wrong(body: object, named: str) -> None:
+    answer = client().post(f"/v1/calls/{uuid4()}/outcome", json=body)
+    assert answer.status_code == 422
+    assert named in answer.json()["error"]["problem"]
+
+
+def test_an_outcome_of_what_is_no_call_is_not_found_and_wants_the_token() -> None:
+    assert client().post("/v1/calls/seven/outcome", json={}).status_code == 404
+    assert client(token="secret").post(f"/v1/calls/{uuid4()}/outcome", json={}).status_code == 401

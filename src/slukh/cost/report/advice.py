@@ -79,7 +79,7 @@ def person(found: Findings, words: Wording) -> Iterator[Block]:
         rate = found.rate.per_usd
         cells = (words.write(roi.saving_per_month * rate, "count") for roi in rois)
         rows.insert(6, (words.say("person.saving-month-uah"), *cells))
-    if found.vat:
+    if found.vat and found.scenario.vat.is_recoverable:
         gross = (words.write(roi.break_even_containment * (1 + found.vat), "percent1") for roi in rois)
         rows.append((words.say("person.break-even-gross", vat=found.vat), *gross))
     yield Table(head=("", *(words.say(f"column.{c}") for c in COLUMNS)), rows=tuple(rows))

@@ -112,20 +112,21 @@ def _by_volume(found: Findings, decision: Decision, words: Wording) -> Table:
 
 def break_even(found: Findings, words: Wording) -> Iterator[Block]:
     """From which volumes on Whisper pays."""
-    decision, curves = found.report.decision, found.curves
+    decision = found.report.decision
     yield Heading(2, words.say("break-even.title"))
-    if decision is None or curves is None:
+    if decision is None:
         yield Paragraph(words.say("break-even.service"))
         return
+    low, high = found.machines[0], found.machines[-1]
     yield Paragraph(words.say("break-even.intro"))
     yield Figure(
         name="break-even",
         caption=words.say(
             "break-even.caption",
-            low=words.label("machine", curves.gpu_low[0]),
-            low_usd=curves.gpu_low[1],
-            high=words.label("machine", curves.gpu_high[0]),
-            high_usd=curves.gpu_high[1],
+            low=words.label("machine", low.name),
+            low_usd=low.month_usd,
+            high=words.label("machine", high.name),
+            high_usd=high.month_usd,
         ),
     )
     yield Bullets((*break_even_sentences(found, decision, words), *_targets(found, decision, words)))

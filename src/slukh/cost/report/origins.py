@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from slukh.cost.report.blocks import Block, Bullets, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
-from slukh.cost.scenario import Phrase
+from slukh.cost.scenario import Phrase, Vat
 from slukh.cost.sources import Source
 from slukh.cost.wording import Wording
 
@@ -17,6 +17,7 @@ SHARES = {
     "staff.shrinkage",
     "staff.social_contribution",
     "tts.hit_rate",
+    "vat.rate",
     "volume.busy_hour_share",
     "volume.hourly_profile",
 }
@@ -75,6 +76,8 @@ def _shown(value: object, source: Source, words: Wording) -> str:
         return words.write(value, how)
     if isinstance(value, tuple) and all(isinstance(item, Phrase) for item in value):
         return "; ".join(f"«{phrase.text}»" for phrase in value)
+    if isinstance(value, Vat):
+        return words.write(value.rate, "percent")
     if source.what in SHARES and isinstance(value, tuple):
         return ", ".join(words.write(share, "percent") for share in value)
     return source.value
@@ -96,6 +99,7 @@ def limits(found: Findings, words: Wording) -> Iterator[Block]:
     if analysis.capacity is not None and not analysis.capacity.is_measured:
         items.insert(1, words.say("limits.streams", streams=analysis.capacity.streams_per_gpu))
     if found.vat:
-        items.append(words.say("limits.vat", vat=found.vat))
+        back = found.scenario.vat.is_recoverable
+        items.append(words.say("limits.vat-back" if back else "limits.vat-cost", vat=found.vat))
     yield Bullets(tuple(items))
     yield Paragraph(words.say("limits.again", command=found.command))

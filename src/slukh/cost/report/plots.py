@@ -24,7 +24,7 @@ _ROW = 0.56  # inches of height for a bar and its words
 def plots(found: Findings, words: Wording) -> Iterator[tuple[str, Figure]]:
     """Every plot that there is something to show for, by name."""
     drawn: dict[str, Callable[[Findings, Wording], Figure]] = {"breakdown": breakdown}
-    if found.curves is not None:
+    if found.machines:
         drawn["break-even"] = break_even
     if found.report.waterfall:
         drawn["waterfall"] = waterfall
@@ -158,7 +158,7 @@ def _band(axes: Axes, found: Findings) -> None:
 
 
 def _dollars(axes: Axes, words: Wording, label: str) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: words.write(float(usd), "usd")))
     axes.set_xlabel(label)
 

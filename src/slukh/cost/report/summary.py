@@ -58,10 +58,15 @@ def _answer(found: Findings, words: Wording) -> str:
         "high": target.high_usd,
         "month": with_hryvnias(found, words, analysis.per_month.total(TODAY)),
         "gross": with_hryvnias(found, words, cost * (1 + found.vat), how="usd4"),
+        "net": cost,
         "vat": found.vat,
+        "gated": with_hryvnias(found, words, analysis.per_call.total("google_gated"), how="usd4"),
+        "gated_verdict": analysis.verdict("google_gated"),
     }
-    answer = words.say(f"summary.cost.{analysis.verdict(TODAY)}", facts)
-    return answer if not found.vat else f"{answer} {words.say('summary.gross', facts)}"
+    sentences = [words.say(f"summary.cost.{analysis.verdict(TODAY)}", facts)]
+    if found.vat:
+        sentences.append(words.say("summary.gross", facts))
+    return " ".join((*sentences, words.say("summary.gated", facts)))
 
 
 def _points(found: Findings, words: Wording) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from slukh.types import SAMPLE_RATE_HERTZ
 
-Kind = Literal["final", "speculative", "interim"]
+Kind = Literal["final", "speculative", "interim", "background"]
 
 WINDOW_SECONDS = 30.0
 MAX_NEW_TOKENS = 224  # Whisper's own bound: half of its 448 positions
@@ -22,7 +22,8 @@ class DecodeRequest:
 
     Attributes:
         pcm: linear 16-bit little-endian mono at 8 kHz, at most 30 s.
-        kind: who waits: `final` somebody, now; `speculative` perhaps somebody, soon; `interim` nobody.
+        kind: who waits: `final` somebody, now; `speculative` perhaps somebody, soon; `interim` nobody; and
+            `background` nobody at all.
         stream: whose it is; a newer interim of the same stream replaces one that still waits.
         language_code: BCP-47, spoken unless `language_prior` leaves a choice.
         language_prior: BCP-47 -> probability; the language is chosen among these when there are two or more.
@@ -88,6 +89,8 @@ class DecoderLimits:
 
     Attributes:
         interims: decoding growing audio again and again is fine.
+        interims_when_idle: likewise, as long as nobody else waits there; one that comes too often is refused,
+            so silence means nothing.
         speculative: decoding before the endpoint is known is fine.
         repetition_guard: it honours `no_repeat_ngram_size`.
         languages: BCP-47 codes it takes.
@@ -95,24 +98,36 @@ class DecoderLimits:
     """
 
     interims: bool
+    interims_when_idle: bool = False
     speculative: bool
     repetition_guard: bool
     languages: frozenset[str]
     max_seconds: float = WINDOW_SECONDS
 
 
+class Upload(Protocol):
+    """An utterance on its way to a decoder while it is still spoken."""
+
+    def feed(self, pcm: bytes) -> None:
+        """More of it. Never blocks."""
+
+    def end(self) -> None:
+        """That was all: its deadline begins."""
+
+    async def decode(self) -> Decoding:
+        """Its text, after `end`; fails earlier when the decoder does. Cancelling gives up. To be run once."""
+
+
 class Decoder(Protocol):
-    """Something that runs Whisper. All calls may raise a `SttError` leaf.
+    """Something that runs Whisper. All calls may raise a `SttError` leaf."""
 
-    Attributes:
-        limits: what it can be asked for; known once it has started.
-    """
-
-    limits: DecoderLimits
+    @property
+    def limits(self) -> DecoderLimits:
+        """What it can be asked for; known once it has started."""
 
     @property
     def queue_age_seconds(self) -> float:
-        """How long the request that waits longest for its turn has waited; 0.0 when none does."""
+        """How long the final that waits longest for its turn has waited; 0.0 when none does."""
 
     async def start(self) -> None:
         """Load or probe; raises SttError, or WeightsError for a model that cannot be loaded."""
@@ -120,11 +135,23 @@ class Decoder(Protocol):
     async def decode(self, request: DecodeRequest) -> Decoding:
         """The text of a request. Cancelling the call gives up on it."""
 
+    def upload(self, request: DecodeRequest) -> Upload | None:
+        """Begin to send an utterance; what is asked is that of `request`, its audio is fed.
+
+        None from a decoder that has to have it whole.
+        """
+
     def hasten(self, request: DecodeRequest) -> None:
         """Somebody waits for this request now: it goes with the finals. No effect on one that is done."""
 
     async def aclose(self) -> None:
         """Give everything back; what is being decoded fails. Idempotent."""
+
+
+def likeliest(request: DecodeRequest) -> str:
+    """The language to force where there is a choice that the decoder cannot make, BCP-47."""
+    prior = request.language_prior
+    return max(prior, key=lambda code: prior[code]) if prior else request.language_code
 
 
 def compression_ratio(text: str) -> float:

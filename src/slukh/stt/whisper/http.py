@@ -1,49 +1,74 @@
-"""Whisper on a server that speaks OpenAI's `POST /v1/audio/transcriptions`: one request per utterance.
+"""Whisper on a server that takes an utterance by HTTP and answers with its text.
 
-No interims and no speculation: many such servers decode one request at a time, and some bill each. Giving up
-on a request closes its connection, which is what makes a server stop. The language is always forced, to the
-likelier one when there is a choice: left alone, small models take Ukrainian for Russian or Japanese.
+What is asked and how the text is cleaned is a `RestDialect`: OpenAI's stands here, whisper.cpp's beside it.
+The utterance is sent while it is spoken where the server takes that (http_upload.py), else whole at its end.
+Giving up on a request closes its connection, which is what makes a server stop. The language is always
+forced, to the likelier one when there is a choice: left alone, small models take Ukrainian for Russian or
+Japanese. `stream` is never asked for: an utterance that is over has no use for pieces of text, and events
+carry no scores for the guard. A server that streams all the same is understood.
 """
 
 import asyncio
 import io
-import socket
+import logging
 import ssl
-import sys
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 import httpx
 
 from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
+    SttOverloadedError,
     SttProtocolError,
     SttRequestError,
     SttStreamError,
     SttTimeoutError,
 )
 from slukh.stt.language import SUPPORTED, iso_639_1
-from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding
-from slukh.stt.whisper.http_answers import decoding_from_body, error_from_status, transcription_url
+from slukh.stt.whisper.address import Address, Dialect, address
+from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding, likeliest
+from slukh.stt.whisper.http_answers import connect_error, decoding_from_body, error_from_status
+from slukh.stt.whisper.http_upload import HttpUpload
+from slukh.stt.whisper.probing import Recognised, recognise
+from slukh.stt.whisper.tcp import BLOCKED_SECONDS, SOCKET_OPTIONS
 from slukh.types import SAMPLE_RATE_HERTZ
+
+logger = logging.getLogger(__name__)
 
 _MAX_ANSWER_BYTES = 4 << 20
 _KEEPALIVE_SECONDS = 4.0  # below the five after which uvicorn closes: a closed one costs the utterance
-_BLOCKED_SECONDS = 1.5  # for a piece of the upload to be taken
-_GONE_MS = 3000  # for a server's kernel to acknowledge what was sent, or a keepalive
-_TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; the socket module of 3.11 does not name it
-_SOCKET_OPTIONS: list[tuple[int, int, int]] = []
-if sys.platform == "linux":
-    _SOCKET_OPTIONS = [
-        # Otherwise our own kernel takes a whole utterance for a server that reads none of it.
-        (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, 16384),
-        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
-        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
-    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestDialect:
+    """What differs between servers that are posted to.
+
+    Attributes:
+        path: where a bare address is posted to.
+        fields: of the form, from the model, the ISO-639-1 language and what else is asked.
+        alive_path: answers while the server is well; any answer but 401, 403 and 503 will do.
+        clean: the text without what the server puts into it.
+    """
+
+    path: str
+    fields: Callable[[str, str, DecodeRequest], dict[str, str]]
+    alive_path: str
+    clean: Callable[[str], str] = str
+
+
+def openai_fields(model: str, language: str, request: DecodeRequest) -> dict[str, str]:
+    """The form of OpenAI's `POST /v1/audio/transcriptions`; temperature 0 on every server."""
+    form = {"model": model, "language": language, "response_format": "verbose_json", "temperature": "0"}
+    if request.phrase_hints:
+        form["prompt"] = ", ".join(request.phrase_hints)
+    return form
+
+
+OPENAI = RestDialect(path="/v1/audio/transcriptions", fields=openai_fields, alive_path="/v1/models")
 
 
 class HttpDecoder:
@@ -51,10 +76,15 @@ class HttpDecoder:
 
     Args:
         url: `http://host:8000`, `http://host:8000/v1`, or the full path.
+        dialect: what is asked there.
+        candidates: what else may stand behind an address without a path: it is asked before its first use.
         api_key: bearer key, or empty.
         model: sent as `model`; servers with one model ignore it.
+        pieces: send utterances while they are spoken, unless the server turns out to refuse that.
+        as_language: BCP-47 to what is sent; what servers do with other forms is why it is not an option.
         connect_seconds: longest that connecting may take.
-        total_seconds: longest that a request may take, waiting and decoding included.
+        total_seconds: longest from the end of an utterance to its text.
+        start_seconds: longest that the first answer may take, however patient requests are.
         name: registry name for errors.
 
     Raises:
@@ -63,30 +93,42 @@ class HttpDecoder:
 
     def __init__(
         self,
-        url: str,
+        url: str | Address,
         *,
+        dialect: RestDialect = OPENAI,
+        candidates: Mapping[Dialect, RestDialect] | None = None,
         api_key: str = "",
         model: str = "whisper-1",
+        pieces: bool = False,
+        as_language: Callable[[str], str] = iso_639_1,
         connect_seconds: float = 2.0,
         total_seconds: float = 10.0,
+        start_seconds: float = 8.0,
         name: str = "whisper",
     ) -> None:
         self.limits = DecoderLimits(
             interims=False, speculative=False, repetition_guard=False, languages=frozenset(SUPPORTED)
         )
-        self.url = transcription_url(url)
+        where = url if isinstance(url, Address) else address(url)
+        self.url = where.url
+        self.recognised: Recognised | None = None
+        self.pieces = pieces
+        self._candidates = candidates if candidates and where.is_bare else {}
+        self._dialect = dialect
+        self._as_language = as_language
         self._api_key = api_key
         self._model = model
         self._connect_seconds = connect_seconds
-        self._total_seconds = total_seconds
+        self.total_seconds = total_seconds
+        self._start_seconds = start_seconds
         self._name = name
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(total_seconds, connect=connect_seconds, write=_BLOCKED_SECONDS),
+            timeout=httpx.Timeout(total_seconds, connect=connect_seconds, write=BLOCKED_SECONDS),
             transport=httpx.AsyncHTTPTransport(
                 limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEPALIVE_SECONDS),
                 verify=ssl.create_default_context(),
-                socket_options=_SOCKET_OPTIONS,
+                socket_options=SOCKET_OPTIONS,
             ),
             # A caller's audio goes to the address of the setting, never through a proxy of the environment.
             trust_env=False,
@@ -98,41 +140,51 @@ class HttpDecoder:
         return 0.0
 
     async def start(self) -> None:
-        """See that the server is there and takes the key; any other answer will do, health paths differ.
+        """See that the server is there, takes the key and has loaded its model.
 
         Raises:
             SttConnectError: it is not there.
             SttAuthenticationError: it wants another key.
+            SttOverloadedError: it is still loading.
             SttTimeoutError: it does not answer.
         """
-        models = httpx.URL(self.url).copy_with(path="/v1/models")
-        async with self._translated():
-            response = await self._client.get(models)
-        error = error_from_status(self._name, response.status_code, b"", url=str(models))
-        if isinstance(error, SttAuthenticationError):
+        await self._recognise()
+        alive = httpx.URL(self.url).copy_with(path=self._dialect.alive_path)
+        async with self.translated(self._start_seconds):
+            response = await self._client.get(alive)
+        error = error_from_status(self._name, response.status_code, b"", url=str(alive))
+        if isinstance(error, SttAuthenticationError | SttOverloadedError):
             raise error
 
     async def decode(self, request: DecodeRequest) -> Decoding:
         """Post the utterance and read its text. Cancelling closes the connection."""
-        form = {
-            "model": self._model,
-            "language": iso_639_1(likeliest(request)),
-            "response_format": "verbose_json",
-            "temperature": "0",
-        }
-        if request.phrase_hints:
-            form["prompt"] = ", ".join(request.phrase_hints)
+        await self._recognise()
         audio = {"file": ("utterance.wav", wav(request.pcm), "audio/wav")}
         async with (
-            self._translated(),
-            self._client.stream("POST", self.url, data=form, files=audio) as response,
+            self.translated(self.total_seconds),
+            self._client.stream("POST", self.url, data=self.form(request), files=audio) as response,
         ):
-            body = await _read(self._name, response)
-        if response.status_code != httpx.codes.OK:
-            raise error_from_status(
-                self._name, response.status_code, body, url=self.url, secret=self._api_key
-            )
-        return decoding_from_body(self._name, body, response.headers.get("content-type", ""), request)
+            return await self._decoding(response, request)
+
+    def upload(self, request: DecodeRequest) -> HttpUpload | None:
+        """Begin to send an utterance, where the server takes that."""
+        return HttpUpload(self, request) if self.pieces else None
+
+    async def decode_pieces(
+        self, request: DecodeRequest, body: AsyncIterator[bytes], content_type: str
+    ) -> Decoding:
+        """Post a form that is still being written. Raises what `decode` does."""
+        await self._recognise()
+        headers = {"Content-Type": content_type}
+        async with (
+            self.translated(None),
+            self._client.stream("POST", self.url, content=body, headers=headers) as response,
+        ):
+            return await self._decoding(response, request)
+
+    def form(self, request: DecodeRequest) -> dict[str, str]:
+        """Its fields besides the file."""
+        return self._dialect.fields(self._model, self._as_language(likeliest(request)), request)
 
     def hasten(self, request: DecodeRequest) -> None:
         """Nothing: every request is on its way at once."""
@@ -141,28 +193,50 @@ class HttpDecoder:
         """Close the connections."""
         await self._client.aclose()
 
+    async def _recognise(self) -> None:
+        """Once: what answers at a bare address."""
+        if self.recognised is not None or not self._candidates:
+            return
+        found = await recognise(self._client, self.url)
+        if found is None:
+            return  # it does not answer; whoever asks next learns why
+        self.recognised = found
+        self._dialect = self._candidates[found.dialect]
+        self.url = str(httpx.URL(self.url).copy_with(path=self._dialect.path))
+        logger.info("whisper_server_recognised", extra={"server": found.server, "url": self.url})
+
+    async def _decoding(self, response: httpx.Response, request: DecodeRequest) -> Decoding:
+        body = await _read(self._name, response)
+        if response.status_code != httpx.codes.OK:
+            raise error_from_status(
+                self._name, response.status_code, body, url=self.url, secret=self._api_key
+            )
+        decoding = decoding_from_body(self._name, body, response.headers.get("content-type", ""), request)
+        return replace(decoding, text=self._dialect.clean(decoding.text))
+
     @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
-        """The deadline, and httpx's errors as ours."""
+    async def translated(self, within_seconds: float | None) -> AsyncIterator[None]:
+        """A deadline, and httpx's errors as ours."""
         try:
-            async with asyncio.timeout(self._total_seconds):
+            async with asyncio.timeout(within_seconds):
                 yield
         except httpx.ConnectTimeout as error:
-            detail = f"no connection to {self.url} in {self._connect_seconds:g} s"
+            detail = f"no connection to {self.url} in {self._connect_seconds:g} s: see WHISPER_API_URL"
             raise SttConnectError(self._name, detail) from error
         except httpx.ConnectError as error:
-            raise SttConnectError(
-                self._name, f"cannot connect to {self.url}: is the server running?"
-            ) from error
+            raise connect_error(self._name, self.url, _root(error)) from error
         except httpx.WriteTimeout as error:
-            detail = f"the server took no more of the audio for {_BLOCKED_SECONDS:g} s"
+            detail = f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
             raise SttTimeoutError(self._name, detail) from error
         except (httpx.TimeoutException, TimeoutError) as error:
-            raise SttTimeoutError(self._name, f"no answer in {self._total_seconds:g} s") from error
+            waited = self.total_seconds if within_seconds is None else within_seconds
+            detail = f"no answer in {waited:g} s: is it a Whisper server, and fast enough?"
+            raise SttTimeoutError(self._name, detail) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise SttRequestError(self._name, f"{self.url} cannot be asked") from error
+            raise SttRequestError(self._name, f"{self.url} cannot be asked: see WHISPER_API_URL") from error
         except httpx.RequestError as error:
-            raise SttStreamError(self._name, "the server closed the connection without an answer") from error
+            detail = "the server closed the connection without an answer: its own log may say why"
+            raise SttStreamError(self._name, detail) from error
         except RuntimeError as error:
             if not self._client.is_closed:
                 raise
@@ -170,12 +244,6 @@ class HttpDecoder:
 
     def __repr__(self) -> str:
         return f"HttpDecoder({self.url!r})"
-
-
-def likeliest(request: DecodeRequest) -> str:
-    """The language to force, BCP-47."""
-    prior = request.language_prior
-    return max(prior, key=lambda code: prior[code]) if prior else request.language_code
 
 
 def wav(pcm: bytes) -> bytes:
@@ -187,6 +255,13 @@ def wav(pcm: bytes) -> bytes:
         file.setframerate(SAMPLE_RATE_HERTZ)
         file.writeframes(pcm)
     return buffer.getvalue()
+
+
+def _root(error: BaseException) -> BaseException:
+    """What httpx and httpcore wrapped."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 async def _read(name: str, response: httpx.Response) -> bytes:

@@ -6,13 +6,14 @@ a Whisper server.
 """
 
 import json
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from slukh.errors import (
     SettingsError,
     SttAuthenticationError,
+    SttConnectError,
     SttError,
     SttOverloadedError,
     SttProtocolError,
@@ -21,32 +22,10 @@ from slukh.errors import (
 )
 from slukh.stt.language import bcp_47
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
+from slukh.stt.whisper.http_events import EVENT_STREAM, answer_from_events
 
-_PATH = "/v1/audio/transcriptions"
 _TOO_MANY, _UNAVAILABLE = 429, 503
 _QUOTED = 160  # characters of a server's own words in our sentence
-
-
-def transcription_url(url: str) -> str:
-    """Where utterances are posted: `http://host:8000`, `http://host:8000/v1` or the full path are all taken.
-
-    Raises:
-        SettingsError: not an address of a server.
-    """
-    parts = urlsplit(url.strip())
-    remedy = "use an address such as http://10.0.0.5:8000"
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError("the Whisper server's address is not http:// or https://", remedy=remedy)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingsError(
-            "the Whisper server's address carries more than host, port and path", remedy=remedy
-        )
-    path = parts.path.rstrip("/")
-    if path.endswith("/v1"):
-        path = path.removesuffix("/v1") + _PATH
-    elif not path.endswith(("/transcriptions", "/inference")):
-        path += _PATH
-    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def decoding_from_body(provider: str, body: bytes, content_type: str, request: DecodeRequest) -> Decoding:
@@ -55,13 +34,16 @@ def decoding_from_body(provider: str, body: bytes, content_type: str, request: D
     Raises:
         SttProtocolError: not JSON, no text in it, or a language that was not asked for.
     """
-    answer = _json_object(body)
+    if content_type.startswith(EVENT_STREAM):
+        answer: dict[str, Any] | None = answer_from_events(provider, body)
+    else:
+        answer = _json_object(body)
     if answer is None or not isinstance(answer.get("text"), str):
         kind = content_type.partition(";")[0] or "no content type"
         raise SttProtocolError(
             provider, f"200 with {kind} that is no transcription: is this a Whisper server?"
         )
-    segments = [s for s in answer.get("segments") or () if isinstance(s, dict)]
+    segments = [s for s in _listed(answer.get("segments")) if isinstance(s, dict)]
     return Decoding(
         text=_text(answer["text"], segments),
         avg_logprob=_mean(segments, "avg_logprob"),
@@ -97,6 +79,22 @@ def error_from_status(provider: str, status: int, body: bytes, *, url: str, secr
     if status >= 400:  # noqa: PLR2004
         return SttRequestError(provider, f"{status}: the server refused the request{said}")
     return SttProtocolError(provider, f"status {status} where 200 was due{said}")
+
+
+def connect_error(provider: str, url: str, cause: BaseException) -> SttError:
+    """What a failure to connect means, TLS named as such."""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return SttConnectError(
+            provider,
+            f"the certificate of {url} is not trusted ({cause.verify_message}); SSL_CERT_FILE adds a CA",
+        )
+    if isinstance(cause, ssl.SSLError):
+        return SttConnectError(provider, f"no TLS with {url}: does the server speak it on this port?")
+    return SttConnectError(provider, f"cannot connect to {url}: is the server running?")
+
+
+def _listed(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:

@@ -16,17 +16,17 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from slukh.errors import SttError, SttRequestError, SttStreamError
-from slukh.stt.base import Hypothesis, Rejection, Result, StreamConfig
+from slukh.stt.base import Hypothesis, Result, StreamConfig
 from slukh.stt.whisper.agreement import LocalAgreement
-from slukh.stt.whisper.decoding import Decoder, DecodeRequest, Decoding, Kind
-from slukh.stt.whisper.guard import CLEARLY_VOICED_SECONDS, drop_reason, loop_reason, phrase_kind
+from slukh.stt.whisper.decoding import Decoder, DecodeRequest, Decoding, Kind, Upload
+from slukh.stt.whisper.finals import Voice, final_results, interim, is_shown
+from slukh.stt.whisper.guard import CLEARLY_VOICED_SECONDS, loop_reason
 from slukh.stt.whisper.policy import DEFAULT_POLICY, StreamPolicy, request_for
-from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk, samples_from_ms, seconds
+from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk, samples_from_ms
 
 logger = logging.getLogger(__name__)
 
@@ -53,19 +53,23 @@ class WhisperStream:
         self._config = config
         self._provider = provider
         self._policy = policy
-        self._interims = config.interim_results and decoder.limits.interims and not metered
-        self._speculates = decoder.limits.speculative and not metered
+        limits = decoder.limits
+        may_say_interims = (limits.interims or limits.interims_when_idle) and not metered
+        self._interims = config.interim_results and may_say_interims
+        self._speculates = limits.speculative and not metered and not config.is_background
+        self._final_kind: Kind = "background" if config.is_background else "final"
         self._number = next(_stream_numbers)
         self._results: asyncio.Queue[Result | SttError | None] = asyncio.Queue()
         self._agreement = LocalAgreement()
         self._pcm = bytearray()
-        self._voiced = 0  # samples heard as voice
-        self._first_voice: int | None = None  # where the first of them is
-        self._last_voice = 0  # where the last of them ends
-        self._interim_voiced = 0  # value of _voiced at the last interim
+        self._voice = Voice()
+        self._interim_voiced = 0  # voice at the last interim, in samples
         self._interim: asyncio.Task[None] | None = None
         self._speculation: asyncio.Task[Decoding] | None = None
         self._deciding: DecodeRequest | None = None  # what the speculation, or the final, waits for
+        self._may_upload = True
+        self._upload: Upload | None = None
+        self._uploading: asyncio.Task[Decoding] | None = None
         self._final: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -79,16 +83,16 @@ class WhisperStream:
             return
         if self._final is not None:
             raise SttRequestError(self._provider, "audio after the end of the utterance")
-        if self._samples + chunk.samples > self._decoder.limits.max_seconds * SAMPLE_RATE_HERTZ:
+        if self._voice.samples + chunk.samples > self._decoder.limits.max_seconds * SAMPLE_RATE_HERTZ:
             limit = f"{self._decoder.limits.max_seconds:g} s"
             raise SttRequestError(self._provider, f"the utterance is longer than {limit}")
-        if chunk.voiced and chunk.samples:
-            self._first_voice = self._samples if self._first_voice is None else self._first_voice
-            self._voiced += chunk.samples
         self._pcm += chunk.pcm
-        if chunk.voiced and chunk.samples:
-            self._last_voice = self._samples
+        is_voiced = self._voice.add(chunk)
+        if self._upload is not None:
+            self._upload.feed(chunk.pcm)
+        if is_voiced:
             self._drop_speculation()
+            self._upload_from_the_first_voice()
         self._speculate_if_due()
         self._interim_if_due()
 
@@ -114,15 +118,12 @@ class WhisperStream:
     async def close(self) -> None:
         """Cancel what still runs; the iteration ends."""
         self._closed = True
-        tasks = [task for task in (self._interim, self._speculation, self._final) if task is not None]
+        running = (self._interim, self._speculation, self._uploading, self._final)
+        tasks = [task for task in running if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._results.put_nowait(None)
-
-    @property
-    def _samples(self) -> int:
-        return len(self._pcm) // 2
 
     # Interims
 
@@ -131,8 +132,13 @@ class WhisperStream:
             samples_from_ms(self._policy.first_interim_ms),
             self._interim_voiced + samples_from_ms(self._policy.interim_every_ms),
         )
-        if self._interims and self._interim is None and self._speculation is None and self._voiced >= due:
-            self._interim_voiced = self._voiced
+        if (
+            self._interims
+            and self._interim is None
+            and self._speculation is None
+            and self._voice.voiced >= due
+        ):
+            self._interim_voiced = self._voice.voiced
             self._interim = asyncio.create_task(self._say_interim(self._request("interim")))
             self._interim.add_done_callback(self._interim_is_over)
 
@@ -146,33 +152,17 @@ class WhisperStream:
         except SttError as error:
             logger.debug("interim_failed", extra={"provider": self._provider, "error_type": error.error_type})
             return
-        if (
-            self._final is not None
-            or not decoding.text
-            or loop_reason(decoding)
-            or phrase_kind(decoding.text)
-        ):
-            return
-        text, stable_length = self._agreement.update(decoding.text)
-        self._results.put_nowait(
-            Hypothesis(
-                text=text,
-                is_final=False,
-                stable_length=stable_length,
-                confidence=_confidence(decoding),
-                language_code=decoding.language_code,
-                language_probabilities=decoding.language_probabilities,
-            )
-        )
+        if self._final is None and is_shown(decoding):
+            self._results.put_nowait(interim(decoding, *self._agreement.update(decoding.text)))
 
     # Finals
 
     def _speculate_if_due(self) -> None:
-        silence = self._samples - self._last_voice
+        silence = self._voice.samples - self._voice.last
         if (
             self._speculates
             and self._speculation is None
-            and self._voiced > 0
+            and self._voice.voiced > 0
             and silence >= samples_from_ms(self._policy.speculate_after_ms)
         ):
             self._cancel(self._interim)
@@ -186,10 +176,14 @@ class WhisperStream:
 
     async def _finish(self) -> None:
         try:
-            if not self._voiced:
+            if not self._voice.voiced:
                 decoding = Decoding(text="", language_code=self._config.language_code)
             else:
-                decoding = await self._speculated() or await self._decode(self._final_request())
+                decoding = (
+                    await self._speculated()
+                    or await self._uploaded()
+                    or await self._decode(self._final_request())
+                )
         except SttError as error:
             self._results.put_nowait(error)
             return
@@ -199,21 +193,8 @@ class WhisperStream:
             failure.__cause__ = error
             self._results.put_nowait(failure)
             return
-        reason = drop_reason(decoding, voiced_seconds=seconds(self._voiced), voiced_share=self._voiced_share)
-        if reason is not None:
-            self._results.put_nowait(Rejection(reason=reason))
-            decoding = replace(decoding, text="", avg_logprob=None)
-        self._results.put_nowait(
-            Hypothesis(
-                text=decoding.text,
-                is_final=True,
-                stable_length=len(decoding.text),
-                confidence=_confidence(decoding) if decoding.text else None,
-                language_code=decoding.language_code,
-                language_probabilities=decoding.language_probabilities,
-                reported_ms=decoding.reported_ms,
-            )
-        )
+        for result in final_results(decoding, self._voice):
+            self._results.put_nowait(result)
 
     async def _speculated(self) -> Decoding | None:
         """The speculative final, or None when there is none that holds or it failed."""
@@ -225,15 +206,37 @@ class WhisperStream:
             return await self._speculation
         return None
 
+    def _upload_from_the_first_voice(self) -> None:
+        """Where a decoder takes pieces, one that is not there is noticed while the caller speaks."""
+        if not self._may_upload:
+            return
+        self._may_upload = False
+        self._upload = self._decoder.upload(self._request("final"))
+        if self._upload is not None:
+            self._upload.feed(bytes(self._pcm))
+            self._uploading = asyncio.create_task(self._upload.decode())
+            self._uploading.add_done_callback(self._upload_is_over)
+
+    def _upload_is_over(self, task: asyncio.Task[Decoding]) -> None:
+        if not task.cancelled() and isinstance(error := task.exception(), SttError) and self._final is None:
+            self._results.put_nowait(error)
+
+    async def _uploaded(self) -> Decoding | None:
+        """The final of what was sent while it was spoken, or None when nothing was."""
+        if self._upload is None or self._uploading is None:
+            return None
+        self._upload.end()
+        return await self._uploading
+
     async def _decode(self, request: DecodeRequest) -> Decoding:
         self._deciding = request
         decoding = await self._decoder.decode(request)
         if (
             loop_reason(decoding)
             and self._decoder.limits.repetition_guard
-            and seconds(self._voiced) >= CLEARLY_VOICED_SECONDS
+            and self._voice.seconds >= CLEARLY_VOICED_SECONDS
         ):
-            kind: Kind = "speculative" if self._final is None else "final"
+            kind: Kind = "speculative" if self._final is None else self._final_kind
             self._deciding = replace(request, kind=kind, no_repeat_ngram_size=3)
             return await self._decoder.decode(self._deciding)
         return decoding
@@ -241,34 +244,23 @@ class WhisperStream:
     def _final_request(self) -> DecodeRequest:
         """Of all the audio; after a failed speculation, of what that heard: a death changes no text."""
         if self._speculation is None or self._deciding is None:
-            return self._request("final")
-        return replace(self._deciding, kind="final")
+            return self._request(self._final_kind)
+        return replace(self._deciding, kind=self._final_kind)
 
     def _request(self, kind: Kind) -> DecodeRequest:
         return request_for(
             kind,
             bytes(self._pcm),
-            voiced_seconds=seconds(self._voiced),
+            voiced_seconds=self._voice.seconds,
             stream=self._number,
             config=self._config,
             policy=self._policy,
         )
 
-    @property
-    def _voiced_share(self) -> float:
-        if self._first_voice is None:
-            return 0.0
-        return self._voiced / (self._last_voice - self._first_voice)
-
     @staticmethod
     def _cancel(task: asyncio.Task[None] | None) -> None:
         if task is not None:
             task.cancel()
-
-
-def _confidence(decoding: Decoding) -> float | None:
-    """exp(mean log probability): it ranks texts of one model, and is not accuracy."""
-    return None if decoding.avg_logprob is None else min(1.0, math.exp(decoding.avg_logprob))
 
 
 def _look_at_its_error(task: asyncio.Task[Decoding]) -> None:

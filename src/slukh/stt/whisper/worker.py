@@ -2,12 +2,13 @@
 
 Started as `python -m slukh.stt.whisper.worker MODEL_FOLDER ...` by child.py. Reads requests from stdin and
 writes answers to what was stdout, framed as framing.py says; fd 1 itself becomes stderr, so that a library
-that prints cannot corrupt the protocol. It never downloads, ignores SIGINT (the gateway decides when it
-goes), and dies at once when stdin closes, in the middle of a decode too, because then nobody is left to hear
-the answer.
+that prints cannot corrupt the protocol. It never downloads, and ignores SIGINT and SIGTERM: a terminal and
+systemd send them to every process of the gateway, whose calls want their finals while they drain. It dies at
+once when stdin closes, in the middle of a decode too, because then nobody is left to hear the answer.
 
     in   {"id": 7, "languages": {"uk": 0.8, "ru": 0.2}, "beam_size": 5, ...} + PCM
     out  {"ready": {"multilingual": true}}  or  {"refused": "why the model cannot be loaded"}
+         {"refused": "...", "compute_types": [...]}  where only the arithmetic is at fault
     out  {"id": 7, "text": "...", ...}      or  {"id": 7, "failed": "...", "request": true}
 """
 
@@ -20,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, Protocol
 
 from slukh.stt.whisper.framing import LENGTH, frame, header_length, parse_header
-from slukh.stt.whisper.model import RequestRefusedError, WhisperModel
+from slukh.stt.whisper.model import ComputeTypeError, RequestRefusedError, WhisperModel
 
 
 class Model(Protocol):
@@ -41,7 +42,8 @@ class LoadModel(Protocol):
 
 def main(load: LoadModel = WhisperModel) -> None:
     """Run until stdin closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     arguments = _arguments()
     requests, answers = _private_pipes()
     writing = threading.Lock()
@@ -58,6 +60,9 @@ def main(load: LoadModel = WhisperModel) -> None:
             threads=arguments.threads,
             workers=arguments.workers,
         )
+    except ComputeTypeError as error:
+        answer({"refused": str(error), "compute_types": error.supported})
+        return
     except Exception as error:  # noqa: BLE001  # whatever it is, the gateway must learn it in words
         answer({"refused": f"{type(error).__name__}: {error}"})
         return

@@ -1,7 +1,5 @@
 """What reports are about, computed once."""
 
-from decimal import Decimal
-
 import pytest
 
 from slukh.cost.cost_report import analysis_report
@@ -19,7 +17,7 @@ def market() -> PriceBook:
 def shop(market: PriceBook) -> Findings:
     """The tyre shop, at today's prices."""
     report = analysis_report(load_scenario("tyre-shop"), market, market)
-    return findings_of(report, market, vat=Decimal("0.2"), command="slukh cost report")
+    return findings_of(report, market, command="slukh cost report")
 
 
 @pytest.fixture(scope="session")
@@ -27,4 +25,4 @@ def seed(market: PriceBook) -> Findings:
     """The reference example, at its own."""
     book = PriceBook.load("seed-reference")
     report = analysis_report(load_scenario("seed"), book, market)
-    return findings_of(report, book, vat=Decimal("0.2"), command="slukh cost report")
+    return findings_of(report, book, command="slukh cost report")

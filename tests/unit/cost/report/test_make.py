@@ -129,7 +129,7 @@ def test_the_page_is_for_phones_paper_and_the_dark(html: str) -> None:
 
 def test_numbers_stand_to_the_right(html: str) -> None:
     assert "td.n, th.n { text-align: right; }" in html
-    assert re.search(r'<td class="n">[^<]*0[.,]0944', html)
+    assert re.search(r'<td class="n">[^<]*0[.,]0946', html)
 
 
 def test_a_text_with_marks_is_escaped_and_marked() -> None:

@@ -1,13 +1,13 @@
-"""The dialects of Whisper servers, and where utterances are posted."""
+"""What Whisper servers answer, in every form we met."""
 
 import json
 from typing import Any
 
 import pytest
 
-from slukh.errors import SettingsError, SttProtocolError
+from slukh.errors import SttProtocolError
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
-from slukh.stt.whisper.http_answers import decoding_from_body, transcription_url
+from slukh.stt.whisper.http_answers import decoding_from_body
 from slukh.testing.whisper_server import Says
 
 UK = DecodeRequest(pcm=b"", kind="final", language_code="uk-UA")
@@ -22,32 +22,6 @@ def heard(answer: Any, request: DecodeRequest = UK) -> Decoding:
 
 def segment(text: str, **fields: Any) -> dict[str, Any]:
     return {"text": text, "tokens": [1], "avg_logprob": -0.2, "no_speech_prob": 0.1, **fields}
-
-
-@pytest.mark.parametrize(
-    ("url", "posted_to"),
-    [
-        ("http://host:8000", "http://host:8000/v1/audio/transcriptions"),
-        ("http://host:8000/", "http://host:8000/v1/audio/transcriptions"),
-        ("http://host:8000/v1", "http://host:8000/v1/audio/transcriptions"),
-        ("https://host/v1/", "https://host/v1/audio/transcriptions"),
-        ("https://host/whisper", "https://host/whisper/v1/audio/transcriptions"),
-        ("http://host/v1/audio/transcriptions", "http://host/v1/audio/transcriptions"),
-        ("http://host:8080/inference", "http://host:8080/inference"),
-        ("http://[::1]:8000", "http://[::1]:8000/v1/audio/transcriptions"),
-    ],
-)
-def test_an_address_is_taken_with_and_without_its_path(url: str, posted_to: str) -> None:
-    assert transcription_url(url) == posted_to
-
-
-@pytest.mark.parametrize(
-    "url", ["", "host:8000", "ws://host", "http://", "http://me:secret@host", "http://host?k=s"]
-)
-def test_an_address_that_is_none_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(SettingsError, match="such as http://") as refused:
-        transcription_url(url)
-    assert "secret" not in str(refused.value)
 
 
 def test_a_full_answer_gives_text_scores_and_billed_audio() -> None:

@@ -1,0 +1,229 @@
+"""Do the experiment's statistics hold what they promise? `python bench/experiment_simulations.py [SCALE]`.
+
+Calls are simulated with a known truth (`slukh.testing.simulated_errors`): a call has about 10 turns of 8
+words; its difficulty and each turn's are normal with standard deviation 0.8 logits; providers share the
+difficulty, not the luck. The looks are 28 days of 400 calls, 10 % in the second arm, from the first day that
+has 100 of them; a call has about 60 words there, and its error rate a standard deviation of 0.141 about the
+truth. SCALE divides the number of repetitions.
+"""
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from time import perf_counter
+
+import numpy as np
+
+from slukh.experiment.statistics.estimates import bootstrap_interval, by_cluster, rate
+from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
+from slukh.experiment.statistics.quantiles import quantile_difference
+from slukh.experiment.statistics.sequential import (
+    confidence_sequence,
+    is_not_worse,
+    sample_ratio_p,
+)
+from slukh.testing.simulated_errors import Traffic, simulated_calls, simulated_turns
+
+Generator = np.random.Generator
+TRAFFIC = Traffic()
+RATE, MARGIN = 0.18, 0.02
+DAYS, CALLS_A_DAY, SHARE, FIRST_LOOK = 28, 400, 0.1, 3
+
+
+def covered(intervals: Iterator[tuple[float, float]], truth: float, repetitions: int) -> float:
+    return sum(low <= truth <= high for low, high in intervals) / repetitions
+
+
+def rates(repetitions: int, calls: int) -> None:
+    generator, level = np.random.default_rng(1), TRAFFIC.level(RATE)
+    clustered, boot, by_word, by_turn = [], [], [], []
+    for _ in range(repetitions):
+        turns = simulated_turns(generator, calls, (level,))
+        names = [str(call) for call in turns.call]
+        errors, words = by_cluster(names, turns.errors[0], turns.words)
+        found = rate(errors, words)
+        clustered.append(found.interval())
+        boot.append(bootstrap_interval(errors, words, seed=int(generator.integers(1 << 30)), draws=500))
+        reach = 1.96 * math.sqrt(found.value * (1 - found.value) / words.sum())
+        by_word.append((found.value - reach, found.value + reach))
+        by_turn.append(rate(turns.errors[0], turns.words).interval())
+    for name, intervals in (
+        ("words", by_word), ("turns", by_turn), ("calls (F1)", clustered), ("calls, bootstrap (F1b)", boot),
+    ):  # fmt: skip
+        share = covered(iter(intervals), RATE, repetitions)
+        print(f"  nominal 95 % interval over {calls:4} calls by {name:24} covers {share:6.1%}")
+
+
+def differences(repetitions: int) -> None:
+    generator = np.random.default_rng(2)
+    levels = TRAFFIC.level(RATE), TRAFFIC.level(RATE + MARGIN)
+    paired, apart = [], []
+    for _ in range(repetitions):
+        words, first, second = simulated_calls(generator, 200, levels)
+        paired.append(rate(second - first, words).interval())
+        other_words, _, other = simulated_calls(generator, 60, levels)
+        apart.append((rate(other, other_words) - rate(first, words)).interval())
+    print(f"  paired difference (F2), 200 calls: covers {covered(iter(paired), MARGIN, repetitions):.1%}")
+    print(f"  arms apart (F3), 200 and 60 calls: covers {covered(iter(apart), MARGIN, repetitions):.1%}")
+
+
+def looks(
+    generator: Generator, difference: float
+) -> Iterator[tuple[int, tuple[float, float], tuple[float, float]]]:
+    """Day, fixed interval and always-valid bounds of the difference, from all data so far."""
+    count = DAYS * CALLS_A_DAY
+    words = generator.poisson(60, count).clip(1).astype(float)
+    second = generator.random(count) < SHARE
+    errors = words * (RATE + second * difference) + generator.normal(0, 0.141 * 60, count)
+    for day in range(FIRST_LOOK, DAYS + 1):
+        seen = slice(0, day * CALLS_A_DAY)
+        arm, e, w = second[seen], errors[seen], words[seen]
+        found = rate(e[arm], w[arm]) - rate(e[~arm], w[~arm])
+        bounds = confidence_sequence(found, observations=day * CALLS_A_DAY, planned=count)
+        yield day, found.interval(), (bounds.low, bounds.high)
+
+
+def peeking(repetitions: int) -> None:
+    generator = np.random.default_rng(3)
+    fixed = always = 0
+    for _ in range(repetitions):
+        days = list(looks(generator, 0.0))
+        fixed += any(not low <= 0 <= high for _, (low, high), _ in days)
+        always += any(not low <= 0 <= high for _, _, (low, high) in days)
+    print(f"  alarms in 26 daily looks at no difference: fixed interval {fixed / repetitions:.1%}, "
+          f"always-valid (F5) {always / repetitions:.1%}")  # fmt: skip
+
+
+def decisions(repetitions: int) -> None:
+    generator = np.random.default_rng(4)
+    for difference in (MARGIN, 0.0, -0.01, 0.05):
+        promoted, rolled_back = [], []
+        for _ in range(repetitions):
+            days = list(looks(generator, difference))
+            promoted.append(next((day for day, _, (_, high) in days if high < MARGIN), None))
+            rolled_back.append(next((day for day, _, (low, _) in days if low > MARGIN), None))
+        by_day = [sum(d is not None and d <= day for d in promoted) / repetitions for day in (7, 14, 28)]
+        worse = sum(d is not None for d in rolled_back) / repetitions
+        print(f"  true difference {difference:+.0%}, margin {MARGIN:+.0%} (F6): promoted by day 7, 14, 28 in "
+              f"{by_day[0]:.1%}, {by_day[1]:.1%}, {by_day[2]:.1%}; rolled back in {worse:.1%}")  # fmt: skip
+
+
+def labelled(repetitions: int) -> None:
+    generator = np.random.default_rng(5)
+    levels = TRAFFIC.level(RATE), TRAFFIC.level(RATE + MARGIN)
+    for title, quality in (("good proxy", 0.8), ("no proxy", 0.0)):
+        intervals, errors, values, labels = [], [], [], 0
+        for _ in range(repetitions):
+            turns = simulated_turns(generator, 800, levels)
+            difference = (turns.errors[1] - turns.errors[0]).astype(float)
+            judged = quality * (difference + generator.normal(0, 0.6, len(difference)))
+            probability = np.clip(0.06 * np.abs(difference), 0.01, 1.0)
+            drawn = generator.random(len(difference)) < probability
+            labels += int(drawn.sum())
+            found = labelled_difference(
+                Shadowed(
+                    calls=[str(call) for call in turns.call],
+                    difference=difference,
+                    words=turns.words.astype(float),
+                    proxy=np.where(difference == 0, 0.0, judged),
+                    length=0.85 * turns.words + generator.normal(0, 1, len(difference)),
+                    probability=probability,
+                    is_labelled=drawn,
+                )
+            )
+            intervals.append(found.interval())
+            errors.append(found.standard_error)
+            values.append(found.value)
+        print(f"  labelled (F8), {title}, {labels // repetitions} labels, 800 calls: covers "
+              f"{covered(iter(intervals), MARGIN, repetitions):.1%}, standard error "
+              f"{np.mean(errors):.2%} (empirical {np.std(values):.2%})")  # fmt: skip
+
+
+def labelled_looks(repetitions: int) -> None:
+    """F8 under F5: the same estimate from cumulative shadow data, looked at daily."""
+    generator = np.random.default_rng(8)
+    for difference in (0.0, MARGIN):
+        levels = TRAFFIC.level(RATE), TRAFFIC.level(RATE + difference)
+        alarms = promoted = 0
+        for _ in range(repetitions):
+            turns = simulated_turns(generator, 14 * 80, levels)
+            gap = (turns.errors[1] - turns.errors[0]).astype(float)
+            probability = np.clip(0.15 * np.abs(gap), 0.02, 1.0)
+            drawn = generator.random(len(gap)) < probability
+            alarm = pass_ = False
+            for day in range(2, 15):
+                seen = turns.call < day * 80
+                found = labelled_difference(
+                    Shadowed(
+                        calls=[str(call) for call in turns.call[seen]],
+                        difference=gap[seen],
+                        words=turns.words[seen].astype(float),
+                        proxy=np.zeros(int(seen.sum())),
+                        length=(0.85 * turns.words[seen]).astype(float),
+                        probability=probability[seen],
+                        is_labelled=drawn[seen],
+                    )
+                )
+                bounds = confidence_sequence(found, observations=day * 80, planned=14 * 80)
+                alarm |= not bounds.low <= difference <= bounds.high
+                pass_ |= is_not_worse(bounds, MARGIN)
+            alarms += alarm
+            promoted += pass_
+        print(f"  labelled, 13 daily looks (F8 in F5), true {difference:+.0%}: missed in "
+              f"{alarms / repetitions:.1%}, promoted in {promoted / repetitions:.1%}")  # fmt: skip
+
+
+def arms(second: int, count: int) -> dict[str, int]:
+    return {"google": count - second, "whisper": second}
+
+
+def ratios(repetitions: int) -> None:
+    generator = np.random.default_rng(6)
+    shares = {"google": 1 - SHARE, "whisper": SHARE}
+    for true_share in (SHARE, 0.08):
+        found = []
+        for _ in range(repetitions):
+            second = np.cumsum(generator.random(16_000) < true_share)
+            looked = (
+                count for count in range(400, 16_001, 400)
+                if sample_ratio_p(arms(int(second[count - 1]), count), shares) < 0.001
+            )  # fmt: skip
+            found.append(next(looked, None))
+        alarms = [calls for calls in found if calls is not None]
+        median = f", median after {np.median(alarms):.0f} calls" if len(alarms) > repetitions / 2 else ""
+        print(f"  sample ratio (F9), true share {true_share:.0%} of {SHARE:.0%}, 40 looks: alarm in "
+              f"{len(alarms) / repetitions:.1%}{median}")  # fmt: skip
+
+
+def latencies(repetitions: int) -> None:
+    generator = np.random.default_rng(7)
+
+    def arm(calls: int, slower: float) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+        of_call = np.repeat(generator.normal(0, 0.1, calls), 10)
+        return [str(n // 10) for n in range(calls * 10)], 0.5 + slower + of_call + generator.gamma(
+            2.0, 0.1, calls * 10
+        )
+
+    intervals = [
+        quantile_difference(arm(300, 0.0), arm(100, 0.1), seed=int(generator.integers(1 << 30)), draws=300)
+        for _ in range(repetitions)
+    ]
+    share = covered(((each.low, each.high) for each in intervals), 0.1, repetitions)
+    print(f"  p95 latency difference (F11), 300 and 100 calls: covers {share:.1%}")
+
+
+def main() -> None:
+    scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
+        (rates, (2000, 200)), (rates, (2000, 40)), (differences, (2000,)), (peeking, (1000,)),
+        (decisions, (1000,)), (labelled, (600,)), (labelled_looks, (400,)), (ratios, (1000,)),
+        (latencies, (300,)),
+    ]  # fmt: skip
+    for part, (repetitions, *more) in parts:
+        start, count = perf_counter(), max(1, repetitions // scale)
+        part(count, *more)
+        print(f"    ({count} repetitions, {perf_counter() - start:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()

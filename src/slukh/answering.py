@@ -1,0 +1,235 @@
+"""Settings into a voice: who answers, who speaks, where phrases are kept. All calls of a process share it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from slukh.dialog.base import Dialog
+from slukh.dialog.script import read_script
+from slukh.dialog.scripted import ScriptedDialog
+from slukh.dialog.tools import tools_in
+from slukh.errors import SettingsError, TtsError
+from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
+from slukh.talking.talk import Talk, TalkRules
+from slukh.telephony.line import Line
+from slukh.tts.base import SpeechRequest, TtsProvider
+from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore, StoreError
+from slukh.tts.chain import VoiceChain
+from slukh.tts.espeak import EspeakVoice
+from slukh.tts.phrases import Templates, sentences
+from slukh.tts.piper import PiperVoices
+from slukh.tts.recorded import RecordedVoice
+from slukh.tts.rhvoice import RhVoice
+from slukh.tts.speaker import CacheResult, Speaker, phrases_to_warm
+from slukh.types import CallStarted, Event
+from slukh.voice_settings import VoiceSettings
+
+logger = logging.getLogger(__name__)
+
+_MEGABYTE = 1_000_000
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceNews:
+    """Who is told what the voice does.
+
+    Attributes:
+        on_lookup: of every phrase: how the cache answered, and its characters.
+        on_voice_failed: of every failure of a voice.
+        on_store_error: of every failure of the cache.
+    """
+
+    on_lookup: Callable[[CacheResult, int], None] = lambda _result, _characters: None
+    on_voice_failed: Callable[[TtsError], None] = lambda _error: None
+    on_store_error: Callable[[StoreError], None] = lambda _what: None
+
+
+@dataclass(slots=True, kw_only=True)
+class Answering:
+    """Who answers the calls of a process.
+
+    Attributes:
+        dialog: what is said.
+        speaker: how.
+        rules: when.
+        extra: phrases of a list, to have ready.
+    """
+
+    dialog: Dialog
+    speaker: Speaker
+    rules: TalkRules
+    extra: list[SpeechRequest] = field(default_factory=list)
+    _warming: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the voices and the dialogue; what is known beforehand is made while calls come in.
+
+        Raises:
+            TtsError: no voice can be reached.
+            DialogError, SettingsError: the dialogue cannot serve.
+        """
+        await self.dialog.start()
+        await self.speaker.start()
+        self._warming = asyncio.create_task(self._warm())
+
+    def talk(self, call: CallStarted, line: Line, publish: Callable[[Event], None]) -> Talk:
+        """The talk of one call."""
+        return Talk(
+            call,
+            line,
+            self.dialog.converse(call, publish),
+            self.speaker,
+            publish,
+            rules=self.rules,
+            templates=Templates.declared(self.dialog.templates),
+        )
+
+    async def aclose(self) -> None:
+        """Give everything back."""
+        if self._warming is not None:
+            self._warming.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._warming
+        await self.speaker.aclose()
+        await self.dialog.aclose()
+
+    async def _warm(self) -> None:
+        templates = Templates.declared(self.dialog.templates)
+        own = [
+            SpeechRequest(text=text, language_code=code)
+            for lines in (EXCUSES, HANDOVERS, FAREWELLS)
+            for code, text in lines.items()
+        ]
+        pieces = [
+            SpeechRequest(text=piece, language_code=request.language_code)
+            for request in (*self.dialog.phrases(), *own, *self.extra)
+            for sentence in sentences(request.text)
+            for piece in templates.pieces(sentence)
+        ]
+        ready = await self.speaker.warm(pieces)
+        logger.info("phrases_ready", extra={"phrases": ready, "wanted": len(pieces)})
+
+
+def build_answering(given: VoiceSettings, news: VoiceNews | None = None) -> Answering | None:
+    """The voice that these settings name; None when callers are only heard.
+
+    Raises:
+        SettingsError: a script, a voice or a folder that cannot be used, or an extra that is not installed.
+    """
+    if not given.slukh_dialog:
+        return None
+    return Answering(
+        dialog=_dialog(given),
+        speaker=build_speaker(given, news),
+        rules=TalkRules(
+            silence_seconds=given.slukh_silence_seconds,
+            longest_seconds=given.slukh_talk_seconds,
+            barge_in=given.slukh_barge_in,
+        ),
+        extra=[] if given.slukh_phrases is None else phrases_to_warm(given.slukh_phrases),
+    )
+
+
+def build_speaker(given: VoiceSettings, news: VoiceNews | None = None) -> Speaker:
+    """The voices behind their cache. Raises SettingsError."""
+    news = news or VoiceNews()
+    max_bytes = given.slukh_phrase_cache_mb * _MEGABYTE
+    age = given.slukh_phrase_cache_days * _DAY_SECONDS
+    chain = VoiceChain([_VOICES[name](given) for name in given.slukh_tts], on_failed=news.on_voice_failed)
+    return Speaker(
+        chain,
+        MemoryStore(max_bytes=max_bytes // 10, max_age_seconds=age),
+        _store(given, max_bytes, age, news.on_store_error),
+        on_lookup=news.on_lookup,
+    )
+
+
+def _dialog(given: VoiceSettings) -> Dialog:
+    if given.slukh_dialog != "claude":
+        return ScriptedDialog(read_script(Path(given.slukh_dialog)))
+    try:
+        from slukh.dialog.claude import ClaudeDialog, ClaudeRules
+    except ImportError as error:
+        raise SettingsError(
+            "the client of Claude is not installed", remedy="pip install 'slukh[claude]'"
+        ) from error
+    key, path = given.slukh_claude_key, given.slukh_claude_prompt
+    rules = ClaudeRules(model=given.slukh_claude_model)
+    if path is not None:
+        rules = replace(rules, persona=_text(path))
+    tools = [] if given.slukh_claude_tools is None else tools_in(given.slukh_claude_tools)
+    return ClaudeDialog(
+        rules,
+        tools,
+        api_key=None if key is None else key.get_secret_value(),
+        base_url=given.slukh_claude_url,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_CLAUDE_PROMPT") from error
+
+
+def _store(
+    given: VoiceSettings, max_bytes: int, age: float, on_error: Callable[[StoreError], None]
+) -> PhraseStore | None:
+    where = given.slukh_phrase_cache
+    if where == "memory":
+        return None
+    if where == "disk":
+        return DiskStore(
+            given.slukh_phrase_cache_dir, max_bytes=max_bytes, max_age_seconds=age, on_error=on_error
+        )
+    if "://" not in where:
+        raise SettingsError(
+            f"SLUKH_PHRASE_CACHE={where!r:.40} is no place", remedy="use disk, memory or redis://HOST:6379/0"
+        )
+    try:
+        from slukh.tts.redis_cache import RedisStore
+    except ImportError as error:
+        raise SettingsError(
+            "the client of Redis is not installed", remedy="pip install 'slukh[redis]'"
+        ) from error
+    return RedisStore(where, max_age_seconds=age, on_error=on_error)
+
+
+def _google(given: VoiceSettings) -> TtsProvider:
+    try:
+        from slukh.tts.google import GoogleSpeech, GoogleTts
+    except ImportError as error:
+        raise SettingsError(
+            "Google's client library is not installed", remedy="pip install 'slukh[google]'"
+        ) from error
+    return GoogleTts(
+        GoogleSpeech(
+            voices=given.slukh_tts_google_voices,
+            speaking_rate=given.slukh_tts_rate,
+            endpoint=given.slukh_tts_google_endpoint,
+        )
+    )
+
+
+def _piper(given: VoiceSettings) -> TtsProvider:
+    paths = {code: Path(path) for code, path in given.slukh_piper_voices.items()}
+    return PiperVoices(paths, speaking_rate=given.slukh_tts_rate)
+
+
+def _recorded(given: VoiceSettings) -> TtsProvider:
+    assert given.slukh_tts_recordings is not None  # held by the settings
+    return RecordedVoice(given.slukh_tts_recordings)
+
+
+_VOICES: Mapping[str, Callable[[VoiceSettings], TtsProvider]] = {
+    "google": _google,
+    "piper": _piper,
+    "espeak": lambda given: EspeakVoice(speaking_rate=given.slukh_tts_rate),
+    "rhvoice": lambda given: RhVoice(given.slukh_rhvoice_voices, speaking_rate=given.slukh_tts_rate),
+    "recorded": _recorded,
+}

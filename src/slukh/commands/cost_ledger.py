@@ -1,0 +1,223 @@
+"""`slukh cost explain|rerate|reconcile|export`: what recorded calls cost, from the ledger."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from slukh.commands.options import Json
+from slukh.config import Settings, load
+from slukh.errors import UserError
+
+if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
+    from slukh.cost.explanation import Explanation
+    from slukh.cost.ledger import Ledger
+    from slukh.cost.price_book import PriceBook
+    from slukh.cost.reconcile import Comparison
+
+Prices = Annotated[
+    str | None, typer.Option("--prices", help="A price book or its YAML file; else SLUKH_PRICES.")
+]
+Since = Annotated[str | None, typer.Option("--since", help="From this day or moment (UTC) on: 2026-11-01.")]
+
+app = typer.Typer(no_args_is_help=True, help="What recorded calls cost.")
+
+
+@app.command("explain")
+def cost_explain(call_id: str, prices: Prices = None, as_json: Json = False) -> None:
+    """Every cent of a call: what was used, by which rule it is billed, at which price, and who says so.
+
+    Example: slukh cost explain 0f8fad5b-d9cb-469f-a165-70867728950e
+    """
+    from slukh.cost.explanation import explain
+
+    with _opened(prices) as (ledger, book):
+        found = explain(ledger, book, call_id)
+    if found is None:
+        raise UserError(
+            f"no usage of the call {call_id} in the ledger",
+            remedy="`slukh calls list` shows the ones there are",
+        )
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        _print_explanation(found)
+
+
+@app.command("rerate")
+def cost_rerate(prices: Prices = None, since: Since = None, as_json: Json = False) -> None:
+    """Rate recorded usage again, after a price was added or corrected; twice changes nothing more."""
+    from slukh.cost.rated_lines import RatedLines
+
+    with _opened(prices) as (ledger, book):
+        done = RatedLines(ledger, book).rerate(since=_moment(since))
+    if as_json:
+        unpriced = [{"rows": count, "problem": what.problem} for what, count in done.unpriced]
+        typer.echo(
+            json.dumps({"book": book.name, "rows": done.rows, "changed": done.changed, "unpriced": unpriced})
+        )
+        return
+    typer.echo(f"{done.rows} rows rated with {book.name}, {done.changed} lines changed")
+    for what, count in done.unpriced:
+        typer.echo(f"{count} rows without an amount: {what.problem}")
+
+
+@app.command("reconcile")
+def cost_reconcile(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A provider's CSV.")],
+    prices: Prices = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a provider's invoice or usage export with the ledger, and book the difference once.
+
+    Takes Google Cloud's cost table, the cost and usage exports of Claude's console, call records of a
+    telephone company (date, billed seconds, cost, currency), and FOCUS. Exit code 1 when a name is off by
+    more than 2 %.
+    """
+    from slukh.cost.adjustments import Adjustments
+    from slukh.cost.rated_lines import RatedLines
+    from slukh.cost.reconcile import compare
+    from slukh.cost.statement import read_statement
+
+    statement = read_statement(file)
+    begin, end = statement.started_at, statement.ended_at
+    with _opened(prices) as (ledger, book):
+        lines = RatedLines(ledger, book)
+        lines.rate_new(since=begin)
+        found = compare(statement, lines.totals(since=begin, until=end), book)
+        booked = Adjustments(ledger, book.name).book(
+            found, started_at=begin, ended_at=end, source=statement.source
+        )
+    if as_json:
+        rows = [_comparison_json(*pair) for pair in zip(found, booked, strict=True)]
+        typer.echo(
+            json.dumps(
+                {"version": 1, "format": statement.format, "source": statement.source, "book": book.name,
+                 "currency": "USD", "started_at": begin.isoformat(), "ended_at": end.isoformat(),
+                 "other_rows": statement.others, "comparisons": rows},
+                ensure_ascii=False,
+            )
+        )  # fmt: skip
+    else:
+        title = f"{statement.source} ({statement.format}), {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M %Z}"
+        _print_comparisons(title, found, booked)
+        if statement.others:
+            typer.echo(f"{statement.others} rows of other services were left out")
+    raise typer.Exit(1 if any(comparison.is_off for comparison in found) else 0)
+
+
+@app.command("export")
+def cost_export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write; replaced when there.")],
+    kind: Annotated[str, typer.Option("--format", help="focus-csv, focus-parquet or cloudevents.")],
+    prices: Prices = None,
+    since: Since = None,
+) -> None:
+    """Write the ledger's costs in FOCUS 1.2 (CSV, Parquet) or as CloudEvents (JSON lines).
+
+    Example: slukh cost export --format focus-csv --since 2026-11-01 november.csv
+    """
+    from slukh.cost.export import FORMATS, export
+    from slukh.cost.rated_lines import RatedLines
+
+    chosen = next((known for known in FORMATS if known == kind), None)
+    if chosen is None:
+        raise UserError(f"unknown format {kind!r}", remedy=f"use {', '.join(FORMATS)}")
+    start = _moment(since)
+    with _opened(prices) as (ledger, book):
+        rated = RatedLines(ledger, book).rate_new(since=start)
+        count = export(ledger, book, file, kind=chosen, since=start)
+    typer.echo(f"{count} rows in {file}")
+    for what, rows in rated.unpriced:
+        typer.echo(f"{rows} usage rows have no amount and were left out: {what.problem}", err=True)
+
+
+@contextmanager
+def _opened(prices: str | None) -> "Iterator[tuple[Ledger, PriceBook]]":
+    """The ledger and a price book."""
+    from slukh.cost.ledger import Ledger
+    from slukh.cost.price_book import PriceBook
+
+    settings = load(Settings)
+    book = PriceBook.load(prices or settings.slukh_prices)
+    with Ledger(settings.ledger_url) as ledger:
+        yield ledger, book
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"{text!r} is no day or moment", remedy="write it as 2026-11-01") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _print_explanation(found: "Explanation") -> None:
+    table = Table(title=f"call {found.call_id}, prices of {found.book}", title_justify="left")
+    for name in ("leg", "what", "by which rule", "price"):
+        table.add_column(name)
+    table.add_column("USD", justify="right", no_wrap=True)
+    for line in found.lines:
+        why = "" if line.purpose == "serve" else f" ({line.purpose})"
+        repeated = f"; {line.repeated_quantity} of it sent before" if line.repeated_quantity else ""
+        table.add_row(
+            str(line.leg),
+            f"{line.component} {line.provider} {line.model}".strip() + why,
+            line.rule + repeated,
+            line.price_id,
+            f"{line.amount_usd:.12f}",
+        )
+    table.add_section()
+    table.add_row("", "total", "", "", f"{found.total_usd:.12f}")
+    console = Console(highlight=False)
+    console.print(table)
+    for price_id, price in sorted(found.prices.items()):
+        read = "" if price.read_on is None else f", read {price.read_on}"
+        console.print(f"{price_id}: {price.source}{read} ({price.confidence})", soft_wrap=True)
+    for what, count in found.unpriced:
+        console.print(f"[red]unknown[/]: {count} rows, {what.problem}", soft_wrap=True)
+
+
+def _print_comparisons(title: str, comparisons: "tuple[Comparison, ...]", booked: tuple[int, ...]) -> None:
+    table = Table(title=title, title_justify="left", caption="USD; off by more than 2 %: *")
+    for name in ("provider", "what"):
+        table.add_column(name)
+    for name in ("metered", "billed", "drift", "booked now"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for found, amount in zip(comparisons, booked, strict=True):
+        drift = "not billed" if found.drift is None else f"{found.drift:+.2%}"
+        table.add_row(
+            found.provider,
+            f"{found.component}: {found.sku}",
+            f"{_usd(found.metered_pico_usd):.6f}",
+            f"{_usd(found.invoiced_pico_usd):.6f}",
+            drift + ("*" if found.is_off else ""),
+            f"{_usd(amount):+.6f}",
+        )
+    Console(highlight=False).print(table)
+
+
+def _comparison_json(found: "Comparison", booked: int) -> dict[str, object]:
+    return {
+        "provider": found.provider,
+        "component": found.component,
+        "sku": found.sku,
+        "metered_usd": f"{_usd(found.metered_pico_usd):f}",
+        "invoiced_usd": f"{_usd(found.invoiced_pico_usd):f}",
+        "drift": None if found.drift is None else f"{found.drift:.6f}",
+        "is_off": found.is_off,
+        "booked_usd": f"{_usd(booked):f}",
+    }
+
+
+def _usd(pico: int) -> Decimal:
+    return Decimal(pico).scaleb(-12)

@@ -1,0 +1,1 @@
+"""Who answers the caller: a script, or a language model."""

@@ -1,0 +1,319 @@
+"""Claude answers, through the official client: streamed, a sentence at a time, its tools called in between.
+
+What is paid for once is read from the cache after that: tools and system prompt have a breakpoint of their
+own, and the turns a moving one (`history.py`). What a request used comes from the API's own figures, also
+when the caller interrupts (`claude_stream.py`). A long call is told in short, after an answer, while that is
+being spoken.
+"""
+
+import logging
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import anthropic
+import httpx2
+from anthropic import AsyncAnthropic, AsyncStream
+from anthropic.types import RawMessageStreamEvent
+
+from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step, Used
+from slukh.dialog.claude_errors import error_from
+from slukh.dialog.claude_lines import GOODBYES, GREETINGS, PERSONA, STILL_THERE
+from slukh.dialog.claude_stream import AnswerSoFar
+from slukh.dialog.history import CACHE, History, least_cached_tokens
+from slukh.dialog.tools import Tool, ToolResult
+from slukh.errors import DialogError
+from slukh.tts.base import SpeechRequest
+from slukh.tts.phrases import SentenceCutter
+from slukh.types import CallStarted, ModelAnswered
+
+logger = logging.getLogger(__name__)
+
+_ROUNDS: Final = 5  # requests for one answer; each round of tools is one more
+_PATIENCE: Final = 2
+_LEAVING: Final = {
+    "hand_over": (
+        "handover",
+        "Give the caller to a person, after your last words. Use it when they ask for one.",
+    ),
+    "end_call": ("goodbye", "End the call, after your last words, once the caller has said goodbye."),
+}
+_SUMMING_UP: Final = (
+    "Sum up this telephone call for yourself in at most 80 words, in its own language: who calls, what they "
+    "want, every number and decision, what is still open. No preamble."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaudeRules:
+    """How Claude is asked.
+
+    Attributes:
+        model: which.
+        persona: its system prompt.
+        max_tokens: of one answer.
+        first_seconds: to the first event, and between two.
+        tool_seconds: for one tool.
+        retries: of the client, before anything has come.
+        longest_history: characters of turns from which on the older ones are summed up.
+    """
+
+    model: str
+    persona: str = PERSONA
+    max_tokens: int = 400
+    first_seconds: float = 8.0
+    tool_seconds: float = 3.0
+    retries: int = 2
+    longest_history: int = 6000
+
+
+class ClaudeDialog:
+    """A `Dialog` with Claude.
+
+    Args:
+        rules: how it is asked.
+        tools: what it may call.
+        api_key: None: as the client finds it in the environment.
+        base_url: empty: Anthropic's own.
+
+    Raises:
+        DialogError: no key.
+    """
+
+    def __init__(
+        self,
+        rules: ClaudeRules,
+        tools: Sequence[Tool] = (),
+        *,
+        api_key: str | None = None,
+        base_url: str = "",
+    ) -> None:
+        self.name = "claude"
+        self.rules = rules
+        self.tools = {tool.name: tool for tool in tools}
+        try:
+            self._client = AsyncAnthropic(
+                api_key=api_key,
+                base_url=base_url or None,
+                timeout=rules.first_seconds,
+                max_retries=rules.retries,
+            )
+        except anthropic.AnthropicError as error:
+            raise error_from(self.name, error) from error
+        self.system: list[dict[str, Any]] = [{"type": "text", "text": rules.persona, "cache_control": CACHE}]
+        self.specifications: list[dict[str, Any]] = [
+            {"name": tool.name, "description": tool.description, "input_schema": dict(tool.schema)}
+            for tool in tools
+        ] + [
+            {"name": name, "description": text, "input_schema": {"type": "object", "properties": {}}}
+            for name, (_, text) in _LEAVING.items()
+        ]
+
+    @property
+    def templates(self) -> Sequence[str]:
+        """Nobody knows beforehand what it says."""
+        return ()
+
+    async def start(self) -> None:
+        """Ask for the length of the prompt: whether the key and the model are good, and whether it is cached.
+
+        Raises:
+            DialogError: the key or the model was refused, or the API cannot be reached.
+        """
+        try:
+            counted = await self._client.messages.count_tokens(
+                model=self.rules.model,
+                system=cast("Any", self.system),
+                tools=cast("Any", self.specifications),
+                messages=[{"role": "user", "content": "."}],
+            )
+        except (anthropic.AnthropicError, TypeError) as error:
+            raise error_from(self.name, error) from error
+        least = least_cached_tokens(self.rules.model)
+        is_cached = None if least is None else counted.input_tokens >= least
+        log = logger.warning if is_cached is False else logger.info
+        fields = {"tokens": counted.input_tokens, "least_cached": least, "is_cached": is_cached}
+        log("prompt_prefix", extra={"model": self.rules.model, **fields})
+
+    def phrases(self) -> list[SpeechRequest]:
+        """What is said without asking it."""
+        return [
+            SpeechRequest(text=text, language_code=code)
+            for lines in (GREETINGS, STILL_THERE, GOODBYES)
+            for code, text in lines.items()
+        ]
+
+    def converse(self, call: CallStarted, used: Used) -> "ClaudeConversation":
+        """The conversation of a call."""
+        return ClaudeConversation(self, call.language_code, used)
+
+    async def ask(self, messages: Sequence[dict[str, Any]]) -> AsyncStream[RawMessageStreamEvent]:
+        """One streamed request. Raises anthropic's errors."""
+        return await self._client.messages.create(
+            model=self.rules.model,
+            max_tokens=self.rules.max_tokens,
+            system=cast("Any", self.system),
+            tools=cast("Any", self.specifications),
+            messages=cast("Any", messages),
+            stream=True,
+        )
+
+    async def sum_up(self, text: str) -> anthropic.types.Message:
+        """A call in short. Raises anthropic's errors."""
+        return await self._client.messages.create(
+            model=self.rules.model,
+            max_tokens=200,
+            system=_SUMMING_UP,
+            messages=[{"role": "user", "content": text}],
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+class ClaudeConversation:
+    """One call's (`Conversation`)."""
+
+    def __init__(self, dialog: ClaudeDialog, language_code: str, used: Used) -> None:
+        self._dialog = dialog
+        self._language = language_code
+        self._used = used
+        self._requests = 0
+        self.history = History()
+
+    async def greet(self) -> AsyncGenerator[Step, None]:
+        """A greeting that needs no model."""
+        text = self._line(GREETINGS)
+        self.history.caller(f"[A caller is on the line, whose language is probably {self._language}.]")
+        self.history.answered([{"type": "text", "text": text}])
+        yield self._say(text)
+
+    async def answer(self, turn: CallerTurn) -> AsyncGenerator[Step, None]:
+        """What Claude says to this. Raises DialogError."""
+        match turn:
+            case CallerSilent(times=times) if times > _PATIENCE:
+                yield self._say(self._line(GOODBYES))
+                yield Leave(reason="goodbye")
+            case CallerSilent():
+                yield self._say(self._line(STILL_THERE))
+            case CallerPressed(digit="0"):
+                yield Leave(reason="handover")
+            case CallerPressed():
+                pass  # a key may be of a card's PIN: no model is told
+            case CallerSaid(text=text, language_code=code):
+                self._language = code
+                self.history.caller(text)
+                async with aclosing(self._talk()) as steps:
+                    async for step in steps:
+                        yield step
+                await self._shorten()
+
+    def interrupted(self, heard: str) -> None:
+        """The model is told what the caller heard."""
+        self.history.interrupted(heard)
+
+    async def _talk(self) -> AsyncGenerator[Step, None]:
+        """Requests until one of them asks for no tool."""
+        has_spoken = False
+        for _ in range(_ROUNDS):
+            answer = AnswerSoFar()
+            async with aclosing(self._sentences(answer)) as sentences:
+                async for sentence in sentences:
+                    has_spoken = True
+                    yield self._say(sentence)
+            blocks = answer.whole_blocks()
+            self.history.answered(blocks)
+            wanted = [block for block in blocks if block["type"] == "tool_use"]
+            if not wanted:
+                if not has_spoken:
+                    raise DialogError(
+                        "claude", "an answer without words", error_type="protocol", is_permanent=False
+                    )
+                return
+            results = [await self._run(block) for block in wanted]
+            self.history.tool_results(results)
+            for block in wanted:
+                if block["name"] in _LEAVING:
+                    yield Leave(reason="handover" if block["name"] == "hand_over" else "goodbye")
+                    return
+        raise DialogError(
+            "claude", f"no answer after {_ROUNDS} rounds of tools", error_type="protocol", is_permanent=False
+        )
+
+    async def _sentences(self, answer: AnswerSoFar) -> AsyncGenerator[str, None]:
+        """One request's text, a sentence at a time; what it used is told however it ends."""
+        cutter, began, first = SentenceCutter(), time.monotonic(), None
+        is_over = False
+        try:
+            async with await self._dialog.ask(self.history.marked()) as events:
+                async for event in events:
+                    if (text := answer.take(event)) and first is None:
+                        first = time.monotonic() - began
+                    for sentence in cutter.push(text):
+                        yield sentence
+            is_over = answer.stop_reason is not None
+            if not is_over:
+                raise DialogError("claude", "the answer broke off", error_type="stream", is_permanent=False)
+            for sentence in cutter.finish():
+                yield sentence
+        except (anthropic.AnthropicError, httpx2.HTTPError, TypeError) as error:
+            raise error_from("claude", error) from error
+        finally:
+            self._tell(answer, first, is_over=is_over)
+
+    def _tell(self, answer: AnswerSoFar, first_text_seconds: float | None, *, is_over: bool) -> None:
+        if not answer.model:
+            return  # nothing came, nothing is billed
+        self._requests += 1
+        self._used(
+            ModelAnswered(
+                request=self._requests,
+                provider="anthropic",
+                model=answer.model,
+                outcome="ok" if is_over else "aborted",
+                output_tokens=answer.output_tokens if is_over else answer.least_output_tokens(),
+                first_text_seconds=first_text_seconds,
+                **answer.bucket(),
+            )
+        )
+
+    async def _run(self, block: dict[str, Any]) -> dict[str, Any]:
+        tool = self._dialog.tools.get(block["name"])
+        if block["name"] in _LEAVING:
+            result = ToolResult(text="done")
+        elif tool is None:
+            result = ToolResult(text=f"there is no tool {block['name']}", is_error=True)
+        else:
+            result = await tool.run(block["input"], timeout_seconds=self._dialog.rules.tool_seconds)
+        if result.is_error:
+            logger.warning("tool_failed", extra={"tool": block["name"]})
+        return {
+            "type": "tool_result", "tool_use_id": block["id"], "content": result.text,
+            "is_error": result.is_error,
+        }  # fmt: skip
+
+    async def _shorten(self) -> None:
+        """Tell the older turns in short; when that fails, they stay as they are."""
+        if self.history.characters < self._dialog.rules.longest_history:
+            return
+        text = self.history.to_sum_up()
+        if text is None:
+            return
+        try:
+            message = await self._dialog.sum_up(text)
+        except anthropic.AnthropicError as error:
+            logger.warning("summary_failed", extra={"error": type(error).__name__})
+            return
+        answer = AnswerSoFar(model=message.model)
+        answer.count(message.usage)
+        self._tell(answer, None, is_over=True)
+        self.history.summed_up("".join(block.text for block in message.content if block.type == "text"))
+
+    def _say(self, text: str) -> Say:
+        return Say(text=text, language_code=self._language)
+
+    def _line(self, lines: dict[str, str]) -> str:
+        return lines.get(self._language, lines["uk-UA"])

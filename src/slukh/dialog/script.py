@@ -1,0 +1,193 @@
+"""A dialogue's script as it stands in YAML: states, what leads from one to the next, and what is said.
+
+    start: greeting
+    states:
+      greeting:
+        say: {uk-UA: "Добрий день! Чим допомогти?"}
+        when:
+          - {hears: {uk-UA: [шин, гум, колес]}, goto: size}
+      size:
+        say: {uk-UA: "Назвіть розмір."}
+        collect: tyre_size            # fills {width} {profile} {rim}
+        goto: confirm
+      confirm:
+        say: {uk-UA: "{width} на {profile}, радіус {rim}. Правильно?"}
+        when:
+          - {hears: {uk-UA: [так]}, goto: operator}
+      operator:
+        say: {uk-UA: "Чекайте."}
+        leave: handover
+
+`hears` are beginnings of words. A state with neither `when` nor `collect` goes on at once. examples/dialog
+has a whole one.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from slukh.errors import SettingsError
+
+Lines = dict[str, str]
+SLOTS = {"tyre_size": ("width", "profile", "rim"), "number": ("number",)}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Branch(_Part):
+    """Where certain words lead.
+
+    Attributes:
+        hears: language -> beginnings of words, one of which suffices.
+        goto: a state.
+        remember: slot -> value, such as `season: winter`.
+    """
+
+    hears: dict[str, list[str]]
+    goto: str
+    remember: dict[str, str] = Field(default_factory=dict)
+
+
+class Lookup(_Part):
+    """A value found by another one.
+
+    Attributes:
+        table: one of the script's.
+        by: the slot that holds its key.
+        into: the slot that the value goes into.
+        found: the state for it.
+        missing: the state when there is none.
+    """
+
+    table: str
+    by: str
+    into: str
+    found: str
+    missing: str
+
+
+class State(_Part):
+    """A point of the dialogue.
+
+    Attributes:
+        say: language -> what is said on arrival.
+        when: what the caller's words lead to; the first that fits.
+        collect: what is to be found in the caller's words.
+        look_up: what is looked up on arrival.
+        goto: the next state, once something was collected or, without `when` and `collect`, at once.
+        unclear: language -> what is said when nothing fits, in place of the script's own.
+        leave: how the call ends here.
+    """
+
+    say: Lines = Field(default_factory=dict)
+    when: list[Branch] = Field(default_factory=list)
+    collect: Literal["tyre_size", "number"] | None = None
+    look_up: Lookup | None = None
+    goto: str | None = None
+    unclear: Lines = Field(default_factory=dict)
+    leave: Literal["handover", "goodbye"] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the caller has to say something."""
+        return bool(self.when or self.collect)
+
+
+class Script(_Part):
+    """A whole dialogue.
+
+    Attributes:
+        name: for logs.
+        languages: that it is written in; the first is spoken to callers of any other.
+        start: the first state.
+        states: by name.
+        everywhere: branches that are open in every state, and are looked at first.
+        keys: key of the telephone -> state.
+        spoken: slot -> value -> language -> how that value is said.
+        tables: for `look_up`: key -> value.
+        unclear: language -> what is said when nothing fits.
+        silence: language -> what is said when the caller says nothing.
+        give_up: the state after `patience` unclear or silent turns in a row.
+        patience: how many are borne.
+    """
+
+    name: str
+    languages: list[str] = Field(min_length=1)
+    start: str
+    states: dict[str, State]
+    everywhere: list[Branch] = Field(default_factory=list)
+    keys: dict[str, str] = Field(default_factory=dict)
+    spoken: dict[str, dict[str, Lines]] = Field(default_factory=dict)
+    tables: dict[str, dict[str, str]] = Field(default_factory=dict)
+    unclear: Lines
+    silence: Lines
+    give_up: str
+    patience: int = Field(2, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        for name, state in self.states.items():
+            self._check_state(name, state)
+        for target in (self.start, self.give_up, *self.keys.values(), *(b.goto for b in self.everywhere)):
+            self._check_target("the script", target)
+        for lines in (self.unclear, self.silence):
+            self._check_lines("the script", lines)
+        return self
+
+    def _check_state(self, name: str, state: State) -> None:
+        where = f"state {name}"
+        targets = [branch.goto for branch in state.when]
+        targets += [state.goto] if state.goto else []
+        if state.look_up is not None:
+            targets += [state.look_up.found, state.look_up.missing]
+            if state.look_up.table not in self.tables:
+                raise ValueError(f"{where} looks up in {state.look_up.table}, which is no table")
+        for target in targets:
+            self._check_target(where, target)
+        for lines in (state.say, state.unclear):
+            if lines:
+                self._check_lines(where, lines)
+        if state.collect and not state.goto:
+            raise ValueError(f"{where} collects {state.collect} and goes nowhere: add goto")
+        if not (targets or state.leave):
+            raise ValueError(f"{where} leads nowhere: add when, goto or leave")
+
+    def _check_target(self, where: str, target: str) -> None:
+        if target not in self.states:
+            raise ValueError(f"{where} goes to {target}, which is no state")
+
+    def _check_lines(self, where: str, lines: Lines) -> None:
+        missing = [code for code in self.languages if not lines.get(code, "").strip()]
+        if missing:
+            raise ValueError(f"{where} says nothing in {missing[0]}")
+
+
+def read_script(path: Path) -> Script:
+    """The script in a file.
+
+    Raises:
+        SettingsError: it cannot be read, is no YAML, or does not hold together; names the place.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_DIALOG") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f":{mark.line + 1}"
+        problem = getattr(error, "problem", None) or "no YAML"
+        raise SettingsError(f"{path}{line} is no YAML ({problem})", remedy="mend that line") from error
+    try:
+        return Script.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(
+            f"{path}: {where + ': ' if where else ''}{message}",
+            remedy="see examples/dialog/tyre-shop.yaml",
+        ) from error

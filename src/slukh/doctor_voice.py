@@ -1,0 +1,88 @@
+"""Is the voice back ready? Asks who answers, every voice and the phrase cache. See `doctor.py`."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+from slukh.answering import build_answering
+from slukh.errors import DialogError, SlukhError, TtsError, UserError
+from slukh.tts.base import TtsProvider
+from slukh.voice_settings import VoiceSettings
+
+_SECONDS = 8.0
+
+
+class VoiceFinding(NamedTuple):
+    """As `doctor.Finding`, which shows it."""
+
+    check: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+async def examine_voice(given: VoiceSettings) -> list[VoiceFinding]:
+    """Everything that talking to callers needs; nothing when they are only heard."""
+    try:
+        answering = build_answering(given)
+    except UserError as error:
+        return [VoiceFinding("voice", ok=False, detail=error.problem, remedy=error.remedy)]
+    except DialogError as error:
+        return [
+            VoiceFinding("dialog", ok=False, detail=error.detail, remedy="see the settings SLUKH_CLAUDE_*")
+        ]
+    if answering is None:
+        return []
+    try:
+        findings = [await _asked("dialog", answering.dialog.name, answering.dialog.start())]
+        findings += await asyncio.gather(*(_voice(one) for one in answering.speaker.chain.providers))
+        if given.slukh_phrase_cache == "disk":
+            findings.append(await asyncio.to_thread(_cache, given))
+        return findings
+    finally:
+        await answering.aclose()
+
+
+async def _voice(provider: TtsProvider) -> VoiceFinding:
+    async def speak() -> None:
+        await provider.start()
+        await provider.check()
+
+    return await _asked(
+        "voice", f"{provider.name} speaks {', '.join(sorted(provider.capabilities.languages))}", speak()
+    )
+
+
+async def _asked(check: str, works: str, question: Awaitable[None]) -> VoiceFinding:
+    """What came of starting something."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await question
+    except TimeoutError:
+        return VoiceFinding(
+            check, ok=False, detail=f"{works}: no answer in {_SECONDS:g} s", remedy="is the network up?"
+        )
+    except UserError as error:
+        return VoiceFinding(check, ok=False, detail=error.problem, remedy=error.remedy)
+    except (TtsError, DialogError) as error:
+        return VoiceFinding(
+            check, ok=False, detail=error.detail, remedy=f"see doc/voice.md ({error.error_type})"
+        )
+    except SlukhError as error:
+        return VoiceFinding(check, ok=False, detail=str(error), remedy="see doc/voice.md")
+    return VoiceFinding(check, ok=True, detail=works)
+
+
+def _cache(given: VoiceSettings) -> VoiceFinding:
+    folder = given.slukh_phrase_cache_dir
+    mark = folder / ".slukh-doctor"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.write_bytes(b"x")
+        mark.unlink()
+    except OSError as error:
+        return VoiceFinding(
+            "phrases", ok=False, detail=f"{folder}: {error.strerror}",
+            remedy="make it writable, or set SLUKH_PHRASE_CACHE_DIR; without it every restart pays again",
+        )  # fmt: skip
+    return VoiceFinding("phrases", ok=True, detail=f"{folder} can be written")

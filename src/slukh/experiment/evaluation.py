@@ -1,0 +1,262 @@
+"""What recognisers made of a manifest: kept line by line, so that a run can go on, and put into tables."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from slukh.errors import ExperimentError
+from slukh.experiment.canonical import canonical_text, canonical_version
+from slukh.experiment.grammar import Grammar, load_grammar
+from slukh.experiment.manifest import Manifest, Problem, Row
+from slukh.experiment.scoring import GROUPINGS, Score, Scored, pooled, score
+from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
+from slukh.experiment.statistics.mapsswe import segment_test
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What one recogniser made of one recording.
+
+    Attributes:
+        provider: registry name.
+        model: as the provider names it.
+        audio: digest of the samples.
+        language_code: it was asked for.
+        text: all its finals.
+        audio_seconds: how long the recording is.
+        took_seconds: how long hearing it took.
+        final_seconds: from our endpoint to each final; what it means depends on `is_paced`.
+        is_paced: at the pace of speech.
+    """
+
+    provider: str
+    model: str
+    audio: str
+    language_code: str
+    text: str
+    audio_seconds: float
+    took_seconds: float
+    final_seconds: tuple[float, ...]
+    is_paced: bool
+
+    @property
+    def key(self) -> tuple[str, str, str, str, bool]:
+        """What need not be heard again."""
+        return self.provider, self.model, self.audio, self.language_code, self.is_paced
+
+
+def audio_digest(linear16: bytes) -> str:
+    """A recording's name by its content."""
+    return hashlib.sha256(linear16).hexdigest()[:16]
+
+
+class Results:
+    """A file of what was heard, one JSON object a line; a line that a crash cut off is heard again.
+
+    Raises:
+        ExperimentError: it cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: dict[tuple[str, str, str, str, bool], Heard] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = path.read_text(encoding="utf-8") if path.exists() else ""
+            for line in content.splitlines():
+                heard = _heard(line)
+                if heard is not None:
+                    self._found[heard.key] = heard
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n" if content and not content.endswith("\n") else "")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ExperimentError(
+                f"{path} cannot be used ({error})", remedy="name another file with --results"
+            ) from error
+
+    def get(self, key: tuple[str, str, str, str, bool]) -> Heard | None:
+        """What was heard before."""
+        return self._found.get(key)
+
+    def add(self, heard: Heard) -> None:
+        """Keep one more, at once."""
+        self._found[heard.key] = heard
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(heard), ensure_ascii=False) + "\n")
+
+
+def _heard(line: str) -> Heard | None:
+    try:
+        values = json.loads(line)
+        return Heard(**values | {"final_seconds": tuple(values["final_seconds"])})
+    except (json.JSONDecodeError, TypeError, KeyError):
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """A run, ready for its report.
+
+    Attributes:
+        manifest: what was to be heard.
+        heard: provider -> line of the manifest -> what it heard.
+        problems: rows that were not heard, by one provider or at all.
+        stand_ins: providers that were not themselves, and what they were.
+        grammars: a user's own.
+    """
+
+    manifest: Manifest
+    heard: Mapping[str, Mapping[int, Heard]]
+    problems: Sequence[Problem]
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    grammars: Sequence[Path] = ()
+
+
+def report(run: Evaluated) -> dict[str, object]:
+    """The tables of a run as plain JSON values.
+
+    Rates are pooled over rows; intervals (95 %) are clustered by `call_id`. The comparison takes only rows
+    that both providers heard.
+    """
+    grammars = {row.language_code: load_grammar(row.language_code, run.grammars) for row in run.manifest.rows}
+    rows = {row.line: row for row in run.manifest.rows}
+    scored = {
+        provider: {line: _scored(rows[line], each, grammars) for line, each in lines.items()}
+        for provider, lines in run.heard.items()
+    }
+    providers = {
+        provider: {
+            "model": next((heard.model for heard in lines.values()), None),
+            "stand_in": run.stand_ins.get(provider),
+            "all": _table(list(scored[provider].values())),
+            **{name: _groups(scored[provider].values(), name) for name in GROUPINGS},
+            "latency": _latency(lines.values()),
+            "cost": None,
+        }
+        for provider, lines in run.heard.items()
+    }
+    return {
+        "rows": len(run.manifest.rows),
+        "canonical_version": {code: canonical_version(grammar) for code, grammar in sorted(grammars.items())},
+        "providers": providers,
+        "comparisons": _comparisons(run, rows, scored, grammars),
+        "problems": [asdict(problem) for problem in run.problems],
+        "is_complete": not run.problems,
+    }
+
+
+def _scored(row: Row, heard: Heard, grammars: Mapping[str, Grammar]) -> Scored:
+    found = score(
+        row.text,
+        heard.text,
+        row.language_code,
+        audio_seconds=heard.audio_seconds,
+        grammar=grammars[row.language_code],
+    )
+    return Scored(
+        call_id=row.call_id,
+        language_code=row.language_code,
+        turn_type=row.turn_type or "unnamed",
+        score=found,
+    )
+
+
+def _groups(scored: Iterable[Scored], name: str) -> dict[str, object]:
+    members = list(scored)
+    key = GROUPINGS[name]
+    return {group: _table([one for one in members if key(one) == group]) for group in pooled(members, key)}
+
+
+def _table(scored: Sequence[Scored]) -> dict[str, object]:
+    total = sum((one.score for one in scored), Score())
+    words, entity_errors = total.words, total.entity_errors
+    low, high = _wer(scored).interval() if words.reference_words else (math.nan, math.nan)
+    return {
+        "utterances": total.utterances,
+        "words": words.reference_words,
+        "wer": words.wer,
+        "wer_interval": _finite(max(0.0, low), high),
+        "written_wer": total.written.wer,
+        "cer": total.characters.cer,
+        "substitutions": words.substitutions,
+        "deletions": words.deletions,
+        "insertions": words.insertions,
+        "entities": entity_errors.hits + entity_errors.missed,
+        "entity_error_rate": entity_errors.rate,
+        "entity_error_rates": {kind: errors.rate for kind, errors in sorted(total.entities.items())},
+        "silent_utterances": total.silent_utterances,
+        "silent_words_per_minute": total.silent_words_per_minute,
+    }
+
+
+def _wer(scored: Sequence[Scored]) -> Estimate:
+    calls = [one.call_id for one in scored]
+    errors, words = by_cluster(
+        calls, [one.score.words.errors for one in scored], [one.score.words.reference_words for one in scored]
+    )
+    return rate(errors, words)
+
+
+def _latency(heard: Iterable[Heard]) -> dict[str, object]:
+    """Seconds to a final where the pace was that of speech; else only how much faster than it hearing was."""
+    members = list(heard)
+    finals = [seconds for one in members if one.is_paced for seconds in one.final_seconds]
+    audio, took = sum(one.audio_seconds for one in members), sum(one.took_seconds for one in members)
+    p50, p95 = np.quantile(finals, [0.5, 0.95]).tolist() if finals else (None, None)
+    return {
+        "finals": len(finals),
+        "final_seconds_p50": p50,
+        "final_seconds_p95": p95,
+        "seconds_per_audio_second": took / audio if audio else None,
+    }
+
+
+def _comparisons(
+    run: Evaluated,
+    rows: Mapping[int, Row],
+    scored: Mapping[str, Mapping[int, Scored]],
+    grammars: Mapping[str, Grammar],
+) -> list[dict[str, object]]:
+    """Each later provider against the first, on the rows that both heard."""
+    if len(run.heard) < 2:  # noqa: PLR2004  # two make a comparison
+        return []
+    first, *others = run.heard
+    found: list[dict[str, object]] = []
+    for other in others:
+        lines = [line for line in run.heard[first] if line in run.heard[other]]
+        pairs = [(scored[first][line], scored[other][line]) for line in lines]
+        difference, words = by_cluster(
+            [one.call_id for one, _ in pairs],
+            [b.score.words.errors - a.score.words.errors for a, b in pairs],
+            [a.score.words.reference_words for a, _ in pairs],
+        )
+        paired = rate(difference, words)
+        said = (
+            tuple(
+                canonical_text(
+                    text, rows[line].language_code, grammar=grammars[rows[line].language_code]
+                ).split()
+                for text in (rows[line].text, run.heard[first][line].text, run.heard[other][line].text)
+            )
+            for line in lines
+        )
+        test = segment_test((reference, one, two) for reference, one, two in said if reference)
+        found.append(
+            {
+                "providers": [first, other],
+                "utterances": len(lines),
+                "wer_difference": paired.value if paired.clusters and words.sum() else None,
+                "wer_difference_interval": _finite(*paired.interval()),
+                "mapsswe": {"segments": test.segments, "z": test.z, "p": test.p, "is_enough": test.is_enough},
+            }
+        )
+    return found
+
+
+def _finite(low: float, high: float) -> list[float] | None:
+    return [low, high] if math.isfinite(low) and math.isfinite(high) else None

@@ -1,0 +1,136 @@
+"""Rates of errors per word, their differences, and how far off they may be: the call is what counts.
+
+Words of one call share its line and its caller. In a simulation with as many errors, nominal 95 % intervals
+that took words for independent covered 57 %, utterances 76 %, calls 94 %. So everything here takes one number
+per call (per caller, where callers come back): its errors and its words.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from slukh.errors import ExperimentError
+
+Floats = NDArray[np.float64]
+_FEW_CLUSTERS = 50  # below, the normal distribution is too narrow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A rate or a difference of rates.
+
+    Attributes:
+        value: the estimate.
+        standard_error: infinite when one cluster, or none, says nothing of others.
+        clusters: calls (or callers) behind it.
+    """
+
+    value: float
+    standard_error: float
+    clusters: int
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Where the true value is, looked at once: for daily looks see `sequential.py`.
+
+        Student's t below 50 clusters. Raises ExperimentError when scipy is not installed and is needed.
+        """
+        if not math.isfinite(self.standard_error):
+            return -math.inf, math.inf
+        tail = (1 + confidence) / 2
+        few = self.clusters < _FEW_CLUSTERS
+        reach = (
+            _student(tail, self.clusters - 1) if few else NormalDist().inv_cdf(tail)
+        ) * self.standard_error
+        return self.value - reach, self.value + reach
+
+    def __sub__(self, other: "Estimate") -> "Estimate":
+        """The difference of two arms that share no call (F3)."""
+        return Estimate(
+            value=self.value - other.value,
+            standard_error=math.hypot(self.standard_error, other.standard_error),
+            clusters=self.clusters + other.clusters,
+        )
+
+
+def rate(errors: ArrayLike, words: ArrayLike) -> Estimate:
+    """Pooled errors per word with a clustered standard error (F1).
+
+    Args:
+        errors: of every call; or the difference of two providers' errors on it, which gives the paired
+            difference of their rates (F2).
+        words: of every call's references.
+
+    Source: linearised ratio estimator, Cochran, "Sampling Techniques", 3rd ed., 6.4 and 9A.
+    """
+    counted, said = _floats(errors), _floats(words)
+    clusters, total = len(said), float(said.sum())
+    if not total:
+        return Estimate(value=math.nan, standard_error=math.inf, clusters=clusters)
+    value = float(counted.sum()) / total
+    return Estimate(
+        value=value,
+        standard_error=_clustered(counted - value * said, total),
+        clusters=clusters,
+    )
+
+
+def bootstrap_interval(
+    errors: ArrayLike,
+    words: ArrayLike,
+    *,
+    seed: int,
+    strata: Sequence[object] | None = None,
+    confidence: float = 0.95,
+    draws: int = 2000,
+) -> tuple[float, float]:
+    """The same by resampling calls, within strata such as language and ramp phase (F1b).
+
+    Source: block bootstrap, Liu & Peng, arXiv 1912.09508, the block being a call; percentile interval.
+    """
+    counted, said = _floats(errors), _floats(words)
+    generator = np.random.default_rng(seed)
+    top, bottom = np.zeros(draws), np.zeros(draws)
+    kinds = (
+        np.zeros(len(said), int)
+        if strata is None
+        else np.unique(np.array(strata, str), return_inverse=True)[1]
+    )
+    for kind in np.unique(kinds):
+        members = np.flatnonzero(kinds == kind)
+        times = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), size=draws)
+        top += times @ counted[members]
+        bottom += times @ said[members]
+    low, high = np.quantile(top / bottom, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def by_cluster(keys: Sequence[str], *columns: ArrayLike) -> tuple[Floats, ...]:
+    """Columns summed over the utterances of each call, calls in the order of their keys."""
+    _, codes = np.unique(np.array(keys, str), return_inverse=True)
+    return tuple(np.bincount(codes, weights=_floats(column)).astype(np.float64) for column in columns)
+
+
+def _clustered(residuals: Floats, total: float) -> float:
+    """Standard error of a ratio from its clusters' residuals."""
+    clusters = len(residuals)
+    if clusters <= 1:
+        return math.inf
+    return math.sqrt(clusters / (clusters - 1) * float(residuals @ residuals)) / total
+
+
+def _floats(values: ArrayLike) -> Floats:
+    return np.asarray(values, np.float64)
+
+
+def _student(tail: float, degrees: int) -> float:
+    try:
+        from scipy.special import stdtrit  # type: ignore[import-untyped]  # ships no types
+    except ModuleNotFoundError as error:
+        raise ExperimentError(
+            "intervals of fewer than 50 calls need scipy", remedy="pip install 'slukh[experiment]'"
+        ) from error
+    return float(stdtrit(degrees, tail))

@@ -1,0 +1,118 @@
+"""Deepgram's `/v1/listen`, which WhisperLiveKit speaks too. No I/O.
+
+Pieces of the utterance come as interims until one of them `is_final`; the text is the final pieces and the
+interim behind them. `CloseStream` makes the server say the rest, then `Metadata`, and close. WhisperLiveKit
+takes 16 kHz only, sends a first `Metadata` at once, and knows no confidence (0.0); Deepgram takes 8 kHz.
+"""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from slukh.errors import SttAuthenticationError, SttRequestError, SttStreamError
+from slukh.stt.whisper.address import Address
+from slukh.stt.whisper.conversation import (
+    GOING_AWAY,
+    NORMAL,
+    Asked,
+    Call,
+    Conversation,
+    Heard,
+    joined,
+)
+from slukh.types import AudioChunk
+
+
+class DeepgramConversation(Conversation):
+    """One utterance.
+
+    Args:
+        name: registry name.
+        rate_hertz: that the address promises.
+    """
+
+    def __init__(self, name: str, *, rate_hertz: int) -> None:
+        super().__init__(name, rate_hertz=rate_hertz)
+        self._finals: list[str] = []
+        self._scores: list[float] = []
+        self._interim = ""
+        self._has_ended = False
+
+    def audio(self, chunk: AudioChunk) -> None:
+        """Raw int16. Never an empty message: to Deepgram that is the end."""
+        if data := self.resampled(chunk.pcm):
+            self.say(data)
+
+    def end(self) -> None:
+        """What the resampler holds back, and the wish to hear the rest."""
+        self._has_ended = True
+        if data := self.resampled(b"", is_last=True):
+            self.say(data)
+        self.say({"type": "CloseStream"})
+
+    def understand(self, said: dict[str, Any], _now: float) -> list[Heard]:
+        """Results, or the end of them."""
+        match said.get("type"):
+            case "Results":
+                return self._results(said)
+            case "Metadata" if self._has_ended and said.get("duration"):
+                return [self._last()]
+            case "Error":
+                raise self._error(str(said.get("description") or said.get("message") or "no reason"))
+        return []
+
+    def closed(self, code: int, reason: str) -> list[Heard]:
+        """After `CloseStream` that is how it ends."""
+        if code == 4401:  # noqa: PLR2004  # WhisperLiveKit's own
+            raise SttAuthenticationError(self.name, "the server wants another key, see WHISPER_API_KEY")
+        if self._has_ended and code in (NORMAL, GOING_AWAY):
+            return [self._last()]
+        return super().closed(code, reason)
+
+    def _results(self, said: dict[str, Any]) -> list[Heard]:
+        alternatives = (said.get("channel") or {}).get("alternatives") or [{}]
+        text = str(alternatives[0].get("transcript") or "")
+        score = alternatives[0].get("confidence")
+        if not said.get("is_final"):
+            self._interim = text
+        else:
+            self._interim = ""
+            if text.strip():
+                self._finals.append(text)
+                if isinstance(score, int | float) and score > 0:
+                    self._scores.append(float(score))
+        return [self._heard()]
+
+    def _heard(self, *, is_last: bool = False) -> Heard:
+        # An interim that nothing has finalised when the stream is over is still what was said.
+        score = sum(self._scores) / len(self._scores) if self._scores else None
+        return Heard(text=joined(*self._finals, self._interim), is_last=is_last, confidence=score)
+
+    def _last(self) -> Heard:
+        self.is_over = True
+        return self._heard(is_last=True)
+
+    def _error(self, said: str) -> SttRequestError | SttStreamError:
+        if self._has_ended or self._finals:
+            return SttStreamError(self.name, f"the server failed: {said[:160]}")
+        return SttRequestError(self.name, f'the server refused the session ("{said[:160]}")')
+
+
+def deepgram_call(address: Address, asked: Asked) -> Call:
+    """Where an utterance goes; model, punctuation and hints are for Deepgram's own service."""
+    is_deepgram = address.is_hosted
+    rate = 8000 if is_deepgram else 16000
+    query: list[tuple[str, str]] = [
+        ("language", asked.language), ("encoding", "linear16"), ("sample_rate", str(rate)), ("channels", "1"),
+        ("interim_results", "true"), ("endpointing", "300"),
+    ]  # fmt: skip
+    if is_deepgram:
+        query += [("model", asked.model), ("punctuate", "true")]
+        query += [("keyterm" if "nova-3" in asked.model else "keywords", hint) for hint in asked.hints]
+    elif asked.key:
+        query.append(("token", asked.key))
+    kind = "Token" if is_deepgram else "Bearer"
+    return Call(
+        url=f"{address.url}?{urlencode(query)}",
+        headers={"Authorization": f"{kind} {asked.key}"} if asked.key else {},
+        conversation=DeepgramConversation(asked.name, rate_hertz=rate),
+    )

@@ -1,0 +1,111 @@
+"""An utterance that is posted while it is spoken: a form of unknown length, its WAV header before the audio.
+
+The upload is over when the caller is, and a server that is not there is noticed at the first word instead of
+after the last. Servers that were tried (faster-whisper-server, whisper.cpp) take a header that announces more
+than follows; one that refuses such a form is posted to whole, from then on.
+"""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from slukh.errors import SttRequestError
+from slukh.stt.whisper.decoding import DecodeRequest, Decoding
+from slukh.types import SAMPLE_RATE_HERTZ
+
+if TYPE_CHECKING:
+    from slukh.stt.whisper.http import HttpDecoder
+
+# Zero is refused by whisper.cpp; everything is taken that leaves room below 2 GiB.
+_ANNOUNCED_BYTES: Final = 0x7FFFFF00
+_ROUNDING_MS: Final = 1000  # a provider may bill a second that was begun
+
+
+class HttpUpload:
+    """An `Upload` through a `HttpDecoder`."""
+
+    def __init__(self, decoder: "HttpDecoder", request: DecodeRequest) -> None:
+        self._decoder = decoder
+        self._request = request
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._pcm = bytearray()
+        self._deadline: asyncio.Timeout | None = None
+        self._ended_at: float | None = None
+
+    def feed(self, pcm: bytes) -> None:
+        """More of it."""
+        self._pcm += pcm
+        if pcm:
+            self._pieces.put_nowait(pcm)
+
+    def end(self) -> None:
+        """That was all."""
+        self._pieces.put_nowait(None)
+        self._ended_at = asyncio.get_running_loop().time()
+        if self._deadline is not None:
+            self._deadline.reschedule(self._ended_at + self._decoder.total_seconds)
+
+    async def decode(self) -> Decoding:
+        """Its text. Raises SttError."""
+        boundary = uuid4().hex
+        content_type = f"multipart/form-data; boundary={boundary}"
+        ends_at = None if self._ended_at is None else self._ended_at + self._decoder.total_seconds
+        try:
+            async with self._decoder.translated(None), asyncio.timeout_at(ends_at) as self._deadline:
+                return self._believed(
+                    await self._decoder.decode_pieces(self._request, self._body(boundary), content_type)
+                )
+        except SttRequestError:
+            if self._ended_at is None:
+                raise
+            # 400, 411, 415, 422: perhaps the form, perhaps what is asked. The whole utterance will show.
+            decoding = await self._decoder.decode(self._whole())
+            self._decoder.pieces = False
+            return decoding
+
+    def _believed(self, decoding: Decoding) -> Decoding:
+        """Without a duration that was read off our header instead of the audio."""
+        said, own = decoding.reported_ms, len(self._pcm) / 2 / SAMPLE_RATE_HERTZ * 1000
+        is_wrong = said is not None and said > own + _ROUNDING_MS
+        return replace(decoding, reported_ms=None) if is_wrong else decoding
+
+    def _whole(self) -> DecodeRequest:
+        return replace(self._request, pcm=bytes(self._pcm))
+
+    async def _body(self, boundary: str) -> AsyncIterator[bytes]:
+        yield form_head(self._decoder.form(self._request), boundary)
+        while (pcm := await self._pieces.get()) is not None:
+            yield pcm
+        yield form_tail(boundary)
+
+
+def form_head(fields: Mapping[str, str], boundary: str) -> bytes:
+    """Multipart up to the first sample."""
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    file = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="utterance.wav"\r\n'
+        "Content-Type: audio/wav\r\n\r\n"
+    )
+    return "".join((*parts, file)).encode() + endless_wav_header()
+
+
+def form_tail(boundary: str) -> bytes:
+    """Multipart behind the last sample."""
+    return f"\r\n--{boundary}--\r\n".encode()
+
+
+def endless_wav_header() -> bytes:
+    """Of linear 16-bit mono at 8 kHz whose length nobody knows yet.
+
+    Source: Multimedia Programming Interface and Data Specifications 1.0 (RIFF WAVE), 1991.
+    """
+    byte_rate = SAMPLE_RATE_HERTZ * 2
+    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, SAMPLE_RATE_HERTZ, byte_rate, 2, 16)
+    riff = struct.pack("<4sI4s", b"RIFF", _ANNOUNCED_BYTES + 36, b"WAVE")
+    return riff + fmt + struct.pack("<4sI", b"data", _ANNOUNCED_BYTES)

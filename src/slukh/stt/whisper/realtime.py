@@ -1,0 +1,210 @@
+"""The realtime transcription family: one path, three protocols. No I/O.
+
+`session.created` tells which server it is, and so what follows:
+
+    openai     G.711 mu-law as it came from the line, no voice detection of theirs, `commit` at our endpoint,
+               deltas and one `completed` per item
+    speaches   16-bit at 24 kHz; its voice detection cannot be turned off and a `commit` in a turn kills it,
+               so silence ends the turn; no deltas, one `completed` per turn
+    vllm       16-bit at 16 kHz; the model is named first, one `commit` starts it and a final one ends it
+
+Items may complete out of order: their texts are kept by `item_id`, in the order in which they were committed.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+from slukh.audio import mulaw_from_linear16
+from slukh.errors import (
+    SttAuthenticationError,
+    SttError,
+    SttOverloadedError,
+    SttRequestError,
+    SttStreamError,
+)
+from slukh.stt.whisper.address import Address
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.types import AudioChunk
+
+Flavour = Literal["openai", "speaches", "vllm"]
+
+_RATES: Final[Mapping[Flavour, int]] = {"openai": 8000, "speaches": 24000, "vllm": 16000}
+_TURN_SILENCE_MS = 350  # after which speaches ends a turn
+_TAIL_SECONDS = 1.0  # of silence, so that it does
+_SETTLED_SECONDS = 0.6  # without a further turn after the last one: speaches has heard everything
+_QUIET_SECONDS = 2.0  # without any turn: it has heard nothing
+_ITEM = "conversation.item.input_audio_transcription"
+_POLICY_VIOLATION = 1008  # RFC 6455; speaches closes so on a wrong key
+
+
+class RealtimeConversation(Conversation):
+    """One utterance.
+
+    Args:
+        name: registry name.
+        language: ISO-639-1.
+        model: what transcribes.
+        hints: words to expect.
+    """
+
+    def __init__(self, name: str, *, language: str, model: str, hints: tuple[str, ...] = ()) -> None:
+        super().__init__(name)
+        self._language, self._model, self._hints = language, model, hints
+        self.flavour: Flavour | None = None
+        self._texts: dict[str, str] = {}  # by item, in the order of their turns
+        self._open: set[str] = set()  # items that are not transcribed yet
+        self._has_ended = False
+
+    def open(self) -> None:
+        """Nothing: the server speaks first."""
+
+    def audio(self, chunk: AudioChunk) -> None:
+        """A piece, as this server wants it."""
+        if self.flavour == "openai":
+            self._append(mulaw_from_linear16(chunk.pcm))
+        else:
+            self._append(self.resampled(chunk.pcm))
+
+    def end(self) -> None:
+        """What makes this server say its last word."""
+        self._has_ended = True
+        if self.flavour == "openai":
+            self.say({"type": "input_audio_buffer.commit"})
+        elif self.flavour == "vllm":
+            self._append(self.resampled(b"", is_last=True))
+            self.say({"type": "input_audio_buffer.commit", "final": True})
+        else:
+            self._append(self.resampled(bytes(round(_TAIL_SECONDS * 8000) * 2), is_last=True))
+            self._look()
+
+    def understand(self, said: dict[str, Any], _now: float) -> list[Heard]:
+        """An event."""
+        item = str(said.get("item_id") or "")
+        match said.get("type"):
+            case "session.created":
+                self._begin(_flavour(said))
+            case "input_audio_buffer.speech_started" | "input_audio_buffer.committed":
+                self._turn(item)
+            case "transcription.delta":
+                return self._grown("", str(said.get("delta") or ""))
+            case "transcription.done":
+                self._texts = {"": str(said.get("text") or "")}
+                return [self._last()]
+            case kind if kind == f"{_ITEM}.delta":
+                self._turn(item)
+                return self._grown(item, str(said.get("delta") or ""))
+            case kind if kind == f"{_ITEM}.completed":
+                return self._completed(item, str(said.get("transcript") or ""))
+            case kind if kind == f"{_ITEM}.failed":
+                raise self._error(said.get("error"))
+            case "error":
+                raise self._error(said.get("error"), said.get("code"))
+        self._look()
+        return []
+
+    def tick(self) -> list[Heard]:
+        """Speaches has no turn open and began none."""
+        return [self._last()]
+
+    def closed(self, code: int, reason: str) -> list[Heard]:
+        """Never how it ends."""
+        if code == _POLICY_VIOLATION:
+            raise SttAuthenticationError(self.name, "the server wants another key, see WHISPER_API_KEY")
+        return super().closed(code, reason)
+
+    def _begin(self, flavour: Flavour) -> None:
+        self.flavour = flavour
+        self.is_ready = True
+        self.set_rate(_RATES[flavour])
+        match flavour:
+            case "openai":
+                self.say({"type": "session.update", "session": self._openai_session()})
+            case "speaches":
+                turns = {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": _TURN_SILENCE_MS}
+                self.say({"type": "session.update", "session": {"turn_detection": turns}})
+            case "vllm":
+                self.say({"type": "session.update", "model": self._model})
+                self.say({"type": "input_audio_buffer.commit"})
+
+    def _openai_session(self) -> dict[str, Any]:
+        transcription: dict[str, Any] = {"model": self._model, "language": self._language}
+        if self._hints:
+            transcription["prompt"] = ", ".join(self._hints)
+        audio = {
+            "format": {"type": "audio/pcmu"},
+            "transcription": transcription,
+            "turn_detection": None,
+        }
+        return {"type": "transcription", "audio": {"input": audio}}
+
+    def _append(self, data: bytes) -> None:
+        if data:
+            self.say({"type": "input_audio_buffer.append", "audio": b64encode(data).decode()})
+
+    def _turn(self, item: str) -> None:
+        if item not in self._texts:
+            self._texts[item] = ""
+            self._open.add(item)
+
+    def _grown(self, item: str, delta: str) -> list[Heard]:
+        self._texts[item] = self._texts.get(item, "") + delta
+        return [Heard(text=joined(*self._texts.values()))]
+
+    def _completed(self, item: str, transcript: str) -> list[Heard]:
+        self._texts[item] = transcript  # again is no harm: a server that repeats a turn gives it once
+        self._open.discard(item)
+        if self._has_ended and not self._open and self.flavour == "openai":
+            return [self._last()]
+        self._look()
+        return [Heard(text=joined(*self._texts.values()))]
+
+    def _look(self) -> None:
+        """Speaches: nothing but quiet tells that no further turn comes, once its tail has closed the last."""
+        waits = self._has_ended and self.flavour == "speaches" and not self._open
+        quiet = _SETTLED_SECONDS if any(self._texts.values()) else _QUIET_SECONDS
+        self.look_in = quiet if waits else None
+
+    def _last(self) -> Heard:
+        self.is_over, self.look_in = True, None
+        return Heard(text=joined(*self._texts.values()), is_last=True)
+
+    def _error(self, error: object, code: object = None) -> SttError:
+        """Theirs as ours: OpenAI and speaches write an object, vLLM a sentence."""
+        about = error if isinstance(error, dict) else {"message": error, "code": code}
+        kind = f"{about.get('code')} {about.get('type')}".lower()
+        said = f'"{joined(about.get("message"))[:160]}"'
+        if "api_key" in kind or "authentication" in kind:
+            return SttAuthenticationError(
+                self.name, f"the server wants another key, see WHISPER_API_KEY ({said})"
+            )
+        if "rate_limit" in kind or "quota" in kind:
+            return SttOverloadedError(self.name, f"the server has no room now ({said})")
+        if "invalid" in kind or "not_found" in kind or "unsupported" in kind:
+            return SttRequestError(self.name, f"the server refused: check WHISPER_MODEL_SIZE ({said})")
+        return SttStreamError(self.name, f"the server failed ({said})")
+
+
+def _flavour(created: Mapping[str, Any]) -> Flavour:
+    """By the session: OpenAI's has a type, the older shape that speaches keeps names its formats."""
+    session = created.get("session")
+    if not isinstance(session, dict):
+        return "vllm"
+    if "audio" in session or session.get("type") in ("transcription", "realtime"):
+        return "openai"
+    return "speaches" if "input_audio_format" in session or "turn_detection" in session else "vllm"
+
+
+def realtime_call(address: Address, asked: Asked) -> Call:
+    """Where an utterance goes; OpenAI's own address takes no model."""
+    query = {"intent": "transcription"}
+    if not address.is_hosted:
+        query |= {"model": asked.model, "language": asked.language}
+    return Call(
+        url=f"{address.url}?{urlencode(query)}",
+        headers={"Authorization": f"Bearer {asked.key}"} if asked.key else {},
+        conversation=RealtimeConversation(
+            asked.name, language=asked.language, model=asked.model, hints=asked.hints
+        ),
+    )

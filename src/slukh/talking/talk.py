@@ -1,0 +1,441 @@
+"""One call's talk: what was heard goes to the dialogue, what it answers is spoken, until one of them leaves.
+
+    hear, observe      from the line and the router, at once: who speaks, what they said, which keys
+    run                one answer after the other; the caller's voice cancels the one that is being given
+
+What it says and what that took are events like any others: `PhraseSpoken`, `BargeIn`, `TurnTimed`,
+`ModelAnswered`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from slukh.audio import samples_from_linear16
+from slukh.dialog.base import CallerPressed, CallerSaid, Conversation, Leave, Say, Step
+from slukh.errors import DialogError, TtsError
+from slukh.speech.segmenter import SegmentEvent, Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
+from slukh.talking.echo import HEARD_SAMPLES, EchoGuard
+from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
+from slukh.talking.mouth import Mouth, Playing
+from slukh.talking.turns import Said, Turn, Turns
+from slukh.telephony.line import Line
+from slukh.tts.base import SpeechRequest
+from slukh.tts.phrases import Templates, sentences, speakable
+from slukh.tts.recorded import apology, apology_text
+from slukh.tts.speaker import Speaker, Speech
+from slukh.types import (
+    BargeIn,
+    CallStarted,
+    Dtmf,
+    Event,
+    PhraseSpoken,
+    SpeechEnded,
+    SpokenOutcome,
+    Transcript,
+    TurnTimed,
+    seconds,
+)
+
+logger = logging.getLogger(__name__)
+
+# Phrases that are made ahead of the one that is played: more would be paid for in vain when interrupted.
+_AHEAD: Final = 2
+_FAILURES: Final = 2
+_GUARD_CHUNKS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkRules:
+    """How a call is talked to.
+
+    Attributes:
+        silence_seconds: of nobody speaking until the caller is asked whether they are there.
+        longest_seconds: of a call; then it is ended with a sentence.
+        barge_in: whether the caller's voice stops ours.
+    """
+
+    silence_seconds: float = 8.0
+    longest_seconds: float = 900.0
+    barge_in: bool = True
+
+
+@dataclass(slots=True)
+class _Phrase:
+    """A phrase of the answer that is being given."""
+
+    speech: Speech
+    playing: Playing = field(default_factory=Playing)
+    is_over: bool = False
+
+
+@dataclass(slots=True)
+class _Answer:
+    """The answer that is being given.
+
+    Attributes:
+        turn: what to; None for the greeting and what we say by ourselves.
+        first_text_at: when its first words came.
+        phrases: begun or waiting, in order.
+    """
+
+    turn: Turn | None = None
+    first_text_at: float | None = None
+    phrases: list[_Phrase] = field(default_factory=list)
+
+    def heard(self) -> str:
+        """What the caller heard of it, to the last whole word."""
+        words = []
+        for phrase in self.phrases:
+            text, playing = phrase.speech.request.text, phrase.playing
+            if phrase.is_over:
+                words.append(text)
+            elif playing.played:
+                cut = text[: len(text) * playing.played // max(playing.made, 1)]
+                words.append(cut.rpartition(" ")[0])
+        return " ".join(word for word in words if word)
+
+
+class Talk:
+    """See the module.
+
+    Args:
+        call: whose.
+        line: whom it speaks to.
+        conversation: who answers.
+        speaker: the voices.
+        publish: where events go.
+        rules: see there.
+        templates: for the phrase cache.
+    """
+
+    def __init__(
+        self,
+        call: CallStarted,
+        line: Line,
+        conversation: Conversation,
+        speaker: Speaker,
+        publish: Callable[[Event], None],
+        *,
+        rules: TalkRules,
+        templates: Templates,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._call = call
+        self._language = call.language_code
+        self._line = line
+        self._conversation = conversation
+        self._speaker = speaker
+        self._publish = publish
+        self._rules = rules
+        self._templates = templates
+        self._guard = EchoGuard()
+        self._mouth = Mouth(line, self._guard)
+        self._began = self._loop.time()
+        self._turns = Turns(silence_seconds=rules.silence_seconds, now=self._began)
+        self._bell = asyncio.Event()
+        self._suspects: dict[int, Utterance] = {}  # voices that may be our own
+        self._echoes: set[int] = set()
+        self._ended: dict[int, tuple[SpeechEnded, float]] = {}
+        self._answer = _Answer()
+        self._answering: asyncio.Task[bool] | None = None
+        self._cut: _Answer | None = None  # an answer that was interrupted, until it is clear by what
+        self._running: asyncio.Task[None] | None = None
+        self._phrases = 0
+        self._failures = 0
+
+    def begin(self) -> None:
+        """Greet the caller."""
+        self._running = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """The line is gone: stop, and book what was said. Never raises."""
+        if self._running is not None:
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+
+    def hear(self, event: SegmentEvent) -> None:
+        """What endpointing found, the moment it did."""
+        utterance, now = event.utterance, self._loop.time()
+        if isinstance(event, UtteranceStarted):
+            if self._guard.is_speaking(now):
+                self._suspects[utterance.id] = utterance
+                self._judge(utterance, now)
+            else:
+                self._caller_speaks(utterance)
+        elif utterance.id in self._suspects:
+            if isinstance(event, UtteranceGrew):
+                self._judge(utterance, now)
+            elif isinstance(event, UtteranceEnded):
+                del self._suspects[utterance.id]
+                self._echoes.add(utterance.id)
+
+    def observe(self, event: Event) -> None:
+        """What was published of this call."""
+        now = self._loop.time()
+        match event:
+            case SpeechEnded(utterance_id=utterance_id):
+                self._ended[utterance_id] = event, now
+            case Transcript(is_final=True, utterance_id=utterance_id, text=text, language_code=code):
+                if event.is_salvage and not text:
+                    self._turns.unheard()
+                if utterance_id in self._echoes:
+                    self._echoes.discard(utterance_id)
+                    self._ended.pop(utterance_id, None)
+                    return
+                said = Said(utterance_id=utterance_id, text=text.strip(), language_code=code, at=now)
+                self._turns.final(said)
+                is_noise = not said.text and not event.is_salvage
+                if self._cut is not None and is_noise and not self._turns.caller_speaks:
+                    self._take_back()  # it was a noise that had interrupted us
+                self._bell.set()
+            case Dtmf(digit=digit):
+                self._turns.pressed(digit, now)
+                self._stop()
+                self._bell.set()
+
+    def _judge(self, utterance: Utterance, now: float) -> None:
+        """Whether a voice that came while we spoke is the caller's."""
+        chunks = utterance.chunks[-_GUARD_CHUNKS:]
+        if not chunks or not chunks[-1].voiced:
+            return
+        heard = samples_from_linear16(b"".join(chunk.pcm for chunk in chunks))[-HEARD_SAMPLES:]
+        if not self._guard.is_echo(heard, now):
+            del self._suspects[utterance.id]
+            self._caller_speaks(utterance)
+
+    def _caller_speaks(self, utterance: Utterance) -> None:
+        self._turns.started(utterance.id)
+        if self._rules.barge_in and self._stop():
+            self._publish(
+                BargeIn(
+                    utterance_id=utterance.id,
+                    position=utterance.speech_start,
+                    reaction_seconds=seconds(utterance.end - utterance.speech_start),
+                )
+            )
+
+    def _stop(self) -> bool:
+        """Stop the answer that is being given; whether there was one that the caller could hear."""
+        if self._answering is None or self._answering.done():
+            return False
+        is_heard = any(phrase.playing.played for phrase in self._answer.phrases)
+        self._answering.cancel()
+        if is_heard:
+            self._line.flush()
+        return is_heard
+
+    async def _run(self) -> None:
+        try:
+            is_over = await self._give(self._conversation.greet(), _Answer())
+            while not is_over:
+                turn = await self._next_turn()
+                if turn is None:
+                    is_over = await self._give(self._say(FAREWELLS, Leave(reason="goodbye")), _Answer())
+                else:
+                    is_over = await self._take_turn(turn)
+            await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
+            await self._line.hang_up("gateway")
+        except Exception:  # a defect of ours: the dial plan takes the caller over
+            logger.exception("talk_defect", extra={"call_id": self._call.call_id})
+            await self._line.hang_up("gateway")
+
+    async def _take_turn(self, turn: Turn) -> bool:
+        """Answer a turn; whether the call is over with it."""
+        if turn.turn is None:
+            return await self._give(self._say(EXCUSES), _Answer())
+        cut = self._cut
+        if cut is not None and not isinstance(turn.turn, CallerPressed):
+            self._conversation.interrupted(cut.heard())
+            self._cut = None
+        if isinstance(turn.turn, CallerSaid):
+            self._language = turn.turn.language_code
+        answer = _Answer(turn=turn)
+        is_over = await self._give(self._conversation.answer(turn.turn), answer)
+        if cut is not None and self._cut is cut:
+            if answer.phrases or is_over:
+                self._cut = None
+            else:
+                self._take_back()  # the key that had interrupted us means nothing here
+        return is_over
+
+    async def _next_turn(self) -> Turn | None:
+        """Wait for what is to be answered; None when the call has lasted long enough."""
+        while True:
+            now = self._loop.time()
+            if now - self._began >= self._rules.longest_seconds:
+                return None
+            if (turn := self._turns.due(now)) is not None:
+                return turn
+            self._bell.clear()
+            longest = self._began + self._rules.longest_seconds
+            deadline = min(longest, self._turns.next_deadline() or longest)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._bell.wait()
+
+    async def _give(self, steps: AsyncGenerator[Step, None], answer: _Answer) -> bool:
+        """Give an answer until it is over or the caller interrupts; whether the call is over with it."""
+        self._answer = answer
+        task = self._answering = asyncio.create_task(self._speak(steps, answer))
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            self._book(answer)
+            self._time(answer)
+        self._turns.spoke(max(self._loop.time(), self._mouth.quiet_at))
+        if task.cancelled():
+            self._cut = answer
+            if not answer.heard():
+                self._take_back()
+            return False
+        error = task.exception()
+        if error is None:
+            if answer.turn is not None:
+                self._failures = 0
+            return task.result()
+        return await self._excuse(error, answer)
+
+    def _take_back(self) -> None:
+        """The answer that was cut off counts as not given: what it was to is to be answered again."""
+        cut, self._cut = self._cut, None
+        self._conversation.interrupted("")
+        if cut is not None and cut.turn is not None:
+            self._turns.unanswered(cut.turn)
+
+    async def _excuse(self, error: BaseException, answer: _Answer) -> bool:
+        """Who answers, or who speaks, failed: say so, and after a second time give the caller to a person."""
+        if not isinstance(error, DialogError | TtsError):
+            raise error
+        logger.warning("answer_failed", extra={"call_id": self._call.call_id, "error": str(error)})
+        if isinstance(error, TtsError):
+            await self._apologise()
+            return True
+        self._conversation.interrupted(answer.heard())
+        self._failures += 1
+        if error.is_permanent or self._failures >= _FAILURES:
+            return await self._give(self._say(HANDOVERS, Leave(reason="handover")), _Answer()) or True
+        return await self._give(self._say(EXCUSES), _Answer())
+
+    async def _apologise(self) -> None:
+        """Nobody can speak: what is left is a recording."""
+        pack, text = apology(), apology_text(self._language)
+        code = self._language if self._language in pack.phrases else "uk-UA"
+        playing = Playing()
+        await self._mouth.play(pack.synthesize(SpeechRequest(text=text, language_code=code)), playing)
+
+    async def _say(self, lines: dict[str, str], *more: Step) -> AsyncGenerator[Step, None]:
+        code = self._language if self._language in lines else "uk-UA"
+        yield Say(text=lines[code], language_code=code)
+        for step in more:
+            yield step
+
+    async def _speak(self, steps: AsyncGenerator[Step, None], answer: _Answer) -> bool:
+        """Speak an answer; whether it ends the call. Raises DialogError, TtsError."""
+        waiting: asyncio.Queue[_Phrase | Leave | None] = asyncio.Queue(_AHEAD)
+        reading = asyncio.create_task(self._read(steps, answer, waiting))
+        try:
+            while (item := await self._next_phrase(waiting, reading)) is not None:
+                if isinstance(item, Leave):
+                    return True
+                await self._mouth.play(aiter(item.speech), item.playing)
+                item.is_over = True
+            await reading
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError, DialogError):
+                await reading
+        return False
+
+    @staticmethod
+    async def _next_phrase(
+        waiting: "asyncio.Queue[_Phrase | Leave | None]", reading: "asyncio.Task[None]"
+    ) -> _Phrase | Leave | None:
+        """What is to be played next; None when there is no more, because the answer is over or failed."""
+        if waiting.empty() and not reading.done():
+            getting = asyncio.ensure_future(waiting.get())
+            try:
+                await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
+                if getting.done():
+                    return getting.result()
+            finally:
+                getting.cancel()
+        return None if waiting.empty() else waiting.get_nowait()
+
+    async def _read(
+        self,
+        steps: AsyncGenerator[Step, None],
+        answer: _Answer,
+        waiting: "asyncio.Queue[_Phrase | Leave | None]",
+    ) -> None:
+        """Have the answer's phrases made, a few ahead of the one that is played."""
+        async with aclosing(steps):
+            async for step in steps:
+                match step:
+                    case Say():
+                        for request in self._requests(step):
+                            answer.first_text_at = answer.first_text_at or self._loop.time()
+                            phrase = _Phrase(self._speaker.say(request))
+                            answer.phrases.append(phrase)
+                            await waiting.put(phrase)
+                    case Leave():
+                        await waiting.put(step)
+
+    def _requests(self, said: Say) -> list[SpeechRequest]:
+        return [
+            SpeechRequest(text=piece, language_code=said.language_code)
+            for sentence in sentences(speakable(said.text))
+            for piece in self._templates.pieces(sentence)
+        ]
+
+    def _time(self, answer: _Answer) -> None:
+        """How long the caller waited for its first phrase."""
+        if answer.turn is None or not answer.phrases or answer.first_text_at is None:
+            return
+        began_at = answer.phrases[0].playing.began_at
+        ended = self._ended.pop(answer.turn.utterance_id, None)
+        if ended is None or began_at is None or not answer.turn.said:
+            return
+        event, endpoint_at = ended
+        final_at = answer.turn.said[-1].at
+        self._publish(
+            TurnTimed(
+                utterance_id=event.utterance_id,
+                endpoint_seconds=seconds(event.endpoint - event.position),
+                final_seconds=max(0.0, final_at - endpoint_at),
+                first_text_seconds=max(0.0, answer.first_text_at - final_at),
+                first_audio_seconds=max(0.0, began_at - answer.first_text_at),
+            )
+        )
+
+    def _book(self, answer: _Answer) -> None:
+        """One event for every phrase that was asked for: what was paid for is booked, heard or not."""
+        for phrase in answer.phrases:
+            voice = phrase.speech.recording.voice
+            if voice is None:
+                continue  # nobody spoke, or it was interrupted before anybody did: see `Speaker`
+            self._phrases += 1
+            request, playing = phrase.speech.request, phrase.playing
+            outcome: SpokenOutcome = phrase.speech.outcome
+            if outcome == "sent" and not phrase.is_over:
+                outcome = "interrupted"
+            self._publish(
+                PhraseSpoken(
+                    phrase=self._phrases,
+                    utterance_id=0 if answer.turn is None else answer.turn.utterance_id,
+                    text=request.text,
+                    language_code=request.language_code,
+                    provider=voice.provider,
+                    voice=voice.name,
+                    characters=len(request.text),
+                    outcome=outcome,
+                    audio_ms=playing.made_ms,
+                    played_ms=playing.played_ms,
+                )
+            )

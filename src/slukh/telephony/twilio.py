@@ -1,0 +1,228 @@
+"""Twilio Media Streams: a WebSocket per call, JSON messages, audio as base64 mu-law at 8 kHz.
+
+    message    content                                                            sent by
+    handshake  `X-Twilio-Signature`: HMAC-SHA1 of the stream's URL                Twilio
+    connected  {"event": "connected", "protocol": "Call"}                         Twilio, first of all
+    start      streamSid, callSid, tracks, mediaFormat, customParameters          Twilio
+    media      {"media": {"payload": base64, "chunk": "1", "timestamp": "0"}}     either side
+    dtmf       {"dtmf": {"digit": "5"}}                                           Twilio
+    mark       an answer to a mark of ours; we send none                          Twilio
+    clear      {"event": "clear", "streamSid"}: forget what was not played        gateway
+    stop       the call is over                                                   Twilio
+    close      the call is over; with `<Connect><Stream>` TwiML goes on           gateway
+
+TwiML names the call, `<Stream url="wss://HOST/"><Parameter name="call" value="UUID"/></Stream>`, after
+`POST /v1/calls` with that UUID. Without it the UUID is made of Twilio's own call id, the same for every
+stream of the call. Speech leaves at its own pace, so Twilio holds next to nothing and no marks are needed.
+
+TLS is a reverse proxy's; what Twilio signed is the URL that it was given, hence the setting.
+
+Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages and .../usage/security.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import logging
+import uuid
+from http import HTTPStatus
+from typing import Any, Final
+
+from websockets.frames import Close, CloseCode, Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from slukh.audio import linear16_from_mulaw, mulaw_from_linear16
+from slukh.errors import RefusalReason, TelephonyError
+from slukh.telephony.base import (
+    DIGITS,
+    CodecEvent,
+    DigitPressed,
+    Identified,
+    MediaReceived,
+    PeerHungUp,
+    Reply,
+)
+
+SAMPLE_RATE_HERTZ: Final = 8_000
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+MAX_REQUEST_BYTES: Final = 8 * 1024
+CALLS: Final = uuid.UUID("f0a3b4a6-6b0e-5c0a-9d36-7a3f3c1d2e55")  # the namespace of Twilio's call ids
+
+_END_OF_REQUEST: Final = b"\r\n\r\n"
+# Outside the tree of loggers: the library logs headers and messages at DEBUG.
+_NO_LOG: Final = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001
+
+
+def signature(url: str, auth_token: str) -> str:
+    """What Twilio puts into `X-Twilio-Signature` for a stream to this URL."""
+    return base64.b64encode(hmac.new(auth_token.encode(), url.encode(), hashlib.sha1).digest()).decode()
+
+
+class TwilioCodec:
+    """A gateway's side of a Media Streams connection (`slukh.telephony.base.Codec`).
+
+    Attributes:
+        unknown_events: messages that were skipped.
+
+    Args:
+        url: of the stream, as TwiML names it.
+        auth_token: of the account; None lets everybody in, which only loopback may.
+    """
+
+    def __init__(self, *, url: str, auth_token: str | None) -> None:
+        self.unknown_events = 0
+        self._signature = None if auth_token is None else signature(url, auth_token)
+        self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_NO_LOG)
+        self._request: bytes | None = b""  # None once the handshake is done
+        self._stream_sid: str | None = None
+        self._message = b""
+        self._is_text = False
+
+    def receive_data(self, data: bytes) -> list[CodecEvent]:
+        """Events of all messages that these bytes complete.
+
+        Raises:
+            TelephonyError: `unauthorized`, `no_id`, `bad_id`, `second_id`, `audio_before_id` or `malformed`.
+        """
+        events: list[CodecEvent] = []
+        if self._request is not None:
+            self._request += data
+            if not self._request.startswith(b"GET "[: len(self._request)]):
+                raise TelephonyError("malformed", "not a WebSocket handshake")
+            head, end, data = self._request.partition(_END_OF_REQUEST)
+            if len(head) > MAX_REQUEST_BYTES:
+                raise TelephonyError("malformed", f"a handshake of more than {MAX_REQUEST_BYTES} bytes")
+            if not end:
+                return []
+            events.append(Reply(data=self._shake_hands(head + end)))
+            self._request = None
+        self._protocol.receive_data(data)
+        for frame in self._protocol.events_received():
+            assert isinstance(frame, Frame)
+            events += self._frame_events(frame)
+        if self._protocol.parser_exc is not None:
+            raise TelephonyError("malformed", str(self._protocol.parser_exc))
+        return events
+
+    def _shake_hands(self, request_bytes: bytes) -> bytes:
+        self._protocol.receive_data(request_bytes)
+        requests = self._protocol.events_received()
+        if not requests:
+            raise TelephonyError("malformed", str(self._protocol.handshake_exc))
+        request = requests[0]
+        assert isinstance(request, Request)
+        if self._signature is not None:
+            given = "".join(request.headers.get_all("X-Twilio-Signature"))
+            if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._signature.encode()):
+                raise TelephonyError(
+                    "unauthorized", "wrong or missing signature: is SLUKH_TWILIO_URL the stream's?"
+                )
+        response = self._protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            raise TelephonyError("malformed", response.body.decode())
+        self._protocol.send_response(response)
+        return b"".join(self._protocol.data_to_send())
+
+    def _frame_events(self, frame: Frame) -> list[CodecEvent]:
+        match frame.opcode:
+            case Opcode.PING:
+                return [Reply(data=Frame(Opcode.PONG, frame.data).serialize(mask=False))]
+            case Opcode.PONG:
+                return []
+            case Opcode.CLOSE:
+                return [Reply(data=frame.serialize(mask=False)), PeerHungUp()]
+            case Opcode.TEXT | Opcode.BINARY:
+                self._is_text = frame.opcode is Opcode.TEXT
+                self._message = bytes(frame.data)
+            case _:
+                self._message += frame.data
+        if not frame.fin:
+            return []
+        if not self._is_text:
+            raise TelephonyError("malformed", "a binary message")
+        try:
+            message = json.loads(self._message)
+        except (ValueError, RecursionError) as error:
+            raise TelephonyError("malformed", "a message that is not JSON") from error
+        return self._message_events(message)
+
+    def _message_events(self, message: Any) -> list[CodecEvent]:  # noqa: ANN401  # whatever a peer sends
+        match message:
+            case {"event": "start", "streamSid": str(stream_sid), "start": dict(start)}:
+                return [self._started(stream_sid, start)]
+            case {"event": "media" | "dtmf"} if self._stream_sid is None:
+                raise TelephonyError("audio_before_id", "audio or a key came before the start of the stream")
+            case {"event": "media", "media": {"payload": str(payload)}}:
+                return self._audio_events(payload)
+            case {"event": "dtmf", "dtmf": {"digit": str(digit)}} if digit in DIGITS:
+                return [DigitPressed(digit=digit)]
+            case {"event": "media" | "dtmf" | "start"}:
+                raise TelephonyError("malformed", "a message without what it is for")
+            case {"event": "stop"}:
+                return [PeerHungUp()]
+            case {"event": str()}:
+                self.unknown_events += 1
+                return []
+            case _:
+                raise TelephonyError("malformed", "a message that names no event")
+
+    def _started(self, stream_sid: str, start: dict[str, Any]) -> CodecEvent:
+        if self._stream_sid is not None:
+            raise TelephonyError("second_id", "a second start of the stream")
+        match start:
+            case {"mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000 | "8000"}}:
+                pass
+            case _:
+                raise TelephonyError("malformed", "audio that is not mu-law at 8 kHz")
+        match start:
+            case {"customParameters": {"call": str(named)}}:
+                try:
+                    call_id = str(uuid.UUID(named))
+                except ValueError as error:
+                    raise TelephonyError("bad_id", "the parameter call is no UUID") from error
+            case {"callSid": str(call_sid)} if call_sid:
+                call_id = str(uuid.uuid5(CALLS, call_sid))
+            case _:
+                raise TelephonyError("no_id", "the stream names no call")
+        self._stream_sid = stream_sid
+        return Identified(call_id=call_id)
+
+    def _audio_events(self, payload: str) -> list[CodecEvent]:
+        try:
+            mulaw = base64.b64decode(payload, validate=True)
+        except (ValueError, binascii.Error) as error:
+            raise TelephonyError("malformed", "audio that is not base64") from error
+        if not mulaw:
+            return []
+        return [MediaReceived(linear16=linear16_from_mulaw(mulaw), sample_rate_hertz=SAMPLE_RATE_HERTZ)]
+
+    def encode_audio(self, linear16_8k: bytes) -> bytes:
+        """One message of audio. ValueError on an odd length."""
+        if len(linear16_8k) % 2:
+            raise ValueError("linear16 has two bytes per sample")
+        payload = base64.b64encode(mulaw_from_linear16(linear16_8k)).decode()
+        return self._say({"event": "media", "streamSid": self._stream_sid, "media": {"payload": payload}})
+
+    def encode_flush(self) -> bytes:
+        """The message after which nothing that waits is played."""
+        return self._say({"event": "clear", "streamSid": self._stream_sid})
+
+    def encode_hangup(self) -> bytes:
+        """The close frame after which TwiML goes on."""
+        return Frame(Opcode.CLOSE, Close(CloseCode.NORMAL_CLOSURE, "").serialize()).serialize(mask=False)
+
+    def encode_refusal(self, reason: RefusalReason, /) -> bytes:
+        """An HTTP answer before the handshake, a close frame after it; both name the reason."""
+        if self._request is None:
+            is_busy = reason in {"draining", "full"}
+            code = CloseCode.TRY_AGAIN_LATER if is_busy else CloseCode.POLICY_VIOLATION
+            return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)
+        status = HTTPStatus.FORBIDDEN if reason == "unauthorized" else HTTPStatus.BAD_REQUEST
+        return self._protocol.reject(status, f"{reason}\n").serialize()
+
+    @staticmethod
+    def _say(message: dict[str, object]) -> bytes:
+        return Frame(Opcode.TEXT, json.dumps(message, separators=(",", ":")).encode()).serialize(mask=False)

@@ -1,0 +1,1 @@
+"""The voice back: text in, telephone audio out, whoever speaks."""

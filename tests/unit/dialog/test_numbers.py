@@ -1,0 +1,52 @@
+import pytest
+
+from slukh.dialog.numbers import TyreSize, digits, numbers, tyre_size
+
+SIZE = TyreSize(width=205, profile=55, rim=16)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "205/55 R16",
+        "205-55-16",
+        "двісті п'ять на п'ятдесят п'ять, шістнадцятий радіус",
+        "Двісті п\u2019ять п\u2019ятдесят п\u2019ять шістнадцять.",
+        "двести пять пятьдесят пять шестнадцать",
+        "мені треба 4 шини, двести пять на 55 на шестнадцать",
+    ],
+)
+def test_a_size_is_heard_however_it_is_written(said: str) -> None:
+    assert tyre_size(said) == SIZE
+
+
+@pytest.mark.parametrize("said", ["", "шини", "205 на 55", "55 205 16", "сто тисяч"])
+def test_what_is_no_size_is_none(said: str) -> None:
+    assert tyre_size(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("сто дев'яносто п'ять шістдесят п'ять п'ятнадцять", [195, 65, 15]),
+        ("сто девяносто пять шестьдесят пять пятнадцать", [195, 65, 15]),
+        ("двадцять два", [22]),
+        ("два двадцять", [2, 20]),
+        ("нуль один", [0, 1]),
+        ("триста сорок сім", [347]),
+        ("трьохсот сорока", [340]),
+        ("стан замовлення, старий семінар, стоїть один друг", [1]),
+        ("четыре тысячи", [4]),
+    ],
+)
+def test_words_add_up_to_the_numbers_that_were_said(said: str, found: list[int]) -> None:
+    assert numbers(said) == found
+
+
+def test_a_number_said_in_parts_is_one_number() -> None:
+    assert digits("сорок п'ять дванадцять") == "4512"
+    assert digits("номер 45-12") == "4512"
+
+
+def test_a_number_without_end_is_no_harm() -> None:
+    assert len(str(numbers("9" * 10_000)[0])) == 9

@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import pytest
+
+from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step
+from slukh.dialog.script import read_script
+from slukh.dialog.scripted import ScriptedConversation, ScriptedDialog
+from slukh.errors import SettingsError
+from slukh.types import CallStarted
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "dialog" / "tyre-shop.yaml"
+
+
+def conversation(language_code: str = "uk-UA") -> ScriptedConversation:
+    dialog = ScriptedDialog(read_script(EXAMPLE))
+    return dialog.converse(CallStarted(call_id="c", language_code=language_code))
+
+
+async def said_to(talk: ScriptedConversation, *turns: CallerTurn | str, code: str = "uk-UA") -> list[Step]:
+    steps: list[Step] = [step async for step in talk.greet()]
+    for turn in turns:
+        turn_ = CallerSaid(text=turn, language_code=code) if isinstance(turn, str) else turn
+        steps = [step async for step in talk.answer(turn_)]
+    return steps
+
+
+def words(steps: list[Step]) -> str:
+    return " ".join(step.text for step in steps if isinstance(step, Say))
+
+
+async def test_a_tyre_is_asked_for_and_its_numbers_are_repeated() -> None:
+    talk = conversation()
+    steps = await said_to(talk, "Мені потрібні шини", "двісті п'ять п'ятдесят п'ять шістнадцять", "зимові")
+    assert words(steps) == "Отже, 205 на 55, радіус 16, зимові. Правильно?"
+    steps = await said_to(conversation(), "шини", "205/55 R16", "літні", "так, правильно")
+    assert isinstance(steps[-1], Leave)
+    assert steps[-1].reason == "handover"
+
+
+async def test_a_wrong_size_is_asked_again() -> None:
+    steps = await said_to(conversation(), "шини", "205 55 16", "зимові", "ні, не те")
+    assert "розмір" in words(steps)
+
+
+async def test_an_order_is_looked_up() -> None:
+    assert words(await said_to(conversation(), "де моє замовлення", "45-12")) == (
+        "Замовлення 4512 готове до видачі. Бажаєте ще щось?"
+    )
+    missing = words(await said_to(conversation(), "замовлення", "9999"))
+    assert missing.startswith("Замовлення 9999 я не знайшла.")
+    assert missing.endswith("номер замовлення.")
+
+
+async def test_a_russian_caller_is_answered_in_russian_even_on_a_ukrainian_line() -> None:
+    steps = await said_to(conversation(), "Мне нужны шины", code="ru-RU")
+    assert {step.language_code for step in steps if isinstance(step, Say)} == {"ru-RU"}
+    steps = await said_to(conversation("en-US"))
+    assert {step.language_code for step in steps if isinstance(step, Say)} == {"uk-UA"}
+
+
+async def test_a_person_is_to_be_had_from_everywhere() -> None:
+    for turns in (["оператора"], ["шини", "дайте оператора, 205 55 16"], [CallerPressed(digit="0")]):
+        assert isinstance((await said_to(conversation(), *turns))[-1], Leave)
+
+
+async def test_what_is_not_understood_is_asked_again_and_then_handed_over() -> None:
+    assert "не зрозуміла" in words(await said_to(conversation(), "погода"))
+    assert isinstance((await said_to(conversation(), "погода", "дощ", "сніг"))[-1], Leave)
+
+
+async def test_a_silent_caller_is_asked_and_then_handed_over() -> None:
+    assert words(await said_to(conversation(), CallerSilent(times=1))) == "Ви ще на лінії?"
+    assert isinstance((await said_to(conversation(), CallerSilent(times=3)))[-1], Leave)
+
+
+async def test_an_answer_that_nobody_heard_was_not_given() -> None:
+    talk = conversation()
+    await said_to(talk, "шини")
+    talk.interrupted("")
+    assert "Назвіть" in words([s async for s in talk.answer(CallerSaid(text="шини", language_code="uk-UA"))])
+    talk.interrupted("Назвіть, будь ласка")
+    steps = [s async for s in talk.answer(CallerSaid(text="205 55 16", language_code="uk-UA"))]
+    assert "зимові" in words(steps)
+
+
+def test_what_it_always_says_is_known_beforehand_and_what_changes_is_a_template() -> None:
+    dialog = ScriptedDialog(read_script(EXAMPLE))
+    texts = {phrase.text for phrase in dialog.phrases()}
+    assert "З'єдную з оператором." in texts
+    assert not any("{" in text for text in texts)
+    assert any("{width}" in template for template in dialog.templates)
+
+
+GOOD = EXAMPLE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("goto: season", "goto: nowhere", "state size goes to nowhere, which is no state"),
+        ("start: greeting", "start: hello", "the script goes to hello"),
+        ("table: orders", "table: none", "no table"),
+        ("    collect: number\n    goto: order_status", "    collect: number", "goes nowhere"),
+        ("      ru-RU: Соединяю с оператором.\n", "", "state operator says nothing in ru-RU"),
+        ("patience: 2", "patience: much", "patience: Input should be a valid integer"),
+        ("give_up: operator", "giveup: operator", "Field required"),
+        ("languages: [uk-UA, ru-RU]", "languages: [uk-UA", "is no YAML"),
+    ],
+)
+def test_a_script_that_does_not_hold_together_is_refused_with_the_place(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    assert old in GOOD
+    path = tmp_path / "script.yaml"
+    path.write_text(GOOD.replace(old, new), encoding="utf-8")
+    with pytest.raises(SettingsError, match=says):
+        read_script(path)
+
+
+def test_a_script_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_script(tmp_path / "none.yaml")

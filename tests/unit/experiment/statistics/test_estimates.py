@@ -1,0 +1,95 @@
+import math
+
+import numpy as np
+import pytest
+
+from slukh.experiment.statistics.estimates import Estimate, bootstrap_interval, by_cluster, rate
+from slukh.testing.simulated_errors import Traffic, simulated_calls, simulated_turns
+
+TRAFFIC = Traffic()
+LEVEL = TRAFFIC.level(0.18)
+
+
+def coverage(intervals: list[tuple[float, float]], truth: float) -> float:
+    return sum(low <= truth <= high for low, high in intervals) / len(intervals)
+
+
+def test_the_rate_is_pooled() -> None:
+    found = rate([1, 0, 3], [1, 9, 10])
+    assert found.value == pytest.approx(0.2)
+    # By hand: residuals 0.8, -1.8, 1.0; 3/2 of their squares, under 20 squared.
+    assert found.standard_error == pytest.approx(math.sqrt(1.5 * (0.64 + 3.24 + 1.0)) / 20)
+    assert found.clusters == 3
+
+
+def test_one_call_says_nothing_of_others() -> None:
+    assert rate([1], [10]).interval() == (-math.inf, math.inf)
+    assert math.isnan(rate([], []).value)
+    assert math.isnan(rate([0, 0], [0, 0]).value)
+
+
+def test_few_calls_have_the_wider_interval_of_student() -> None:
+    few = Estimate(value=0.0, standard_error=1.0, clusters=5)
+    many = Estimate(value=0.0, standard_error=1.0, clusters=500)
+    assert few.interval()[1] == pytest.approx(2.776445)
+    assert many.interval()[1] == pytest.approx(1.959964)
+
+
+def test_turns_are_summed_by_call() -> None:
+    errors, words = by_cluster(["b", "a", "b"], [1, 2, 3], [10, 20, 30])
+    assert errors.tolist() == [2, 4]
+    assert words.tolist() == [20, 40]
+
+
+def test_clustered_intervals_cover_the_truth_and_word_ones_do_not() -> None:
+    generator = np.random.default_rng(1)
+    by_call, by_word = [], []
+    for _ in range(400):
+        words, errors = simulated_calls(generator, 200, (LEVEL,))
+        found = rate(errors, words)
+        by_call.append(found.interval())
+        reach = 1.96 * math.sqrt(found.value * (1 - found.value) / words.sum())
+        by_word.append((found.value - reach, found.value + reach))
+    assert 0.92 <= coverage(by_call, 0.18) <= 0.975
+    assert coverage(by_word, 0.18) < 0.75
+
+
+def test_the_bootstrap_agrees_with_the_formula() -> None:
+    words, errors = simulated_calls(np.random.default_rng(2), 400, (LEVEL,))
+    low, high = bootstrap_interval(errors, words, seed=3)
+    assert rate(errors, words).interval() == pytest.approx((low, high), abs=0.002)
+    assert bootstrap_interval(errors, words, seed=3) == (low, high)
+
+
+def test_strata_keep_their_share_in_every_resample() -> None:
+    # Two languages without any spread inside: whatever is drawn, the rate is the same.
+    errors, words = [1.0] * 10 + [4.0] * 10, [10.0] * 20
+    strata = ["uk"] * 10 + ["ru"] * 10
+    assert bootstrap_interval(errors, words, seed=1, strata=strata) == pytest.approx((0.25, 0.25))
+    low, high = bootstrap_interval(errors, words, seed=1)
+    assert high - low > 0.05
+
+
+def test_pairs_are_surer_than_arms_that_share_no_call() -> None:
+    generator = np.random.default_rng(4)
+    words, first, second = simulated_calls(generator, 400, (LEVEL, LEVEL))
+    paired = rate(second - first, words)
+    apart = rate(second, words) - rate(first, words)
+    assert paired.value == pytest.approx(apart.value)
+    assert paired.standard_error < 0.6 * apart.standard_error
+
+
+def test_differences_of_arms_cover_none() -> None:
+    generator = np.random.default_rng(5)
+    intervals = []
+    for _ in range(300):
+        (words, errors), (other_words, other_errors) = (
+            simulated_calls(generator, calls, (LEVEL,)) for calls in (60, 300)
+        )
+        intervals.append((rate(errors, words) - rate(other_errors, other_words)).interval())
+    assert 0.92 <= coverage(intervals, 0.0) <= 0.98
+
+
+def test_simulated_turns_have_the_rate_they_were_asked_for() -> None:
+    turns = simulated_turns(np.random.default_rng(6), 20_000, (LEVEL,))
+    assert turns.errors[0].sum() / turns.words.sum() == pytest.approx(0.18, abs=0.004)

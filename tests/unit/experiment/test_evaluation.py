@@ -1,0 +1,85 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slukh.errors import ExperimentError
+from slukh.experiment.evaluation import Evaluated, Heard, Results, report
+from slukh.experiment.manifest import Manifest, Problem, Row
+
+HEARD = Heard(
+    provider="whisper", model="base", audio="0" * 16, language_code="uk-UA", text="так", audio_seconds=2.0,
+    took_seconds=1.0, final_seconds=(0.4,), is_paced=True,
+)  # fmt: skip
+SAID = ["так дві шини", "мені 205/55 R16", "ні дякую", ""]
+
+
+def evaluated(*providers: list[str], problems: tuple[Problem, ...] = ()) -> dict[str, Any]:
+    """A report of providers that each heard these texts."""
+    rows = tuple(
+        Row(line=line, audio=Path("a.wav"), text=text, language_code="uk-UA", call_id=str(line))
+        for line, text in enumerate(SAID, start=1)
+    )
+    heard = {
+        name: {line: replace(HEARD, provider=name, text=text) for line, text in enumerate(texts, start=1)}
+        for name, texts in zip(("whisper", "google"), providers, strict=False)
+    }
+    manifest = Manifest(rows=rows, problems=())
+    return report(Evaluated(manifest=manifest, heard=heard, problems=problems))
+
+
+def test_what_was_heard_is_not_heard_again(tmp_path: Path) -> None:
+    results = Results(tmp_path / "r.jsonl")
+    results.add(HEARD)
+    again = Results(tmp_path / "r.jsonl")
+    assert again.get(HEARD.key) == HEARD
+    assert again.get(replace(HEARD, model="small").key) is None
+    assert again.get(replace(HEARD, is_paced=False).key) is None
+
+
+def test_a_line_that_a_crash_cut_off_is_forgotten_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    results = Results(path)
+    results.add(HEARD)
+    path.write_text(path.read_text(encoding="utf-8")[:-20], encoding="utf-8")
+    cut = Results(path)
+    assert cut.get(HEARD.key) is None
+    cut.add(HEARD)
+    assert Results(path).get(HEARD.key) == HEARD
+
+
+def test_results_that_cannot_be_written_name_the_option(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ExperimentError, match="--results"):
+        Results(tmp_path / "file" / "r.jsonl")
+
+
+def test_the_table_has_rates_intervals_and_silence_apart() -> None:
+    found = evaluated(["так дві шини", "мені 215/55 r16", "ні", "дякую"])["providers"]["whisper"]
+    table = found["all"]
+    assert (table["utterances"], table["words"]) == (3, 7)
+    assert table["wer"] == pytest.approx(2 / 7)
+    assert table["wer_interval"][0] <= 2 / 7 <= table["wer_interval"][1]
+    assert table["entity_error_rates"] == {"quantity": 0.0, "size": 1.0}
+    assert table["silent_words_per_minute"] == 30.0
+    assert list(found["length"]) == ["1 to 2 words", "3 to 8 words", "nothing said"]
+    assert found["latency"]["final_seconds_p50"] == pytest.approx(0.4)
+    assert found["cost"] is None
+
+
+def test_two_providers_are_compared_on_the_rows_that_both_heard() -> None:
+    found = evaluated(["так дві шини", "мені 205/55 R16", "ні дякую", ""], ["так дві шини", "мені", "дякую"])
+    (compared,) = found["comparisons"]
+    assert compared["providers"] == ["whisper", "google"]
+    assert compared["utterances"] == 3
+    assert compared["wer_difference"] == pytest.approx(2 / 7)
+    assert compared["mapsswe"]["segments"] == 2
+    assert not compared["mapsswe"]["is_enough"]
+
+
+def test_a_report_with_a_row_left_out_says_so() -> None:
+    assert evaluated(SAID)["is_complete"]
+    found = evaluated(SAID, problems=(Problem(line=9, problem="b.wav does not exist"),))
+    assert not found["is_complete"]
+    assert found["problems"] == [{"line": 9, "problem": "b.wav does not exist"}]

@@ -1,0 +1,354 @@
+"""Servers that are posted to: their differences, pieces, events, probing, interims by asking again."""
+
+import asyncio
+import io
+import json
+import ssl
+import wave
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from slukh.errors import SttConnectError, SttProtocolError, SttRequestError, SttStreamError
+from slukh.stt.base import StreamConfig, SttProvider
+from slukh.stt.whisper.address import address
+from slukh.stt.whisper.decoding import DecodeRequest
+from slukh.stt.whisper.http import HttpDecoder
+from slukh.stt.whisper.http_answers import decoding_from_body
+from slukh.stt.whisper.probing import Seen, recognised
+from slukh.stt.whisper.provider import WhisperProvider
+from slukh.stt.whisper.reposting import RepostingDecoder
+from slukh.stt.whisper.servers import server_at
+from slukh.stt.whisper.whisper_cpp import without_noise
+from slukh.testing.numbered import heard_words, numbered_speech
+from slukh.testing.whisper_server import Closes, FakeWhisperServer, Hangs, Hears, Says, Status
+from slukh.types import AudioChunk
+
+UK = StreamConfig(language_code="uk-UA")
+SPEECH = numbered_speech([1, 2, 3, 4]).tobytes()
+ASKED = DecodeRequest(pcm=b"", kind="final", language_code="uk-UA")
+
+
+async def heard(provider: SttProvider, config: StreamConfig = UK, *, pause: float | None = None) -> list[Any]:
+    stream = await provider.open(config)
+    try:
+        for at in range(0, len(SPEECH), 1600):
+            await stream.send(AudioChunk(pcm=SPEECH[at : at + 1600]))
+            if pause is not None:
+                await asyncio.sleep(pause)
+        await stream.end()
+        async with asyncio.timeout(10):
+            return [result async for result in stream]
+    finally:
+        await stream.close()
+
+
+# Pieces
+
+
+async def test_an_utterance_is_posted_while_it_is_spoken() -> None:
+    async with FakeWhisperServer([Hears(heard_words)]) as server:
+        provider = server_at(address(f"{server.url}/v1"), model="large-v3", interims=False)
+        config = StreamConfig(language_code="uk-UA", phrase_hints=("шини",))
+        (final,) = await heard(provider, config, pause=0.0)
+        await provider.aclose()
+    (request,) = server.received
+    assert final.text == "1 2 3 4"
+    assert request.form == {
+        "model": "large-v3", "language": "uk", "response_format": "verbose_json", "temperature": "0",
+        "prompt": "шини",
+    }  # fmt: skip
+    with wave.open(io.BytesIO(request.audio)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
+        assert file.readframes(file.getnframes()) == SPEECH
+
+
+@pytest.mark.parametrize(("duration", "reported_ms"), [(1.5, 1500), (134217.7, None)])
+async def test_a_duration_that_was_read_off_our_header_is_not_believed(
+    duration: float, reported_ms: int | None
+) -> None:
+    async with FakeWhisperServer([Says("Так.", fields={"duration": duration})]) as server:
+        provider = server_at(address(f"{server.url}/v1"), interims=False)
+        assert (await heard(provider))[-1].reported_ms == reported_ms
+        await provider.aclose()
+
+
+async def test_a_server_that_is_not_there_fails_the_stream_while_the_caller_speaks() -> None:
+    async with FakeWhisperServer() as server:
+        url = server.url
+    provider = server_at(address(f"{url}/v1"))
+    stream = await provider.open(UK)
+    await stream.send(AudioChunk(pcm=SPEECH))
+    with pytest.raises(SttConnectError):
+        _ = [result async for result in stream]
+    await stream.close()
+    await provider.aclose()
+
+
+@pytest.mark.parametrize("status", [400, 411, 415, 422])
+async def test_a_server_that_refuses_pieces_is_posted_to_whole_from_then_on(status: int) -> None:
+    async with FakeWhisperServer([Status(status), Hears(heard_words)]) as server:
+        decoder = HttpDecoder(server.url, pieces=True)
+        provider = WhisperProvider(decoder, model="base")
+        assert (await heard(provider))[-1].text == "1 2 3 4"
+        assert not decoder.pieces
+        assert (await heard(provider))[-1].text == "1 2 3 4"
+        await provider.aclose()
+    assert len(server.received) == 3
+
+
+async def test_a_request_that_is_refused_whole_too_is_refused() -> None:
+    async with FakeWhisperServer([Status(400, '{"detail": "no such model"}')]) as server:
+        decoder = HttpDecoder(server.url, pieces=True)
+        provider = WhisperProvider(decoder, model="base")
+        with pytest.raises(SttRequestError, match="no such model"):
+            await heard(provider)
+        assert decoder.pieces
+        await provider.aclose()
+
+
+@pytest.mark.parametrize("answer", [Closes(), Status(500), Hangs()])
+async def test_a_server_that_fails_is_asked_once(answer: Any) -> None:
+    async with FakeWhisperServer([answer]) as server:
+        decoder = HttpDecoder(server.url, pieces=True, total_seconds=0.3)
+        provider = WhisperProvider(decoder, model="base")
+        with pytest.raises(Exception, match="whisper: "):
+            await heard(provider)
+        await provider.aclose()
+    assert len(server.received) == 1
+
+
+# TLS
+
+
+@pytest.mark.parametrize("scheme", ["https", "deepgram+wss", "realtime+wss"])
+async def test_tls_with_a_server_that_speaks_none_says_so(scheme: str) -> None:
+    async with FakeWhisperServer() as server:
+        provider = server_at(address(f"{scheme}://{server.url.removeprefix('http://')}"))
+        with pytest.raises(SttConnectError, match="no TLS with"):
+            await provider.start()
+        await provider.aclose()
+
+
+@pytest.mark.parametrize("scheme", ["https", "deepgram+wss"])
+async def test_a_certificate_that_nobody_vouches_for_is_named(scheme: str, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path / "server.pem"))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    provider = server_at(address(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+    with pytest.raises(SttConnectError, match="is not trusted"):
+        await provider.start()
+    await provider.aclose()
+    server.close()
+
+
+def self_signed(path: Path) -> Path:
+    """Key and certificate of 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+# whisper.cpp
+
+
+async def test_whisper_cpp_is_asked_in_its_own_form_and_its_noise_taken_out() -> None:
+    async with FakeWhisperServer([Says("[музика] Добрий день. (кашель)", language="ukrainian")]) as server:
+        provider = server_at(address(f"whisper.cpp+{server.url}"), interims=False)
+        (final,) = await heard(provider)
+        await provider.aclose()
+    (request,) = server.received
+    assert final.text == "Добрий день."
+    assert request.path == "/inference"
+    assert request.form["no_language_probabilities"] == "true"
+    assert request.form["token_timestamps"] == "false"
+    assert "model" not in request.form
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [("[музика]", ""), ("Так (сміх) ні", "Так ні"), ("*тиша* алло ♪", "алло"), ("ціна 5", "ціна 5")],
+)
+def test_noise_is_what_stands_in_brackets(text: str, clean: str) -> None:
+    assert without_noise(text) == clean
+
+
+def test_a_word_that_wraps_between_segments_stays_one() -> None:
+    answer = {"text": "п'ять ліц\nю", "segments": [{"text": " п'ять ліц"}, {"text": "ю"}]}
+    decoding = decoding_from_body("whisper", json.dumps(answer).encode(), "application/json", ASKED)
+    assert decoding.text == "п'ять ліцю"
+
+
+# Events
+
+
+def events(*data: Any) -> bytes:
+    lines = [d if isinstance(d, str) else json.dumps(d) for d in data]
+    return "".join(f"data: {line}\n\n" for line in lines).encode()
+
+
+def delta(text: str) -> dict[str, Any]:
+    return {"type": "transcript.text.delta", "delta": text, "logprobs": None}
+
+
+def chunk(text: str) -> dict[str, Any]:
+    return {"object": "transcription.chunk", "choices": [{"delta": {"content": text}, "finish_reason": None}]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        events(delta("Добрий"), delta(" день."), {"type": "transcript.text.done", "text": "Добрий день."}),
+        events(delta("Добрий"), delta(" день."), {"type": "transcript.text.done", "text": ""}),
+        events(chunk(" Добрий"), chunk(" день."), "[DONE]"),
+        events(
+            {"type": "metadata", "language": "uk", "language_probability": 1.0},
+            {"id": 0, "start": 0.0, "end": 1.0, "text": " Добрий"},
+            {"id": 1, "start": 1.0, "end": 2.0, "text": " день."},
+            "[DONE]",
+        ),
+    ],
+    ids=["openai", "speaches", "vllm", "whisperlive"],
+)
+def test_events_of_all_three_schemas_are_one_text(body: bytes) -> None:
+    decoding = decoding_from_body("whisper", body, "text/event-stream; charset=utf-8", ASKED)
+    assert (decoding.text, decoding.language_code) == ("Добрий день.", "uk-UA")
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (events(delta("Добрий")), SttStreamError),
+        (events({"error": "out of memory"}), SttStreamError),
+        (events({"error": {"message": "out of memory"}}, "[DONE]"), SttStreamError),
+        (events("<html>"), SttProtocolError),
+        (b"", SttStreamError),
+    ],
+)
+def test_events_that_break_off_or_tell_of_a_failure_are_errors(body: bytes, error: Any) -> None:
+    with pytest.raises(error):
+        decoding_from_body("whisper", body, "text/event-stream", ASKED)
+
+
+# Probing
+
+
+def seen(path: str, body: Any = None, *, server: str = "", text: str = "") -> Seen:
+    return Seen(path=path, status=200, server=server, body=body, text=text)
+
+
+@pytest.mark.parametrize(
+    ("answers", "server", "dialect"),
+    [
+        ([seen("/health", {"status": "ok"}, server="whisper.cpp")], "whisper.cpp", "whisper.cpp"),
+        ([seen("/", text="<title>Whisper.cpp Server</title>")], "whisper.cpp", "whisper.cpp"),
+        ([seen("/health", {"message": "OK"})], "speaches", "openai"),
+        ([seen("/health", {"status": "ok", "backend": "x", "ready": True})], "WhisperLiveKit", "openai"),
+        ([seen("/health", {"status": "ok", "clients": 0, "max_clients": 4})], "WhisperLive", "openai"),
+        ([seen("/version", {"version": "0.11.0"})], "vLLM", "openai"),
+        ([seen("/health", {"status": "ok"})], "an OpenAI-compatible server", "openai"),
+        ([], "an OpenAI-compatible server", "openai"),
+    ],
+)
+def test_a_server_is_known_by_what_no_other_answers(answers: list[Seen], server: str, dialect: str) -> None:
+    found = recognised(answers)
+    assert (found.server, found.dialect) == (server, dialect)
+
+
+async def test_a_bare_address_of_whisper_cpp_is_spoken_to_as_such() -> None:
+    async with FakeWhisperServer([Says("Так.")], server_header="whisper.cpp") as server:
+        provider = server_at(address(server.url), interims=False)
+        await provider.start()
+        assert (await heard(provider))[-1].text == "Так."
+        await provider.aclose()
+    assert server.received[0].path == "/inference"
+
+
+async def test_a_server_that_was_down_at_the_start_is_recognised_at_its_first_use() -> None:
+    async with FakeWhisperServer([Says("Так.")], server_header="whisper.cpp") as server:
+        provider = server_at(address(server.url), interims=False)
+        assert (await heard(provider))[-1].text == "Так."
+        await provider.aclose()
+    assert server.received[0].path == "/inference"
+
+
+# Interims by asking again
+
+
+def reposting(server: FakeWhisperServer, **options: Any) -> WhisperProvider:
+    return WhisperProvider(RepostingDecoder(HttpDecoder(server.url, pieces=True), **options), model="base")
+
+
+async def test_a_quick_server_gives_interims_while_the_caller_speaks() -> None:
+    async with FakeWhisperServer([Hears(heard_words)]) as server:
+        provider = reposting(server)
+        *interims, final = await heard(provider, pause=0.02)
+        await provider.aclose()
+    assert final.text == "1 2 3 4"
+    assert interims
+    assert all(final.text.startswith(interim.text[: interim.stable_length]) for interim in interims)
+    assert not provider.capabilities.interim_results, "they come when the server has time"
+
+
+async def test_no_interim_is_asked_for_while_a_final_is_due() -> None:
+    async with FakeWhisperServer([Hangs()]) as server:
+        decoder = RepostingDecoder(HttpDecoder(server.url))
+        final = asyncio.create_task(decoder.decode(ASKED))
+        await server.arrived.wait()
+        with pytest.raises(Exception, match="other things to do"):
+            await decoder.decode(DecodeRequest(pcm=SPEECH, kind="interim", language_code="uk-UA"))
+        final.cancel()
+        await decoder.aclose()
+    assert len(server.received) == 1
+
+
+async def test_an_interim_that_runs_gives_way_to_a_final_and_its_connection_is_closed() -> None:
+    async with FakeWhisperServer([Hangs(), Says("Так.")]) as server:
+        decoder = RepostingDecoder(HttpDecoder(server.url))
+        request = DecodeRequest(pcm=SPEECH, kind="interim", language_code="uk-UA")
+        interim = asyncio.create_task(decoder.decode(request))
+        await server.arrived.wait()
+        assert (await decoder.decode(ASKED)).text == "Так."
+        with pytest.raises(Exception, match="gave way"):
+            await interim
+        async with asyncio.timeout(2):
+            await server.left.wait()
+        await decoder.aclose()
+
+
+async def test_a_slow_server_is_not_asked_for_interims_for_a_while() -> None:
+    async with FakeWhisperServer([Says("Так.")]) as server:
+        decoder = RepostingDecoder(HttpDecoder(server.url), quick_seconds=0.0)
+        request = DecodeRequest(pcm=SPEECH, kind="interim", language_code="uk-UA")
+        await decoder.decode(request)
+        with pytest.raises(Exception, match="other things to do"):
+            await decoder.decode(request)
+        await decoder.aclose()
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com", "https://api.groq.com/openai/v1"])
+def test_what_bills_each_request_is_asked_once_per_utterance(url: str) -> None:
+    provider = server_at(address(url))
+    assert provider.capabilities.metered
+    assert isinstance(provider, WhisperProvider)
+    assert isinstance(provider.decoder, HttpDecoder)
+    assert not provider.decoder.pieces

@@ -1,0 +1,66 @@
+"""Settings into a voice: what is built, and what is refused with its remedy."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from slukh.answering import build_answering
+from slukh.errors import SettingsError
+from slukh.voice_settings import VoiceSettings
+
+DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
+PACK = Path(__file__).parents[2] / "src" / "slukh" / "tts" / "apology"
+GOOD = {"slukh_dialog": str(DIALOG), "slukh_tts": "recorded", "slukh_tts_recordings": PACK}
+
+
+def settings(**given: object) -> VoiceSettings:
+    return VoiceSettings(**given)  # type: ignore[arg-type]
+
+
+def test_callers_are_only_heard_unless_somebody_is_set_to_answer() -> None:
+    assert build_answering(settings()) is None
+
+
+async def test_a_script_and_a_pack_of_recordings_need_nothing_else() -> None:
+    answering = build_answering(settings(**GOOD))
+    assert answering is not None
+    await answering.start()
+    await answering.aclose()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"slukh_dialog": "/nonexistent.yaml"}, "cannot be read"),
+        ({"slukh_tts_recordings": Path("/nonexistent")}, "cannot be read"),
+        ({"slukh_tts": "rhvoice"}, "RHVoice is not installed"),
+        ({"slukh_phrase_cache": "cloud"}, "SLUKH_PHRASE_CACHE"),
+        ({"slukh_phrase_cache": "http://cache"}, "no URL of a Redis"),
+        ({"slukh_phrases": Path("/nonexistent")}, "SLUKH_PHRASES"),
+        ({"slukh_dialog": "claude", "slukh_claude_prompt": Path("/nonexistent")}, "SLUKH_CLAUDE_PROMPT"),
+        ({"slukh_dialog": "claude", "slukh_claude_tools": Path("/nonexistent")}, "SLUKH_CLAUDE_TOOLS"),
+        (
+            {"slukh_tts": "google", "slukh_tts_google_voices": "uk-UA=ru-RU-Standard-A"},
+            "no voice of Google's",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_remedy(change: dict[str, object], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        build_answering(settings(**(GOOD | change)))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"slukh_tts": "siri"}, "no voice 'siri'; there are: google, piper"),
+        ({"slukh_tts": ","}, "no voice; there are"),
+        ({"slukh_tts": "recorded"}, "set SLUKH_TTS_RECORDINGS"),
+        ({"slukh_piper_voices": "uk"}, "write language=voice"),
+        ({"slukh_tts_google_endpoint": "10.0.0.5:1"}, "slukh_tts_google_endpoint"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(change: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        settings(**change)

@@ -1,0 +1,102 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from slukh.tts.cache import DiskStore, MemoryStore, sealed, unsealed
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("??/*.phrase"))
+
+
+KEY, OTHER = "ab" * 32, "cd" * 32
+AUDIO = b"\x01\x02" * 500
+
+
+def test_the_memory_forgets_what_was_not_said_for_longest() -> None:
+    memory = MemoryStore(max_bytes=2000)
+    for key in ("a", "b"):
+        memory.put(key, AUDIO)
+    assert memory.get("a") == AUDIO
+    memory.put("c", AUDIO)
+    assert (memory.get("a"), memory.get("b"), memory.get("c")) == (AUDIO, None, AUDIO)
+    assert memory.bytes == 2000
+
+
+def test_the_memory_keeps_nothing_larger_than_itself() -> None:
+    memory = MemoryStore(max_bytes=10)
+    memory.put("a", AUDIO)
+    assert (len(memory), memory.bytes) == (0, 0)
+
+
+def test_a_phrase_grows_old() -> None:
+    now = [0.0]
+    memory = MemoryStore(max_bytes=2000, max_age_seconds=60, now=lambda: now[0])
+    memory.put("a", AUDIO)
+    now[0] = 61
+    assert memory.get("a") is None
+    assert memory.bytes == 0
+
+
+@pytest.mark.parametrize("change", [0, 20, 41, -1])
+def test_a_changed_byte_anywhere_is_noticed(change: int) -> None:
+    data = bytearray(sealed(AUDIO))
+    data[change] ^= 1
+    assert unsealed(bytes(data)) is None
+    assert unsealed(sealed(AUDIO)) == AUDIO
+
+
+@pytest.mark.parametrize("length", [0, 5, 40, 100])
+def test_a_cut_phrase_is_noticed(length: int) -> None:
+    assert unsealed(sealed(AUDIO)[:length]) is None
+
+
+async def test_a_phrase_in_a_folder_outlives_its_process(tmp_path: Path) -> None:
+    await DiskStore(tmp_path / "new", max_bytes=10_000).put(KEY, AUDIO)
+    again = DiskStore(tmp_path / "new", max_bytes=10_000)
+    assert await again.get(KEY) == AUDIO
+    assert await again.get(OTHER) is None
+
+
+async def test_a_corrupt_phrase_is_counted_and_made_again(tmp_path: Path) -> None:
+    wrong: list[str] = []
+    store = DiskStore(tmp_path, max_bytes=10_000, on_error=wrong.append)
+    await store.put(KEY, AUDIO)
+    (path,) = files(tmp_path)
+    path.write_bytes(path.read_bytes()[:-2] + b"xx")
+    assert await store.get(KEY) is None
+    await store.put(KEY, AUDIO)
+    assert await store.get(KEY) == AUDIO
+    assert wrong == ["corrupt"]
+
+
+async def test_a_folder_keeps_to_its_size_and_drops_the_oldest(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, max_bytes=3500)
+    for number in range(3):
+        await store.put(f"{number:064}", AUDIO)
+        path = files(tmp_path)[-1]
+        os.utime(path, (number, number))
+    await store.put(f"{3:064}", AUDIO)
+    kept = [path.stem for path in files(tmp_path)]
+    assert f"{0:064}" not in kept
+    assert f"{3:064}" in kept
+    assert sum(path.stat().st_size for path in files(tmp_path)) <= 3500
+
+
+async def test_an_old_file_is_not_used(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, max_bytes=10_000, max_age_seconds=60)
+    await store.put(KEY, AUDIO)
+    (path,) = files(tmp_path)
+    os.utime(path, (1, 1))
+    assert await store.get(KEY) is None
+
+
+async def test_a_folder_that_cannot_be_written_breaks_nothing(tmp_path: Path) -> None:
+    """A file stands where the folder should be: the same refusal for root, whom permissions do not bind."""
+    (tmp_path / "taken").write_text("")
+    wrong: list[str] = []
+    store = DiskStore(tmp_path / "taken", max_bytes=10_000, on_error=wrong.append)
+    await store.put(KEY, AUDIO)
+    assert await store.get(KEY) is None
+    assert wrong == ["write", "read"]
