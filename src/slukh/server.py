@@ -23,6 +23,7 @@ from slukh.callbook import CallBook
 from slukh.config import AllSettings, Settings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
+from slukh.cost.price_book import PriceBook
 from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
@@ -122,23 +123,13 @@ async def serve(given: AllSettings) -> None:
             ),
         )
 
-        def not_ready() -> dict[str, str]:
-            wrong = {}
-            if canaries.deaf is not None:
-                wrong["recogniser"] = canaries.deaf
-            if meter.last_error is not None:
-                wrong["disk"] = meter.last_error
-            if gateway.is_draining:
-                wrong["gateway"] = "draining"
-            return wrong
-
         options = ApiOptions(
             token=_secret(settings.slukh_api_token),
             caller_key=caller_key,
             language_code=parts.language_code,
             alternative_language_codes=parts.alternative_language_codes,
             refuse_reason=gateway.refuse_reason,
-            not_ready=not_ready,
+            not_ready=lambda: _wrong(canaries, parts, meter, gateway),
             metrics=metrics.render,
             outcome=lambda call_id, outcome: experiment.put(
                 OutcomeRow(call_id=call_id, **outcome.model_dump())
@@ -190,6 +181,16 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     return first, second
 
 
+def _wrong(canaries: Canaries, parts: Parts, meter: MeterSink, gateway: Gateway) -> dict[str, str]:
+    """What keeps this gateway from taking calls, by part."""
+    reasons = {
+        "recogniser": canaries.deaf or parts.upstreams.deaf,
+        "disk": meter.last_error,
+        "gateway": "draining" if gateway.is_draining else None,
+    }
+    return {part: reason for part, reason in reasons.items() if reason is not None}
+
+
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
     """Wait for the signal to stop; an error of the work comes first."""
     stopping = asyncio.create_task(stop.wait())
@@ -208,10 +209,18 @@ def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExit
             on_voice_failed=metrics.voice_failed,
             on_store_error=metrics.phrase_cache_error,
         ),
+        least_cached_tokens=_least_cached_tokens(given),
     )
     if answering is not None:
         stack.push_async_callback(answering.aclose)
     return answering
+
+
+def _least_cached_tokens(given: AllSettings) -> int | None:
+    if given.voice.slukh_dialog != "claude":
+        return None
+    book = PriceBook.load(given.settings.slukh_prices)
+    return book.minimum_prefix_tokens("anthropic", given.voice.slukh_claude_model, datetime.now(UTC).date())
 
 
 def _talks(answering: Answering | None) -> Talks | None:
