@@ -122,7 +122,7 @@ def break_even(found: Findings, words: Wording) -> Iterator[Block]:
     yield Figure(
         name="break-even",
         caption=words.say(
-            "break-even.caption",
+            "break-even.caption" if len(found.machines) > 1 else "break-even.caption-one",
             low=words.label("machine", low.name),
             low_usd=low.month_usd,
             high=words.label("machine", high.name),

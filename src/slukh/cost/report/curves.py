@@ -22,10 +22,11 @@ def break_even(found: Findings, words: Wording) -> Figure:
         [float(p.whisper + p.gpus * (machine.month_usd - decision.gpu_month_usd)) for p in curve]
         for machine in (found.machines[0], found.machines[-1])
     )
-    axes.fill_between(
-        volumes, low, high, color=COLOURS["llm"], alpha=0.13, linewidth=0,
-        label=words.say("break-even.band"),
-    )  # fmt: skip
+    if len(found.machines) > 1:
+        axes.fill_between(
+            volumes, low, high, color=COLOURS["llm"], alpha=0.13, linewidth=0,
+            label=words.say("break-even.band"),
+        )  # fmt: skip
     for number, won in enumerate(decision.intervals["google"]):
         end = volumes[-1] if won.to_calls is None else won.to_calls / days
         axes.axvspan(

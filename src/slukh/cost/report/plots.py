@@ -1,6 +1,9 @@
 """The plots: narrow, so that a phone shows them whole; words above bars, not beside them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -19,6 +22,8 @@ from slukh.cost.wording import Wording
 
 WIDTH = 5.0  # inches, 360 points: as wide as a phone
 _ROW = 0.56  # inches of height for a bar and its words
+_HALF = 0.21  # of a bar, in rows
+_LINE = 46  # characters
 
 
 def plots(found: Findings, words: Wording) -> Iterator[tuple[str, Figure]]:
@@ -36,67 +41,65 @@ def plots(found: Findings, words: Wording) -> Iterator[tuple[str, Figure]]:
 
 def breakdown(found: Findings, words: Wording) -> Figure:
     """Stacked bars of a call, by way of hearing, over the target band."""
-    analysis = found.report.analysis
-    figure, axes = bars(len(COLUMNS), legend_rows=3)
-    _band(axes, found)
-    for row, column in enumerate(COLUMNS):
+    analysis, target = found.report.analysis, found.scenario.target
+    totals = [analysis.per_call.total(column) for column in COLUMNS]
+    titles = [words.say(f"column.{column}") for column in COLUMNS]
+    bars = _bars(titles, [words.write(total, "usd4") for total in totals], legend_rows=3)
+    _band(bars.axes, found)
+    for place, column in zip(bars.places, COLUMNS, strict=True):
         left = 0.0
         for part in PARTS:
-            width = float(
-                analysis.per_call.stt(column) if part == "stt" else getattr(analysis.per_call, part)
-            )
-            axes.barh(
-                row, width, 0.42, left=left, color=COLOURS[part], edgecolor=COLOURS["paper"], linewidth=0.8,
-                label=words.say(f"part.{part}") if row == 0 else None,
+            amount = analysis.per_call.stt(column) if part == "stt" else getattr(analysis.per_call, part)
+            bars.draw(
+                place, left, left + float(amount), part,
+                label=words.say(f"part.{part}") if column == COLUMNS[0] else None,
             )  # fmt: skip
-            left += width
-        _above(axes, row, words.say(f"column.{column}"), words.write(analysis.per_call.total(column), "usd4"))
-    most = max(float(analysis.per_call.total(c)) for c in COLUMNS)
-    axes.set_xlim(0, max(most * 1.05, float(found.scenario.target.high_usd) * 1.05))
-    _dollars(axes, words, words.say("breakdown.axis"))
-    _legend(figure, axes, columns=2)
-    return figure
+            left += float(amount)
+    bars.axes.set_xlim(0, float(max(*totals, target.high_usd)) * 1.05)
+    _dollars(bars.axes, words, words.say("breakdown.axis"))
+    handles, labels = bars.axes.get_legend_handles_labels()
+    bars.figure.legend(
+        handles, labels, loc="outside upper left", ncols=2, handlelength=1, handleheight=1, borderpad=0
+    )
+    return bars.figure
 
 
 def waterfall(found: Findings, words: Wording) -> Figure:
     """What a call costs after each step."""
-    analysis, steps = found.report.analysis, found.report.waterfall
-    before = analysis.per_call.total(TODAY)
-    figure, axes = bars(len(steps) + 2)
-    axes.barh(0, float(before), 0.42, color=COLOURS["soft"])
-    _above(axes, 0, words.say("waterfall.today"), words.write(before, "usd4"))
-    for row, step in enumerate(steps, 1):
-        axes.barh(
-            row, float(before - step.per_call_usd), 0.42, left=float(step.per_call_usd), color=COLOURS["tts"]
-        )
-        axes.plot(
-            [float(before)] * 2, [row - 0.79, row + 0.21], color=COLOURS["soft"], linewidth=0.7, zorder=1
-        )
-        saved = words.write(step.per_call_usd - before, "usd4")
-        _above(axes, row, words.say(f"measure.{step.kind}.title", step.facts), saved)
-        before = step.per_call_usd
-    axes.barh(len(steps) + 1, float(before), 0.42, color=COLOURS["stt"])
-    _above(axes, len(steps) + 1, words.say("waterfall.optimised"), words.write(before, "usd4"))
-    axes.set_xlim(0, float(analysis.per_call.total(TODAY)) * 1.02)
-    _dollars(axes, words, words.say("waterfall.axis"))
-    return figure
+    steps, today = found.report.waterfall, found.report.analysis.per_call.total(TODAY)
+    costs = [today, *(step.per_call_usd for step in steps)]
+    titles = [words.say(f"measure.{step.kind}.title", step.facts) for step in steps]
+    savings = [words.write(after - before, "usd4") for before, after in pairwise(costs)]
+    bars = _bars(
+        [words.say("waterfall.today"), *titles, words.say("waterfall.optimised")],
+        [words.write(today, "usd4"), *savings, words.write(costs[-1], "usd4")],
+    )
+    bars.draw(bars.places[0], 0, float(today), "soft")
+    for place, (before, after) in zip(bars.places[1:], pairwise(costs), strict=False):
+        bars.draw(place, float(after), float(before), "tts")
+    bars.draw(bars.places[-1], 0, float(costs[-1]), "stt")
+    bars.axes.set_xlim(0, float(today) * 1.02)
+    _dollars(bars.axes, words, words.say("waterfall.axis"))
+    return bars.figure
 
 
 def tornado(found: Findings, words: Wording) -> Figure:
     """Swings of a call's cost around what it is."""
     swings, base = found.report.tornado, float(found.report.analysis.per_call.total(TODAY))
-    figure, axes = bars(len(swings))
-    for row, swing in enumerate(swings):
-        for end, colour in ((swing.low_usd, "stt"), (swing.high_usd, "llm")):
-            axes.barh(row, float(end) - base, 0.42, left=base, color=COLOURS[colour])
-        axes.plot([base, base], [row - 0.21, row + 0.21], color=COLOURS["ink"], linewidth=1.2)
-        low, high = (words.write(end, "usd4") for end in (swing.low_usd, swing.high_usd))
-        _above(axes, row, words.range_title(swing.name), f"{low} \N{EN DASH} {high}")
-    ends = [float(end) for swing in swings for end in (swing.low_usd, swing.high_usd)]
-    space = (max(ends) - min(ends)) * 0.04
-    axes.set_xlim(max(0.0, min(ends) - space), max(ends) + space)
-    _dollars(axes, words, words.say("tornado.axis"))
-    return figure
+    ends = [(float(swing.low_usd), float(swing.high_usd)) for swing in swings]
+    bars = _bars(
+        [words.range_title(swing.name) for swing in swings],
+        [f"{words.write(low, 'usd4')} \N{EN DASH} {words.write(high, 'usd4')}" for low, high in ends],
+    )
+    for place, (low, high) in zip(bars.places, ends, strict=True):
+        bars.draw(place, base, low, "stt")
+        bars.draw(place, base, high, "llm")
+        bars.axes.plot([base, base], [place - _HALF, place + _HALF], color=COLOURS["ink"], linewidth=1.2)
+    least, most = min(map(min, ends)), max(map(max, ends))
+    space = (most - least) * 0.04
+    bars.axes.set_xlim(max(0.0, least - space), most + space)
+    _dollars(bars.axes, words, words.say("tornado.axis"))
+    return bars.figure
 
 
 def distribution(found: Findings, words: Wording) -> Figure:
@@ -132,24 +135,37 @@ def _histogram(axes: Axes, drawn: Distribution, colour: str) -> None:
     )
 
 
-def bars(rows: int, *, legend_rows: int = 0) -> tuple[Figure, Axes]:
-    """A plot of horizontal bars, the first on top, room for words above each."""
-    height = rows * _ROW + 0.75 + legend_rows * 0.25
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bars:
+    """A plot of horizontal bars, the first on top, their words above them."""
+
+    figure: Figure
+    axes: Axes
+    places: tuple[float, ...]
+
+    def draw(self, place: float, start: float, end: float, colour: str, *, label: str | None = None) -> None:
+        """A bar, or a piece of one, from `start` to `end` dollars."""
+        self.axes.barh(
+            place, end - start, 2 * _HALF, left=start, color=COLOURS[colour], edgecolor=COLOURS["paper"],
+            linewidth=0.8, label=label,
+        )  # fmt: skip
+
+
+def _bars(titles: Sequence[str], values: Sequence[str], *, legend_rows: int = 0) -> _Bars:
+    """An empty plot with room for bars: what each is, and its value at the right edge."""
+    wrapped = [wrap(title, _LINE) for title in titles]
+    places = tuple(accumulate(0.0 if not n else 1 + 0.34 * (len(t) - 1) for n, t in enumerate(wrapped)))
+    height = (places[-1] + 1) * _ROW + 0.75 + legend_rows * 0.25
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots()
-    axes.set_ylim(rows - 0.6, -0.85)
+    axes.set_ylim(places[-1] + 0.4, -0.85)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    return figure, axes
-
-
-def _above(axes: Axes, row: int, text: str, value: str) -> None:
-    """What a bar is, and its value at the right edge."""
-    place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "bottom", "zorder": 3}
-    if not axes.patches or axes.patches[0].get_zorder() > 0:  # no band that a box would cut
-        place["bbox"] = {"facecolor": COLOURS["paper"], "edgecolor": "none", "pad": 1}
-    axes.text(0, row - 0.27, text, ha="left", **place)
-    axes.text(1, row - 0.27, value, ha="right", color=COLOURS["soft"], **place)
+    how: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "bottom", "zorder": 3}
+    for place, title, value in zip(places, wrapped, values, strict=True):
+        axes.text(0, place - 0.27, "\n".join(title), ha="left", **how)
+        axes.text(1, place - 0.27, value, ha="right", color=COLOURS["soft"], **how)
+    return _Bars(figure=figure, axes=axes, places=places)
 
 
 def _band(axes: Axes, found: Findings) -> None:
@@ -161,11 +177,3 @@ def _dollars(axes: Axes, words: Wording, label: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: words.write(float(usd), "usd")))
     axes.set_xlabel(label)
-
-
-def _legend(figure: Figure, axes: Axes, *, columns: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper left", ncols=columns, handlelength=1, handleheight=1,
-        columnspacing=1.2, handletextpad=0.5, borderpad=0,
-    )  # fmt: skip
