@@ -1,10 +1,11 @@
 """Settings into parts: which recognisers, which detector, which deadlines. Everything else takes values."""
 
+import asyncio
 import hashlib
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from slukh.config import AllSettings, FeatureFlagSettings, Settings
 from slukh.errors import SettingsError, SttError
@@ -16,6 +17,7 @@ from slukh.routing.flag_values import CallerHash, flags_from_environment
 from slukh.routing.flags import Flags
 from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
+from slukh.routing.shadows import Shadows
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
@@ -27,6 +29,8 @@ from slukh.weights import find_silero
 
 logger = logging.getLogger(__name__)
 
+_START_AGAIN_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -36,23 +40,27 @@ class Parts:
         detector: makes the voice detector of one call.
         upstreams: the recognisers.
         chooser: who hears which call; None gives every call to the first, with the others as backups.
+        shadows: who compares the recognisers; None where nobody does.
         reload_flags: looks whether the flags have changed.
         endpointing: thresholds.
         policy: deadlines of an Attempt.
         language_code: of calls that do not say theirs.
         alternative_language_codes: what else callers may speak.
         phrase_hints: words to expect.
+        starting: of recognisers that could not be reached at first.
     """
 
     detector: Callable[[], VoiceDetector]
     upstreams: Upstreams
     chooser: Chooser | None = None
+    shadows: Shadows | None = None
     reload_flags: Callable[[], bool] = lambda: False
     endpointing: Endpointing
     policy: AttemptPolicy
     language_code: str
     alternative_language_codes: tuple[str, ...] = ()
     phrase_hints: tuple[str, ...] = ()
+    starting: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def providers(self) -> Mapping[str, SttProvider]:
@@ -90,12 +98,13 @@ class Parts:
             policy=policy,
             interim_results=interim_results,
             phrase_hints=phrase_hints or self.phrase_hints,
+            shadows=self.shadows,
         )
 
     async def start(self) -> None:
         """Load the models, warm the channels.
 
-        A recogniser that cannot be reached now is left to its probes where another one works.
+        A recogniser that cannot be reached now is tried again every five seconds where another one works.
 
         Raises:
             WeightsError: a model is missing or corrupt.
@@ -110,13 +119,33 @@ class Parts:
                 if error.is_permanent or len(failed) == len(self.providers):
                     raise
                 logger.error("recogniser_not_started", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                self.starting.add(asyncio.create_task(_start_later(name, provider)))
 
     async def aclose(self) -> None:
         """Give everything back."""
+        for task in self.starting:
+            task.cancel()
+        if self.shadows is not None:
+            await self.shadows.aclose()
         for provider in self.providers.values():
             await provider.aclose()
         if self.chooser is not None:
             self.chooser.close()
+
+
+async def _start_later(name: str, provider: SttProvider) -> None:
+    """Until it is there, or cannot be for a reason that only an operator can mend."""
+    while True:
+        await asyncio.sleep(_START_AGAIN_SECONDS)
+        try:
+            await provider.start()
+        except SttError as error:
+            if error.is_permanent:
+                logger.error("recogniser_cannot_start", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                return
+        else:
+            logger.info("recogniser_started", extra={"provider": name})
+            return
 
 
 def _unlinked(number: str) -> str | None:
@@ -170,6 +199,7 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
             ),
         ),
         chooser=Chooser(flags, rules),
+        shadows=Shadows(built, minutes_a_day=settings.slukh_shadow_minutes),
         reload_flags=reload_flags,
         endpointing=Endpointing(
             endpoint_ms=settings.slukh_endpoint_ms, pre_roll_ms=settings.slukh_pre_roll_ms

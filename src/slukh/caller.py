@@ -87,13 +87,6 @@ async def place_call(plan: CallPlan, on_event: OnEvent) -> Mapping[str, object]:
             f"the gateway's API at {plan.api} failed ({str(error) or type(error).__name__})",
             remedy="start `slukh serve`, or name its address with --api",
         ) from error
-    except OSError as error:
-        raise ServiceError(
-            f"no AudioSocket at {plan.host}:{plan.port} ({error.strerror or error})",
-            remedy="start `slukh serve`, or name its address with --to",
-        ) from error
-    except TelephonyError as error:
-        raise ServiceError(f"the line broke ({error})", remedy="the gateway's log says why") from error
     return dict(record)
 
 
@@ -183,7 +176,13 @@ async def _follow(api: httpx.AsyncClient, call_id: str, on_event: OnEvent) -> No
 
 async def _play(plan: CallPlan, call_id: str) -> None:
     """The media side: one identifying frame, then 20 ms of audio every 20 ms, then the end of the file."""
-    reader, writer = await asyncio.open_connection(plan.host, plan.port)
+    try:
+        reader, writer = await asyncio.open_connection(plan.host, plan.port)
+    except OSError as error:
+        raise ServiceError(
+            f"no AudioSocket at {plan.host}:{plan.port} ({error.strerror or error})",
+            remedy="start `slukh serve`, or name its address with --to",
+        ) from error
     try:
         writer.write(encode_id(call_id))
         listening = asyncio.create_task(_listen(reader))
@@ -195,6 +194,8 @@ async def _play(plan: CallPlan, call_id: str) -> None:
         if not listening.done():
             writer.write_eof()  # how Asterisk hangs up
         await listening
+    except (OSError, TelephonyError) as error:
+        raise ServiceError(f"the line broke ({error})", remedy="the gateway's log says why") from error
     finally:
         writer.close()
 

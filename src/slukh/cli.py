@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import bench, calls, cost, evaluate, phrases, weights
+from slukh.commands import ab, bench, calls, cost, evaluate, phrases, weights, whisper
 from slukh.commands.options import (
     Encoding,
     Fast,
@@ -42,7 +42,9 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(cost.app, name="cost")
 app.add_typer(phrases.app, name="phrases")
 app.add_typer(bench.app, name="bench")
+app.add_typer(ab.app, name="ab")
 app.command()(evaluate.evaluate)
+app.add_typer(whisper.app, name="whisper")
 
 
 @app.callback()

@@ -276,6 +276,16 @@ class Settings(BaseSettings):
         description="What is done when a budget is spent: `log`, or `hangup`: the call is given back to the "
         "dial plan, and after the day's budget new calls are refused.",
     )
+    slukh_shadow_minutes: float = Field(
+        120.0,
+        ge=0,
+        description="Audio a day (UTC) that shadows (`FF_SHADOW_PERCENT`) may hear; then new calls get none.",
+    )
+    slukh_experiment_url: str = Field(
+        "",
+        description="SQLAlchemy URL of the comparison of recognisers; empty: `experiment.db` in the data "
+        "folder.",
+    )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
     )
@@ -287,6 +297,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
         return self.slukh_ledger_url or f"sqlite:///{self.slukh_data_dir / 'ledger.db'}"
+
+    @property
+    def experiment_url(self) -> str:
+        """SQLAlchemy URL of the experiment's store."""
+        return self.slukh_experiment_url or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
     @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
     @classmethod

@@ -19,18 +19,25 @@ from slukh.experiment.canonical import canonical_text
 from slukh.experiment.wer import word_errors
 from slukh.ports import listen
 from slukh.routing.health import Heard, hear_clip, stored_clips
+from slukh.routing.pool import ServerPool
 from slukh.stt.base import StreamConfig, SttProvider
+from slukh.stt.whisper.remedies import REMEDIES
+from slukh.stt.whisper.servers import server_name
 from slukh.types import AudioChunk, samples_from_ms
 from slukh.weights import find_silero, find_whisper
 
 RECOGNISER_SECONDS = 8.0
 _LEAST_FREE_BYTES = 1 << 30
 
+_TOGETHER = (
+    "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
+    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages"
+)
 GOOGLE_REMEDIES: dict[ErrorType, str] = {
     "authentication": "`gcloud auth application-default login`, or a key file in "
     "GOOGLE_APPLICATION_CREDENTIALS; its account needs the role Cloud Speech Client in GOOGLE_STT_PROJECT_ID",
-    "request": "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
-    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages",
+    "request": _TOGETHER,
+    "language": _TOGETHER,
     "overloaded": "ask Google for more quota, or move calls to Whisper by FF_WHISPER_ROLLOUT_PERCENT",
     "connect": "check the network, and the spelling of GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT",
     "timeout": "check the network and the application credentials; calls would go to their backup",
@@ -159,21 +166,25 @@ async def _recognisers(given: AllSettings) -> list[Finding]:
             providers |= build_parts(load_all(provider="google")._replace(settings=alone)).providers
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
-    looks = {"whisper": _whisper, "google": _google}
-    findings = await asyncio.gather(*(looks[name](one, given) for name, one in providers.items()))
+    looks = [
+        _google(one, given) if name == "google" else _whisper(server, given, where)
+        for name, one in providers.items()
+        for where, server in (one.servers if isinstance(one, ServerPool) else {"": one}).items()
+    ]
+    findings = await asyncio.gather(*looks)
     await parts.aclose()
     return [finding for some in findings for finding in some]
 
 
-async def _whisper(provider: SttProvider, given: AllSettings) -> list[Finding]:
-    """Whether it hears the stored clip of the calls' language."""
+async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> list[Finding]:
+    """Whether it hears the stored clip of the calls' language; `where` tells several servers apart."""
     clips = stored_clips()
     clip = next((c for c in clips if c.language_code == given.settings.slukh_language), clips[0])
     try:
         async with asyncio.timeout(RECOGNISER_SECONDS), _started(provider):
-            return [
-                _hearing("recogniser", await hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS))
-            ]
+            heard = await hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS)
+            server = f"{server_name(provider)} {where}".strip() if given.whisper.whisper_api_url else ""
+            return [_hearing("recogniser", heard, server)]
     except TimeoutError:
         remedy = "a smaller WHISPER_MODEL_SIZE, more SLUKH_WHISPER_THREADS, or a server by WHISPER_API_URL"
         if given.whisper.whisper_api_url:
@@ -183,7 +194,7 @@ async def _whisper(provider: SttProvider, given: AllSettings) -> list[Finding]:
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
     except SttError as error:
-        remedy = f"check WHISPER_API_URL, WHISPER_API_KEY and WHISPER_MODEL_SIZE ({error.error_type})"
+        remedy = REMEDIES[error.error_type]
         return [Finding(check="recogniser", ok=False, detail=error.detail, remedy=remedy)]
 
 
@@ -227,13 +238,13 @@ async def _ask(provider: SttProvider, config: StreamConfig) -> None:
         await stream.close()
 
 
-def _hearing(check: str, heard: Heard) -> Finding:
+def _hearing(check: str, heard: Heard, server: str = "") -> Finding:
     said, text = (canonical_text(each, heard.clip.language_code) for each in (heard.clip.text, heard.text))
     wer = word_errors(said, text).wer or 0.0
     return Finding(
         check=check, ok=bool(heard.text),
-        detail=f"{heard.clip.language_code} clip: final {heard.final_seconds:.2f} s after the end of the "
-        f"audio, {wer:.0%} words wrong",
+        detail=f"{f'{server}, ' if server else ''}{heard.clip.language_code} clip: final "
+        f"{heard.final_seconds:.2f} s after the end of the audio, {wer:.0%} words wrong",
         remedy="it gave no text for clear speech: another model, or another server",
     )  # fmt: skip
 

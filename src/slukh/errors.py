@@ -19,7 +19,8 @@
      |   |- SttLimitError         one stream was too old, idle or fast  transient, and nobody's fault but ours
      |   |- SttOverloadedError    429, queue full                       transient, not here
      |   |- SttProtocolError      an answer that is not the protocol    permanent
-     |   |- SttRequestError       model, language or path refused       permanent
+     |   |- SttRequestError       model or path refused                 permanent
+     |   |   `- SttLanguageError  a language that it does not take      permanent, for calls in it
      |   `- SttAuthenticationError  wrong or missing key                permanent
      |- TtsError                  a voice failed; the same leaves: Tts...Error
      `- DialogError               who answers failed; `error_type` and `is_permanent` are fields
@@ -30,7 +31,8 @@ Callers branch on the class and its fields, never on the sentence.
 from typing import ClassVar, Literal, get_args
 
 ErrorType = Literal[
-    "connect", "timeout", "stream", "limit", "overloaded", "protocol", "request", "authentication"
+    "connect", "timeout", "stream", "limit", "overloaded", "protocol", "request", "language",
+    "authentication",
 ]  # fmt: skip
 RefusalReason = Literal[
     # the peer broke the protocol
@@ -178,10 +180,16 @@ class SttProtocolError(SttError):
 
 
 class SttRequestError(SttError):
-    """It refused what we asked: unknown model, language or path."""
+    """It refused what we asked: unknown model or path."""
 
-    error_type = "request"
+    error_type: ClassVar[ErrorType] = "request"
     is_permanent = True
+
+
+class SttLanguageError(SttRequestError):
+    """It does not take the languages of this call; another call's it may."""
+
+    error_type = "language"
 
 
 class SttAuthenticationError(SttError):
@@ -193,7 +201,7 @@ class SttAuthenticationError(SttError):
 
 STT_ERRORS: tuple[type[SttError], ...] = (
     SttConnectError, SttTimeoutError, SttStreamError, SttLimitError, SttOverloadedError,
-    SttProtocolError, SttRequestError, SttAuthenticationError,
+    SttProtocolError, SttRequestError, SttLanguageError, SttAuthenticationError,
 )  # fmt: skip
 
 

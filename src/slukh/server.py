@@ -27,6 +27,9 @@ from slukh.cost.price_book import PriceBook
 from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
+from slukh.experiment.evidence import OutcomeRow
+from slukh.experiment.sink import ExperimentSink, ShadowText
+from slukh.experiment.store import ExperimentStore
 from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.monitoring.metrics import Metrics
@@ -88,12 +91,19 @@ async def serve(given: AllSettings) -> None:
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
         meter = stack.enter_context(_meter(settings, metrics))
+        experiment = stack.enter_context(_experiment(settings))
+        if parts.shadows is not None:
+            parts.shadows.on_heard = lambda heard: experiment.shadow_heard(
+                heard.call_id,
+                heard.utterance_id,
+                ShadowText(provider=heard.provider, text=heard.text, audio_samples=heard.audio_samples),
+            )
         answering = _answering(given, metrics, stack)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         gateway = Gateway(
             parts,
             book,
-            (metrics, meter, CallLog(book)),
+            (metrics, meter, experiment, CallLog(book)),
             Admission(
                 max_calls=settings.slukh_max_calls,
                 require_announced=settings.slukh_require_announced,
@@ -131,6 +141,9 @@ async def serve(given: AllSettings) -> None:
             refuse_reason=gateway.refuse_reason,
             not_ready=not_ready,
             metrics=metrics.render,
+            outcome=lambda call_id, outcome: experiment.put(
+                OutcomeRow(call_id=call_id, **outcome.model_dump())
+            ),
         )
         web = _WebServer(
             uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none")
@@ -321,6 +334,19 @@ def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
         meter.stop()
         spool.close()
         ledger.close()
+
+
+@contextlib.contextmanager
+def _experiment(settings: Settings) -> Iterator[ExperimentSink]:
+    with ExperimentStore(settings.experiment_url) as store:
+        sink = ExperimentSink(
+            store, on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows})
+        )
+        sink.start()
+        try:
+            yield sink
+        finally:
+            sink.stop()
 
 
 def _own_spool(data_dir: Path, metrics: Metrics) -> Spool:

@@ -164,6 +164,36 @@ def call_tables(call: Values) -> Iterator[Table]:
     yield usage
 
 
+def whisper_tables(report: Values) -> Iterator[Table]:
+    """`slukh whisper check`: what the server is like, what it carries, and what callers would feel."""
+    facts = Table(title=report["url"], title_justify="left", show_header=False, box=box.SIMPLE)
+    first, revised = report["first_interim_seconds"], report["revised_share"]
+    facts.add_row("server", f"{report['server']}, spoken to in {report['dialect']}")
+    facts.add_row("words wrong", f"{report['wer']:.0%} of the {report['language_code']} clip")
+    if first is None:
+        facts.add_row("interims", "none")
+    else:
+        facts.add_row("interims", f"{report['interims']:.1f} a clip, the first after {first:.1f} s of audio")
+        facts.add_row("revised", f"{revised or 0:.0%} of their words")
+    facts.add_row("on silence", report["on_silence"])
+    facts.add_row(f"asked for {report['language_code']}", report["on_bcp_47"])
+    facts.add_row("on a hang-up", report["on_disconnect"])
+    carries = f"{report['streams']} callers at once"
+    doubled = report["doubled_at"]
+    facts.add_row("carries", f"{carries}; finals take twice as long at {doubled}" if doubled else carries)
+    yield facts
+    load = _table("callers", "p50 seconds", "p95 seconds", "failed")
+    for step in sorted(report["steps"], key=lambda step: step["streams"]):
+        seconds = (f"{step[name]:.2f}" for name in ("p50_seconds", "p95_seconds"))
+        load.add_row(str(step["streams"]), *seconds, str(step["failed"]))
+    yield load
+    if report["findings"]:
+        found = Table(title="callers would feel", title_justify="left", show_header=False, box=box.SIMPLE)
+        for finding in report["findings"]:
+            found.add_row(finding)
+        yield found
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for name in columns:
@@ -178,9 +208,9 @@ def _moment(text: object) -> str:
 
 def evaluation_tables(report: Values) -> list[Table | Text]:
     """How well each recogniser heard a manifest, all of it and by language, length and kind of turn."""
-    table = Table(box=box.SIMPLE, title=f"{report['rows']} recordings", title_justify="left")
-    for name in ("", "utterances", "words", "WER", "95 %", "as written", "CER", "entities wrong", "silence"):
-        table.add_column(name, justify="left" if not name else "right")
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    for name in ("in per cent", "n", "words", "WER", "95 %", "written", "CER", "entities", "silence"):
+        table.add_column(name, justify="left" if name == "in per cent" else "right", no_wrap=True)
     for provider, found in report["providers"].items():
         table.add_section()
         table.add_row(f"{provider} ({found['model']})", *_rates(found["all"]))
@@ -213,11 +243,40 @@ def _rates(found: Values) -> list[str]:
     return [
         str(found["utterances"]),
         str(found["words"]),
-        *(_percent(found["wer"]), "" if interval is None else f"{interval[0]:.1%} to {interval[1]:.1%}"),
+        _percent(found["wer"]),
+        "" if interval is None else f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f}",
         *(_percent(found[name]) for name in ("written_wer", "cer", "entity_error_rate")),
         "" if silence is None else f"{silence:.1f}/min",
     ]
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+_VERDICT_STYLES = {"PROMOTE": "bold green", "HOLD": "bold yellow", "ROLL BACK": "bold red"}
+_GATE_STYLES = {"pass": "green", "wait": "yellow", "fail": "red"}
+
+
+def verdict_lines(report: Values) -> list[Text]:
+    """Whether Whisper may have more calls, gate by gate, with what is missing below."""
+    inputs = report["inputs"]
+    until = "" if report["expected"] is None else f", not before {report['expected'][:10]}"
+    lines = [
+        Text(f"{report['decision']}{until}", style=_VERDICT_STYLES[report["decision"]]),
+        Text(
+            f"{inputs['since'][:10]} to {inputs['until'][:10]}, {inputs['calls']} calls, "
+            f"{inputs['served_by_another']} served by another than their arm, flags "
+            f"{inputs['flag_version'] or 'none'}, seed {inputs['seed']}"
+        ),
+    ]
+    for gate in report["gates"]:
+        bounds = ""
+        if gate["low"] is not None:
+            bounds = f", {gate['low']:+.3f} to {gate['high']:+.3f} of {gate['margin']:g}"
+        status = (gate["status"], _GATE_STYLES[gate["status"]])
+        lines.append(Text.assemble(status, f"  {gate['name']:28} {gate['detail']}{bounds}"))
+        if gate["missing"]:
+            when = "" if gate["expected"] is None else f", expected {gate['expected'][:10]}"
+            lines.append(Text(f"      -> {gate['missing']}{when}", style="yellow"))
+    return lines

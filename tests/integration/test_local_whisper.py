@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import slukh.stt
-from slukh.errors import SttOverloadedError, SttStreamError, SttTimeoutError, WeightsError
+from slukh.errors import SettingsError, SttOverloadedError, SttStreamError, SttTimeoutError, WeightsError
 from slukh.experiment.wer import character_errors, plain_text
 from slukh.stt.base import Hypothesis, Rejection, StreamConfig
 from slukh.stt.whisper.decoding import DecodeRequest, Kind
@@ -261,6 +261,13 @@ def test_the_child_dies_with_a_gateway_that_was_killed(base: Path) -> None:
         finally:
             process.kill()
     assert wait_until_dead(child)
+
+
+async def test_an_arithmetic_that_the_machine_lacks_is_refused_with_those_it_has(base: Path) -> None:
+    decoder = LocalDecoder(base, compute_type="int3")
+    with pytest.raises(SettingsError, match=r"SLUKH_WHISPER_COMPUTE_TYPE to one of .*int8"):
+        await decoder.start()
+    await decoder.aclose()
 
 
 @pytest.mark.parametrize("files", [(), ("tokenizer.json",), ("tokenizer.json", "config.json", "model.bin")])

@@ -1,9 +1,56 @@
 """Settings into parts."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from slukh.assembly import build_parts
 from slukh.config import load_all
+from slukh.errors import SttAuthenticationError, SttConnectError, SttError
+from slukh.routing.upstreams import Upstreams
+from slukh.stt.fake import FakeProvider
+from slukh.testing.numbered import heard_words
+from slukh.testing.parts import fake_parts
+from slukh.testing.virtual_time import VirtualTimeLoop
+
+
+class Away(FakeProvider):
+    """Cannot be reached so often, and remembers when it was tried."""
+
+    def __init__(self, *errors: SttError) -> None:
+        super().__init__(heard_words, name="away")
+        self.errors = list(errors)
+        self.tried: list[float] = []
+
+    async def start(self) -> None:
+        self.tried.append(asyncio.get_running_loop().time())
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+def tried(*errors: SttError) -> list[float]:
+    """When it was tried in the first minute, beside a recogniser that works."""
+    away = Away(*errors)
+    parts = replace(
+        fake_parts(), upstreams=Upstreams({"away": away, "works": FakeProvider(heard_words, name="works")})
+    )
+
+    async def first_minute() -> None:
+        await parts.start()
+        await asyncio.sleep(60.0)
+        await parts.aclose()
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(first_minute())
+    return away.tried
+
+
+def test_a_recogniser_that_is_away_at_the_start_is_started_when_it_is_there() -> None:
+    gone = SttConnectError("away", "refused")
+    assert tried(gone, gone, gone) == [0.0, 5.0, 10.0, 15.0]
+    assert tried(gone, SttAuthenticationError("away", "wrong key")) == [0.0, 5.0]
+    assert len(tried(*[gone] * 99)) == 12
 
 
 def test_word_timings_of_google_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ class Index:
 @pytest.fixture
 def index(tmp_path: Path) -> Index:
     folder = tmp_path / "index"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     return Index(folder)
 
 
@@ -240,7 +240,7 @@ def test_pip_that_finds_no_index_is_a_weights_error(tmp_path: Path, monkeypatch:
 
 
 def conversion(folder: Path, **changes: bytes | None) -> Path:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name, data in (FILES | {"README.md": b"read"} | changes).items():
         if data is not None:
             (folder / name).write_bytes(data)
@@ -258,6 +258,16 @@ def test_a_folder_is_copied_under_its_name(tmp_path: Path, root: Path) -> None:
 def test_a_folder_named_as_a_size_serves_as_that_size(tmp_path: Path, root: Path) -> None:
     get_whisper(root, str(conversion(tmp_path / "small")), ignore)
     assert find_whisper(root, "small").name == "small"
+
+
+def test_another_folder_of_the_same_name_is_not_taken_for_it(tmp_path: Path, root: Path) -> None:
+    first, second = (str(conversion(tmp_path / place / "shop")) for place in ("a", "b"))
+    folder = get_whisper(root, first, ignore)
+    assert (
+        find_whisper(root, first) == find_whisper(root, str(folder)) == find_whisper(root, "shop") == folder
+    )
+    with pytest.raises(WeightsError, match=f"slukh weights get {second}"):
+        find_whisper(root, second)
 
 
 def test_a_folder_is_copied_anew_every_time(tmp_path: Path, root: Path) -> None:

@@ -4,11 +4,19 @@ import asyncio
 import io
 import math
 import socket
+import ssl
 import wave
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from slukh.errors import (
     SttAuthenticationError,
@@ -747,6 +755,42 @@ async def test_a_server_that_is_not_there_is_a_connect_error() -> None:
     with pytest.raises(SttConnectError):
         await provider.start()
     await provider.aclose()
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whisper.internal")])
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    until = began + timedelta(days=36500)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, began, until)
+    certificate = builder.sign(key, hashes.SHA256())
+    pem = folder / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_named(tmp_path: Path) -> None:
+    def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0, ssl=self_signed(tmp_path)) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        provider = WhisperProvider(HttpDecoder(url), model="whisper-1")
+        with pytest.raises(SttConnectError, match=r"self.signed certificate.*SSL_CERT_FILE"):
+            await provider.start()
+        await provider.aclose()
+
+
+async def test_a_server_that_speaks_no_tls_is_said_to() -> None:
+    async with FakeWhisperServer() as server:
+        url = server.url.replace("http://", "https://")
+        provider = WhisperProvider(HttpDecoder(url), model="whisper-1")
+        with pytest.raises(SttConnectError, match="no TLS"):
+            await provider.start()
+        await provider.aclose()
 
 
 async def test_closing_a_stream_closes_its_connection() -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from slukh.cost.analysis import Analysis, WhisperCapacity
 from slukh.cost.breakdown import COLUMN_TITLES, COLUMNS, Column
 from slukh.cost.cost_report import CostReport
-from slukh.cost.decision import WAY_TITLES, Decision
+from slukh.cost.decision import Decision
 from slukh.cost.real_calls import RealCosts
 from slukh.cost.recommend import Recommendation, Step
 from slukh.cost.uncertainty import Swing
@@ -146,13 +146,14 @@ def decision_tables(report: CostReport) -> Iterator[RenderableType]:
 
 
 def _by_volume(decision: Decision) -> Table:
-    table = _plain_table("Hearing, dollars a month", "calls a month", *WAY_TITLES.values())
+    mix = ("mix, whole calls", "mix, speech only")
+    table = _plain_table("Hearing, dollars a month", "calls a month", *COLUMN_TITLES.values(), *mix)
     for point in sorted(decision.points, key=lambda point: point.calls_per_month):
         mixes = {"whisper": point.gpus, "hybrid": point.hybrid.gpus, "hybrid_gated": point.hybrid_gated.gpus}
         cells = []
         for way, month in point.ways.items():
-            rented = f" ({gpus(mixes[way])})" if way in mixes else ""
-            cells.append(Text(f"{month:,.2f}{rented}", "bold green" if way == point.cheapest else ""))
+            rented = f"{gpus(mixes[way])} " if mixes.get(way) else ""
+            cells.append(Text(f"{rented}{month:,.2f}", "bold green" if way == point.cheapest else ""))
         table.add_row(f"{point.calls_per_month:,}", *cells)
     return table
 

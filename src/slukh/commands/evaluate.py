@@ -85,7 +85,7 @@ def evaluate(  # noqa: PLR0917  # a command's parameters are its options
     else:
         from slukh.terminal import evaluation_tables
 
-        Console().print(*evaluation_tables(table))
+        Console(highlight=False).print(*evaluation_tables(table), sep="\n")
         notes.print(f"texts are kept in {results}")
     raise typer.Exit(1 if problems else 0)
 

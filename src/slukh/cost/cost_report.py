@@ -11,6 +11,7 @@ from slukh.cost.analysis import Analysis, analyse
 from slukh.cost.breakdown import Column
 from slukh.cost.call_costs import CallCosts
 from slukh.cost.decision import MOST_CALLS, Decision, Hearing, VolumePoint, decide
+from slukh.cost.measures import minute_usd
 from slukh.cost.price_book import PriceBook
 from slukh.cost.recommend import Recommendation, Step, recommend, waterfall
 from slukh.cost.scenario import Scenario, Service
@@ -139,7 +140,7 @@ def _hearing_price(scenario: Scenario, book: PriceBook, service: Service) -> Hea
     return HearingPrice(
         service=service,
         price_id=price.id,
-        minute_usd=price.amount * 60_000 / price.per,
+        minute_usd=minute_usd(price, book, scenario.as_of),
         whole_calls_usd=costs.stt_month(service, gated=False, calls=calls),
         speech_only_usd=costs.stt_month(service, gated=True, calls=calls),
     )

@@ -32,7 +32,7 @@ class Fit:
         self.calls = 0
         self.first: datetime | None = None
         self._milliseconds = 0
-        self._heard, self._log_mean, self._log_squares = 0, 0.0, 0.0
+        self._lengths, self._utterance_lengths = _Spread(), _Spread()
         self._hours: Counter[int] = Counter()
         self._utterances = 0
         self._sent_ms = 0
@@ -51,8 +51,7 @@ class Fit:
         self.calls += 1
         heard = sum(leg.heard_ms for leg in legs)
         self._milliseconds += heard
-        if heard:
-            self._add_length(math.log(heard))
+        self._lengths.add(heard)
         if legs:
             started = legs[0].started_at
             self.first = started if self.first is None else min(self.first, started)
@@ -74,6 +73,8 @@ class Fit:
                 self._output += row.quantity if row.unit == "output_tokens" else 0
         self._utterances += len(longest)
         self._sent_ms += sum(longest.values())
+        for sent_ms in longest.values():
+            self._utterance_lengths.add(sent_ms)
         if prompts:
             self._talks += 1
             self._requests += len(prompts)
@@ -94,7 +95,7 @@ class Fit:
                 "hourly_profile": hours,
                 "busy_hour_share": max(hours),
             },
-            "call": {"seconds": seconds, "spread": self._spread()},
+            "call": {"seconds": seconds, "spread": self._lengths.sigma},
             "llm": self._llm(frame),
             "tts": {},
         }
@@ -102,6 +103,7 @@ class Fit:
             turns = self._turns()
             changes["call"]["turns"] = turns
             changes["call"]["utterance_seconds"] = Decimal(self._sent_ms) / 1000 / self.calls / turns
+            changes["call"]["utterance_spread"] = self._utterance_lengths.sigma
         if self._spoken:
             turns = changes["call"].get("turns", frame.call.turns)
             provider, model = self._voices.most_common(1)[0][0]
@@ -137,18 +139,6 @@ class Fit:
         answers = self._requests / self._talks if self._talks else utterances
         return max(1, round(min(utterances, answers)))
 
-    def _add_length(self, logarithm: float) -> None:
-        """Welford's running variance: no call is kept."""
-        self._heard += 1
-        distance = logarithm - self._log_mean
-        self._log_mean += distance / self._heard
-        self._log_squares += distance * (logarithm - self._log_mean)
-
-    def _spread(self) -> float:
-        if self._heard < 2:  # noqa: PLR2004  # one call has no spread
-            return 0.0
-        return min(2.0, round(math.sqrt(self._log_squares / (self._heard - 1)), 6))
-
     def _llm(self, frame: Scenario) -> dict[str, Any]:
         """First prompts are the prefix and the caller's words; what comes on top later is turns and tools.
 
@@ -173,3 +163,27 @@ class Fit:
             "tool_call_tokens": round(answer),
             "tool_result_tokens": caller,
         }
+
+
+class _Spread:
+    """Welford's running variance of logarithms: no length is kept."""
+
+    def __init__(self) -> None:
+        self._number, self._mean, self._squares = 0, 0.0, 0.0
+
+    def add(self, length: int) -> None:
+        """Take a length; one of 0 has no logarithm, and does not count."""
+        if length <= 0:
+            return
+        logarithm = math.log(length)
+        self._number += 1
+        distance = logarithm - self._mean
+        self._mean += distance / self._number
+        self._squares += distance * (logarithm - self._mean)
+
+    @property
+    def sigma(self) -> float:
+        """Their standard deviation, as far as a scenario takes it; 0 of fewer than two."""
+        if self._number < 2:  # noqa: PLR2004  # one has no spread
+            return 0.0
+        return min(2.0, round(math.sqrt(self._squares / (self._number - 1)), 6))

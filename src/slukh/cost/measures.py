@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
 from slukh.cost.call_costs import LIFETIME_HOURS, CallCosts, traffic_of, warm_share
 from slukh.cost.decision import Hearing
-from slukh.cost.price_book import PriceBook
+from slukh.cost.price_book import Price, PriceBook
 from slukh.cost.rating import RatingOptions, rate
 from slukh.cost.scenario import Scenario, Service, WhisperFleet
 from slukh.cost.scenario_usage import CallShape, gated_usage, requests_of, whole_call_usage
@@ -156,39 +157,43 @@ def _answering(today: Setup, market: PriceBook) -> Iterator[Measure]:
 
 
 def _caching(today: Setup) -> Iterator[Measure]:
-    """The best policy: what is cached, and for how long; by traffic, because a cold cache is paid for."""
+    """The best policy: what is cached, and for how long; by traffic, because a cold cache is paid for.
+
+    A prefix too short for the model to cache is tried at the length that it does.
+    """
     scenario, calls = today.scenario, today.scenario.volume.calls_per_month
     llm = scenario.llm
+    minimum = today.llm_book.minimum_prefix_tokens(llm.provider, llm.model, scenario.as_of)
+    lengths = sorted({llm.prefix_tokens, max(llm.prefix_tokens, minimum or 0)})
     policies = [
-        _part(scenario, "llm", caching=caching, cache_lifetime=lifetime, cache_start="by_traffic")
+        {
+            "caching": caching,
+            "cache_lifetime": lifetime,
+            "cache_start": "by_traffic",
+            "prefix_tokens": length,
+            "kept_turns": None,
+        }
+        for length in lengths
         for caching in ("static", "moving")
         for lifetime in ("5m", "1h")
     ]
-    best = min(policies, key=lambda policy: CallCosts(policy, today.llm_book).llm(calls)).llm
-    minimum = today.llm_book.minimum_prefix_tokens(llm.provider, llm.model, scenario.as_of)
-    warm = warm_share(traffic_of(scenario), calls, LIFETIME_HOURS[best.cache_lifetime])
-    known = (
-        "is not known: look for cache reads in the usage" if minimum is None else f"has {minimum:,} tokens"
+    best = min(
+        policies,
+        key=lambda policy: CallCosts(_part(scenario, "llm", **policy), today.llm_book).llm(calls),
     )
-    where = "after the prefix" if best.caching == "static" else "at the end of every request"
+    lifetime, length = str(best["cache_lifetime"]), best["prefix_tokens"]
+    warm = warm_share(traffic_of(scenario), calls, LIFETIME_HOURS[lifetime])
+    where = "after the prefix" if best["caching"] == "static" else "at the end of every request"
+    longer = "" if length == llm.prefix_tokens else f"lengthen the prefix to {length:,} tokens and "
+    known = "is not known: look for cache reads in the usage" if minimum is None else f"has {minimum:,}"
     yield Measure(
         name="prompt-caching",
-        title=f"cache the prompt {where} for {best.cache_lifetime}",
-        change=f"cache_control with ttl {best.cache_lifetime} {where}; let no byte of the prefix change",
+        title=f"{longer}cache the prompt {where} for {lifetime}",
+        change=f"{longer}set cache_control with ttl {lifetime} {where}; let no byte of the prefix change",
         because=f"the prefix has {llm.prefix_tokens:,} tokens, the shortest that {llm.model} caches {known}; "
         f"another call has left it warm for {warm:.0%} of the calls",
         confidence="medium",
-        apply=lambda setup: replace(
-            setup,
-            scenario=_part(
-                setup.scenario,
-                "llm",
-                caching=best.caching,
-                cache_lifetime=best.cache_lifetime,
-                cache_start=best.cache_start,
-                kept_turns=None,
-            ),
-        ),
+        apply=lambda setup: replace(setup, scenario=_part(setup.scenario, "llm", **best)),
     )
 
 
@@ -288,4 +293,9 @@ def _per_minute(scenario: Scenario, book: PriceBook, service: Service) -> Decima
         price = book.price("stt", service.provider, service.model, "audio_ms", on=scenario.as_of)
     except PriceError:
         return None
-    return price.amount * 60_000 / price.per
+    return minute_usd(price, book, scenario.as_of)
+
+
+def minute_usd(price: Price, book: PriceBook, on: date) -> Decimal:
+    """Dollars of a minute of audio, before rounding and tiers."""
+    return price.amount * 60_000 / price.per / book.rate(price.currency, on)

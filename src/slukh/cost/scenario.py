@@ -58,7 +58,8 @@ class Call:
         seconds: mean length.
         spread: standard deviation of the logarithm of the length; 0 when all are alike.
         turns: answers of the agent in a call of mean length; others have them in proportion.
-        utterance_seconds: audio that gating sends of one utterance: speech, pre-roll and endpoint.
+        utterance_seconds: mean audio that gating sends of an utterance: speech, pre-roll and endpoint.
+        utterance_spread: standard deviation of the logarithm of that.
         streams: pieces in which whole-call listening sends a call; each is rounded up on its own.
         channels: audio channels that go to the recogniser; each is billed.
     """
@@ -67,6 +68,7 @@ class Call:
     spread: Annotated[float, Field(ge=0, le=2)] = 0.0
     turns: Annotated[int, Field(ge=1, le=1000)]
     utterance_seconds: Length
+    utterance_spread: Annotated[float, Field(ge=0, le=2)] = 0.0
     streams: Annotated[int, Field(ge=1, le=1000)] = 1
     channels: Annotated[int, Field(ge=1, le=16)] = 1
 

@@ -33,21 +33,22 @@ class CallShape:
 
 
 def shape_of(call: Call, seconds: float) -> CallShape:
-    """A call of that many whole seconds, with turns in proportion to its length."""
-    whole = max(1, round(seconds))
-    turns = max(1, round(whole * call.turns / float(call.seconds)))
-    return CallShape(whole * 1000, turns)
+    """A call of that length, with turns in proportion to it."""
+    turns = max(1, round(seconds * call.turns / float(call.seconds)))
+    return CallShape(max(1, round(seconds * 1000)), turns)
 
 
 def call_shapes(call: Call, *, strata: int = STRATA) -> tuple[CallShape, ...]:
     """Equally likely calls; one when all are alike."""
     if call.spread == 0:
         return (CallShape(int(call.seconds * 1000), call.turns),)
-    return tuple(shape_of(call, mean) for mean in _strata_means(float(call.seconds), call.spread, strata))
+    return tuple(shape_of(call, mean) for mean in strata_means(float(call.seconds), call.spread, strata))
 
 
-def _strata_means(mean: float, sigma: float, strata: int) -> list[float]:
-    """Mean of each stratum of a lognormal distribution."""
+def strata_means(mean: float, sigma: float, strata: int) -> list[float]:
+    """Mean of each of so many equally likely strata of a lognormal distribution, shortest first."""
+    if sigma == 0:
+        return [mean] * strata
     normal = NormalDist()
     # Of a lognormal variable, the share of the mean below its p-quantile is Phi(z_p - sigma).
     shares = [normal.cdf(normal.inv_cdf(i / strata) - sigma) for i in range(1, strata)]
@@ -78,10 +79,18 @@ def stream_pieces(milliseconds: int, streams: int = 1) -> list[int]:
 
 def gated_usage(scenario: Scenario, shape: CallShape, service: Service) -> tuple[Usage, ...]:
     """The recogniser gets utterances only, one stream each."""
-    quantity = int(scenario.call.utterance_seconds * 1000)
+    call = scenario.call
+    lengths = strata_means(float(call.utterance_seconds), call.utterance_spread, shape.turns)
     return tuple(
-        _usage(scenario, "stt", number * ATTEMPTS_PER_UTTERANCE + 1, service, "audio_ms", quantity=quantity)
-        for number in range(shape.turns)
+        _usage(
+            scenario,
+            "stt",
+            number * ATTEMPTS_PER_UTTERANCE + 1,
+            service,
+            "audio_ms",
+            quantity=round(seconds * 1000),
+        )
+        for number, seconds in enumerate(lengths)
     )
 
 

@@ -184,7 +184,8 @@ def calls_drawn(
     mean = float(scenario.call.seconds)
     lengths = np.random.default_rng(SEED).lognormal(np.log(mean) - spread**2 / 2, spread, draws)
     costs = CallCosts(scenario, book)
-    shapes = [shape_of(scenario.call, seconds) for seconds in lengths.tolist()]
+    # Whole seconds: as many calls share a shape, and each shape is rated once.
+    shapes = [shape_of(scenario.call, max(1, round(seconds))) for seconds in lengths.tolist()]
     cost_of = {shape: float(costs.only(shape).total(column)) for shape in set(shapes)}
     plug_in = _of_mean_call(scenario, book, column)
     return _distribution(scenario, np.asarray([cost_of[shape] for shape in shapes]), plug_in=plug_in)

@@ -75,8 +75,10 @@ def _where_whisper_wins(decision: Decision) -> Iterator[str]:
             yield f"Whisper alone is never cheaper than {against[column]}, as far as was looked."
             continue
         spans = [
-            f"from {i.from_calls:,} on" if i.to_calls is None else f"from {i.from_calls:,} to {i.to_calls:,}"
-            for i in intervals
+            f"above {found.from_calls - 1:,}"
+            if found.to_calls is None
+            else f"from {found.from_calls:,} to {found.to_calls:,}"
+            for found in intervals
         ]
         yield f"Whisper alone is cheaper than {against[column]} {' and '.join(spans)} calls a month."
 

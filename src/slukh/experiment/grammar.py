@@ -204,7 +204,7 @@ def _loaded(language: str, own: tuple[Path, ...]) -> Grammar:
         rewrites=tuple(
             rewrite for name, grammar in grammars for rewrite in _rewrites(name, grammar, language)
         ),
-        phrases=tuple(phrase for _, grammar in grammars for phrase in _phrases(grammar)),
+        phrases=tuple(phrase for _, grammar in grammars for phrase in _phrases(grammar, words)),
         entities=tuple(rule for name, grammar in grammars for rule in _entities(name, grammar)),
         names=frozenset(names),
         digest=hashlib.sha256(content.encode()).hexdigest()[:12],
@@ -273,9 +273,11 @@ def _rewrites(name: str, grammar: _GrammarFile, language: str) -> Iterator[Rewri
             )
 
 
-def _phrases(grammar: _GrammarFile) -> Iterator[Rewrite]:
+def _phrases(grammar: _GrammarFile, words: Mapping[str, str]) -> Iterator[Rewrite]:
+    """Phrases are looked for in words that have their one spelling already."""
     for canonical, forms in grammar.phrases.items():
-        alternatives = "|".join(re.escape(form.strip()) for form in forms.split(","))
+        spelled = (" ".join(words.get(word, word) for word in form.split()) for form in forms.split(","))
+        alternatives = "|".join(map(re.escape, spelled))
         yield Rewrite(find=re.compile(rf"(?<!\S)(?:{alternatives})(?!\S)"), write=canonical)
 
 

@@ -305,7 +305,9 @@ class UtteranceAttempts:
             return actions + self._publish(*self._empty_final)
         if not self._candidates or self._count >= self._policy.max_attempts:
             return actions + self._salvage()
-        if self._count == 1 or self._candidates[0] != running.candidate:
+        # Once more at once, as a connection may just have broken; who has no room has none a moment later.
+        is_first = self._count == 1 and outcome != "overloaded"
+        if is_first or self._candidates[0] != running.candidate:
             return actions + self._open(now, "retry")
         self._retry_at = now + self._pause(running.candidate)
         return actions

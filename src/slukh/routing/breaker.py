@@ -45,6 +45,8 @@ VOTES: dict[Outcome, Vote] = {
     # Permanent for its Attempt, which is not repeated. One corrupt message is no reason to send every call
     # away for a minute; a wrong address, which answers so every time, is opened by the third or fifth.
     "protocol": "bad",
+    # Likewise: one caller's language, or one dial plan's mistake, is no reason either.
+    "language": "bad",
     "request": "permanent",
     "authentication": "permanent",
     # `superseded`, `cancelled` and `limit` say nothing about the provider.

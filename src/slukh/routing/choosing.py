@@ -20,11 +20,15 @@ class Assignment:
         arm: the provider that the rollout chose; failover does not change it.
         chain: who is asked, in this order.
         decision: of the flag, or None where none was asked.
+        shadow: the other provider, when it hears the call too without a word of it being published.
+        shadow_decision: of that flag, or None where it was not asked.
     """
 
     arm: str
     chain: tuple[str, ...]
     decision: FlagDecision | None = None
+    shadow: str | None = None
+    shadow_decision: FlagDecision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,14 @@ class BackupRules:
                     remedy="name another one, or unset it",
                 )
             found |= dict.fromkeys(self.chain(flags, arm))
+        if flags.shadow_percent:
+            found |= dict.fromkeys(filter(None, (self.shadow(arm) for arm in flags.providers)))
         return tuple(found)
+
+    def shadow(self, arm: str) -> str | None:
+        """Who may hear the calls of an arm beside it; None when the audio must not go there."""
+        other = next(name for name in PROVIDERS if name != arm)
+        return None if other in _CLOUD and not self.audio_to_cloud else other
 
 
 class Chooser:
@@ -90,7 +101,14 @@ class Chooser:
         """The recognisers of a call, and the decision behind them."""
         decision = self._asked.decide(call)
         chain = self._rules.chain(self._flags(), decision.value)
-        return Assignment(arm=decision.value, chain=chain, decision=decision)
+        shadow_decision = self._asked.decide_shadow(call)
+        return Assignment(
+            arm=decision.value,
+            chain=chain,
+            decision=decision,
+            shadow=self._rules.shadow(decision.value) if shadow_decision.value == "true" else None,
+            shadow_decision=shadow_decision,
+        )
 
     def close(self) -> None:
         """Leave OpenFeature's registry."""

@@ -1,14 +1,15 @@
 """Stored clips with known words: does a recogniser work, and how well does it hear today?"""
 
 import asyncio
-import itertools
+import contextlib
 import re
 import wave
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from slukh.errors import SttError, SttRequestError, SttTimeoutError
+from slukh.errors import SttError, SttLanguageError, SttRequestError, SttTimeoutError
 from slukh.routing.upstreams import Upstreams
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
 from slukh.types import AudioChunk, Outcome
@@ -187,7 +188,7 @@ class Probes:
     ) -> None:
         self._upstreams = upstreams
         self._on_heard = on_heard
-        self._clips = itertools.cycle(stored_clips() if clips is None else clips)
+        self._clips = deque(stored_clips() if clips is None else clips)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -200,11 +201,10 @@ class Probes:
                 await asyncio.sleep(self.LOOK_SECONDS)
 
     async def _probe(self, name: str, began: float) -> None:
-        clip = next(self._clips)
         seconds = self._upstreams.limits.breaker.probe_seconds
         outcome: Outcome
         try:
-            heard = await hear_clip(self._upstreams.providers[name], clip, timeout_seconds=seconds)
+            heard = await self._hear(self._upstreams.providers[name], seconds)
             self._on_heard(name, heard)
             outcome = "published" if _has_its_words(heard) else "empty"
         except TimeoutError:
@@ -212,6 +212,15 @@ class Probes:
         except SttError as error:
             outcome = error.error_type
         self._upstreams.end_probe(name, began, outcome, asyncio.get_running_loop().time())
+
+    async def _hear(self, provider: SttProvider, timeout_seconds: float) -> Heard:
+        """The next clip whose language it takes, or the last refusal. Raises SttError or TimeoutError."""
+        for _ in range(len(self._clips) - 1):
+            self._clips.rotate(-1)
+            with contextlib.suppress(SttLanguageError):
+                return await hear_clip(provider, self._clips[0], timeout_seconds=timeout_seconds)
+        self._clips.rotate(-1)
+        return await hear_clip(provider, self._clips[0], timeout_seconds=timeout_seconds)
 
 
 def _has_its_words(heard: Heard) -> bool:

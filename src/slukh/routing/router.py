@@ -6,6 +6,7 @@ from collections.abc import Callable
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.choosing import Assignment
 from slukh.routing.runs import UtteranceRun
+from slukh.routing.shadows import Shadows
 from slukh.routing.upstreams import Upstreams
 from slukh.speech.segmenter import SegmentEvent, Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
@@ -26,6 +27,7 @@ class CallRouter:
         policy: deadlines of an Attempt.
         interim_results: whether anybody wants interims.
         phrase_hints: words to expect.
+        shadows: of the process; None where nobody compares.
 
     Attributes:
         serving: the provider that was asked last.
@@ -41,6 +43,7 @@ class CallRouter:
         policy: AttemptPolicy,
         interim_results: bool = True,
         phrase_hints: tuple[str, ...] = (),
+        shadows: Shadows | None = None,
     ) -> None:
         self.call = call
         self.assignment = assignment
@@ -50,6 +53,9 @@ class CallRouter:
         self.serving = assignment.chain[0]
         self._interim_results = interim_results
         self._phrase_hints = phrase_hints
+        # Whole calls: those that begin when the day's budget is spent have none.
+        is_shadowed = shadows is not None and assignment.shadow is not None and shadows.has_budget
+        self._shadows = shadows if is_shadowed else None
         self._tracker = LanguageTracker(call.language_code, call.alternative_language_codes)
         self._runs: dict[int, UtteranceRun] = {}
 
@@ -64,6 +70,8 @@ class CallRouter:
         self.publish(self.call)
         if self.assignment.decision is not None:
             self.publish(self.assignment.decision)
+        if self._shadows is not None and self.assignment.shadow_decision is not None:
+            self.publish(self.assignment.shadow_decision)
 
     def hear(self, event: SegmentEvent) -> None:
         """Take what endpointing found."""
@@ -80,6 +88,8 @@ class CallRouter:
                 utterance_id=utterance.id, position=utterance.speech_end, endpoint=utterance.end
             )
             self.publish(ended)
+            if self._shadows is not None and self.assignment.shadow is not None:
+                self._shadows.hear(self.assignment.shadow, utterance, self.stream_config(), self.publish)
             if (run := self._runs.get(utterance.id)) is not None:
                 run.endpoint()
 

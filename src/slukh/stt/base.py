@@ -50,6 +50,7 @@ class StreamConfig:
         phrase_hints: words to expect.
         call_id: whose utterance; empty when it belongs to no call. For what an engine keeps from one
             utterance to the next.
+        is_background: nobody waits for it: it goes behind everything that somebody waits for.
     """
 
     language_code: str
@@ -58,6 +59,7 @@ class StreamConfig:
     interim_results: bool = True
     phrase_hints: tuple[str, ...] = ()
     call_id: str = ""
+    is_background: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ class SttProvider(Protocol):
         """A stream for one utterance. Raises SttError."""
 
     def backlog_seconds(self) -> float:
-        """How long the oldest request has waited for its turn; 0.0 where requests do not queue."""
+        """How long the oldest final has waited for its turn; 0.0 where requests do not queue."""
 
     async def aclose(self) -> None:
         """Give everything back; open streams fail. Idempotent."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 
-from slukh.errors import SttError, SttRequestError
+from slukh.errors import SttError, SttLanguageError
 from slukh.stt.base import Capabilities, Hypothesis, Result, StreamConfig
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
 
@@ -79,11 +79,11 @@ class FakeProvider:
         """A stream that behaves as the next script says.
 
         Raises:
-            SttRequestError: a language that is not among its capabilities.
+            SttLanguageError: a language that is not among its capabilities.
             SttError: the script's `open_error`.
         """
         if config.language_code not in self.capabilities.languages:
-            raise SttRequestError(self.name, f"does not speak {config.language_code}")
+            raise SttLanguageError(self.name, f"does not speak {config.language_code}")
         script = next(self._scripts, WORKS)
         if script.open_error is not None:
             raise script.open_error

@@ -11,7 +11,7 @@ The audio is LINEAR16 at 8 kHz as it is. What a stream hears (`GoogleHearing`) a
 import asyncio
 from typing import cast
 
-from slukh.errors import SettingsError, SttConnectError, SttRequestError
+from slukh.errors import SettingsError, SttConnectError, SttLanguageError
 from slukh.stt.base import Capabilities, StreamConfig, SttStream
 from slukh.stt.google_channel import GoogleLink, Lane, close_lanes, host_of, open_lanes
 from slukh.stt.google_requests import GoogleModel, first_request
@@ -102,13 +102,13 @@ class GoogleProvider:
         stream.
 
         Raises:
-            SttRequestError: a language that we do not know.
+            SttLanguageError: one that we do not know.
             SttConnectError: no connection in time.
             SttError: Google refused at once.
         """
         for code in (config.language_code, *config.alternative_language_codes):
             if code not in SUPPORTED:
-                raise SttRequestError(self.name, f"does not speak {code}")
+                raise SttLanguageError(self.name, f"does not speak {code}")
         request = first_request(self._recognition, config)
         if self._sharing is not None and config.call_id:
             return await self._sharing.open(config, request)

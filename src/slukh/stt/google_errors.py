@@ -4,7 +4,7 @@
     DEADLINE_EXCEEDED                                 our deadline  `timeout`
     RESOURCE_EXHAUSTED                                quota         `overloaded`, so not here
     ABORTED, OUT_OF_RANGE about duration or pace      this stream   `limit`: a new one helps
-    INVALID_ARGUMENT NOT_FOUND UNIMPLEMENTED ...      what we asked `request`, permanent
+    INVALID_ARGUMENT NOT_FOUND UNIMPLEMENTED ...      what we asked `request` or `language`, permanent
     UNAUTHENTICATED PERMISSION_DENIED                 who we are    `authentication`, permanent
 
 "Max duration of 5 minutes reached" and "305 seconds" mean that a stream of ours was not replaced in time,
@@ -20,6 +20,7 @@ from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
     SttError,
+    SttLanguageError,
     SttLimitError,
     SttOverloadedError,
     SttRequestError,
@@ -51,7 +52,8 @@ _CLASSES: dict[str, type[SttError]] = {
 _REMEDIES: dict[type[SttError], str] = {
     SttConnectError: "is the network up, and does GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT name a server?",
     SttOverloadedError: "the project's quota of streams or audio is used up, see GOOGLE_STT_PROJECT_ID",
-    SttRequestError: "check GOOGLE_STT_MODEL and the language against GOOGLE_STT_LOCATION",
+    SttRequestError: "check GOOGLE_STT_MODEL against GOOGLE_STT_LOCATION",
+    SttLanguageError: "check GOOGLE_STT_MODEL and the language against GOOGLE_STT_LOCATION",
     SttAuthenticationError: "check the application credentials and their rights in GOOGLE_STT_PROJECT_ID",
 }
 
@@ -116,6 +118,8 @@ def error_from_credentials(provider: str, error: GoogleAuthError | OSError) -> S
 def _class_of(code: str, details: str) -> type[SttError]:
     if code in _ENDS_OF_A_STREAM and any(words in details for words in _OF_TIME):
         return SttLimitError
+    if code == "INVALID_ARGUMENT" and "language" in details:
+        return SttLanguageError
     if code == "UNAVAILABLE" and _PLUGIN in details and any(words in details for words in _REFUSED_KEY):
         return SttAuthenticationError
     return _CLASSES.get(code, SttStreamError)

@@ -11,8 +11,9 @@ faster than time. Where it still has not finalised, the stream is half-closed, a
       half-closed: Google says its last
 
 A stream that is nearly five minutes old in mid-utterance is left: the utterance goes to a new one from its
-first sample, so its text is never stitched. An utterance that begins while the one before still waits for
-Google, and a second Attempt, get a stream of their own. Whatever is doubtful costs a stream, never a word.
+first sample, so its text is never stitched; meanwhile its caller is not kept waiting. An utterance that
+begins while the one before still waits for Google, and a second Attempt, get a stream of their own. Whatever
+is doubtful costs a stream, never a word.
 """
 
 import asyncio
@@ -199,6 +200,7 @@ class SharingUtterance:
         self._closed = False
         self._over = asyncio.Event()  # Google has said its last of this utterance
         self._results: asyncio.Queue[Result | SttError | None] = asyncio.Queue()
+        self._replaying: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._borrow(stream, stable="")
 
@@ -216,15 +218,21 @@ class SharingUtterance:
         self._audio += chunk.pcm
         if chunk.voiced:
             self._voice_ends = taken
-        while len(self._audio) - self._written >= CHUNK_BYTES and not self._closed:
-            await self._write()
+        if self._replaying is None and self._stream.age_seconds > self._rules.cut_seconds:
+            self._stream.leave()
+            self._borrow(await self._another(), stable=self._hearing.stable)
+            # A task: all of it takes seconds, and a send that blocks for so long is given up.
+            self._replaying = asyncio.create_task(self._replay())
+        if self._replaying is None or self._replaying.done():
+            await self._write_chunks()
 
     async def end(self) -> None:
         """Send what is left; the final is there once Google has finalised it."""
         if self._closed or self._ended:
             return
-        while self._written < len(self._audio) and not self._closed:
-            await self._write()
+        if self._replaying is not None:
+            await self._replaying
+        await self._write_chunks(least=1)
         self._ended = True
         self._conclude_if_finalised()
         self._ending = asyncio.create_task(self._end())
@@ -244,6 +252,8 @@ class SharingUtterance:
         if not self._over.is_set():  # what Google still says of this must not reach the next utterance
             self._stream.leave()
             self._conclude(None)
+        if self._replaying is not None:
+            await asyncio.wait([self._replaying])
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
@@ -256,13 +266,16 @@ class SharingUtterance:
         )
         stream.lend(self._hear)
 
-    async def _write(self) -> None:
-        if self._stream.age_seconds > self._rules.cut_seconds:
-            self._stream.leave()
-            self._borrow(await self._another(), stable=self._hearing.stable)
-        pcm = bytes(self._audio[self._written : self._written + CHUNK_BYTES])
-        self._written += len(pcm)
-        await self._stream.write(pcm)
+    async def _replay(self) -> None:
+        with contextlib.suppress(SttError):  # the reader is told
+            await self._write_chunks()
+
+    async def _write_chunks(self, *, least: int = CHUNK_BYTES) -> None:
+        """Send what there is, but no piece smaller than that. Raises SttError."""
+        while len(self._audio) - self._written >= least and not self._closed:
+            pcm = bytes(self._audio[self._written : self._written + CHUNK_BYTES])
+            self._written += len(pcm)
+            await self._stream.write(pcm)
 
     def _hear(self, news: News) -> None:
         if self._over.is_set():

@@ -289,4 +289,8 @@ class FileLine:
 
     async def hang_up(self, reason: Literal["gateway", "drained"] = "gateway") -> None:
         """Stop at the next frame."""
+        self.stop(reason)
+
+    def stop(self, reason: Literal["gateway", "drained"]) -> None:
+        """The same, at once."""
         self._end = reason

@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -21,6 +22,7 @@ from slukh.stt.language import SUPPORTED
 from slukh.types import CallStarted
 
 _BODY_LIMIT = 16 * 1024
+T = TypeVar("T", bound=BaseModel)
 
 
 class Announcement(BaseModel):
@@ -43,6 +45,18 @@ class Announcement(BaseModel):
         return value
 
 
+class Outcome(BaseModel):
+    """`POST /v1/calls/{id}/outcome`: what the dialogue knows of a call once it is over, any of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_success: bool | None = None
+    repairs: Annotated[int, Field(ge=0, le=1000)] | None = None
+    reprompts: Annotated[int, Field(ge=0, le=1000)] | None = None
+    transferred: bool | None = None
+    hung_up: bool | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
     """What the API needs besides the calls.
@@ -55,6 +69,7 @@ class ApiOptions:
         refuse_reason: why new calls are not taken now (`full`, `draining`), or None.
         not_ready: what is wrong, by part; empty when ready.
         metrics: the Prometheus page and its content type.
+        outcome: takes what the dialogue says of a call, by its id.
     """
 
     token: str | None
@@ -64,6 +79,7 @@ class ApiOptions:
     refuse_reason: Callable[[], str | None]
     not_ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[], tuple[bytes, str]]
+    outcome: Callable[[str, Outcome], None] = lambda _call_id, _outcome: None
 
 
 def caller_hash(key: bytes, caller: str | None) -> str | None:
@@ -106,7 +122,7 @@ def _health_routes(options: ApiOptions) -> list[Route]:
 
 def _call_routes(book: CallBook, options: ApiOptions) -> list[Route]:
     async def announce(request: Request) -> Response:
-        announcement = await _announcement(request)
+        announcement = await _body(request, Announcement)
         if (reason := options.refuse_reason()) is not None:
             return _refusal(503, f"no new calls: {reason}", "send this call to another gateway")
         record = book.announce(_announced_call(announcement, options))
@@ -130,7 +146,13 @@ def _call_routes(book: CallBook, options: ApiOptions) -> list[Route]:
         feed = _server_sent(book, call_id, after=int(last) if last.isdecimal() else 0)
         return StreamingResponse(feed, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
+    async def outcome(request: Request) -> Response:
+        # Also of a call that has left memory: a shop may know only at the end of the day.
+        options.outcome(str(request.path_params["call_id"]), await _body(request, Outcome))
+        return JSONResponse({"accepted": True}, status_code=202)
+
     return [
+        Route("/calls/{call_id:uuid}/outcome", outcome, methods=["POST"]),
         Route("/calls", announce, methods=["POST"]),
         Route("/calls", calls),
         Route("/calls/{call_id}", call),
@@ -171,14 +193,14 @@ class _Bearer:
         await self._app(scope, receive, send)
 
 
-async def _announcement(request: Request) -> Announcement:
+async def _body(request: Request, model: type[T]) -> T:
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > _BODY_LIMIT:
-            raise HTTPException(413, "announcement over 16 KiB")
+            raise HTTPException(413, "body over 16 KiB")
     try:
-        return Announcement.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"

@@ -1,5 +1,6 @@
 """Golden values: the worked reference example, to the last digit."""
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -26,7 +27,7 @@ from slukh.cost.scenario_usage import (
 SEED = load_scenario("seed")
 REFERENCE = PriceBook.load("seed-reference")
 MARKET = PriceBook.load("market-2026-11")
-PENNY = Decimal("0.005")
+GOOGLE = Service(provider="google", model="long")
 
 
 def having(scenario: Scenario, part: str, **values: Any) -> Scenario:
@@ -264,6 +265,16 @@ def test_the_mean_bill_is_not_the_bill_of_the_mean_call() -> None:
 def test_gated_utterances_are_as_many_as_turns() -> None:
     rows = gated_usage(SEED, CallShape(90_000, 5), SEED.stt.google)
     assert [row.quantity for row in rows] == [4200] * 5
+
+
+def test_utterances_that_differ_are_each_rounded_up() -> None:
+    differing = having(google(SEED, "google"), "call", utterance_spread=0.19)
+    sent = [row.quantity for row in gated_usage(differing, CallShape(180_000, 10), GOOGLE)]
+    assert sum(sent) == pytest.approx(42_000, abs=10)
+    assert sent == sorted(sent)
+    billed = sum(math.ceil(quantity / 1000) for quantity in sent)
+    costs = CallCosts(differing, MARKET)
+    assert money(costs.stt_month(GOOGLE, gated=True, calls=60)) == money(Decimal("0.016") * billed)
 
 
 def test_whisper_may_be_a_service() -> None:

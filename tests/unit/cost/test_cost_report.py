@@ -23,7 +23,7 @@ def report() -> CostReport:
 
 
 def test_a_report_begins_with_what_a_call_costs(report: CostReport) -> None:
-    assert report.verdict[0].startswith("A call costs $0.0944 with Google, whole call (below), ")
+    assert report.verdict[0].startswith("A call costs $0.0946 with Google, whole call (below), ")
     assert "the target is $0.15 to $0.30" in report.verdict[0]
     assert len(report.verdict) > 3
 
@@ -42,7 +42,7 @@ def test_alternatives_stand_beside_the_recogniser_in_use(report: CostReport) -> 
     by_name = {price.service.provider: price for price in report.hearing}
     assert report.hearing[0].service == SHOP.stt.google
     assert by_name["google-v1"].minute_usd == Decimal("0.024")
-    # Four utterances of 5 s, each billed as 10 s.
+    # Four utterances, each billed as 10 s.
     assert by_name["groq"].speech_only_usd == pytest.approx(Decimal("2.667"), abs=Decimal("0.001"))
 
 

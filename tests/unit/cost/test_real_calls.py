@@ -1,18 +1,15 @@
 """Real calls through the same engine as scenarios: what one says the other says."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from slukh.cost.analysis import analyse
 from slukh.cost.counterfactual import AsIf, as_if_from, as_if_used
-from slukh.cost.ledger import CallRecord, Ledger
-from slukh.cost.ledger_calls import each_call
-from slukh.cost.meter import CallFacts, Row
+from slukh.cost.ledger import CallRecord
+from slukh.cost.meter import CallFacts
 from slukh.cost.price_book import PriceBook
 from slukh.cost.real_calls import RealCosts, real_costs, spoken_rows, whole_call_rows
 from slukh.cost.scenario import Service
@@ -47,10 +44,6 @@ def seed_call(number: int) -> CallRecord:
     )  # fmt: skip
     usage = tuple(replace(row, call_id=call_id, occurred_at=at) for row in rows)
     return CallRecord(legs=(facts,), usage=usage)
-
-
-def rows_of(call: CallRecord) -> tuple[Row, ...]:
-    return (*call.legs, *call.usage)
 
 
 def costs_of(*calls: CallRecord, as_if: AsIf | None = None, book: PriceBook = REFERENCE) -> RealCosts:
@@ -181,31 +174,6 @@ def test_wishes_may_be_combined() -> None:
     assert as_if_from(["caching=moving", "hit-rate=0.6", "stt=google/chirp_3"]) == AsIf(
         caching="moving", tts_hit_rate=Decimal("0.6"), stt=Service(provider="google", model="chirp_3")
     )
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(f"sqlite:///{tmp_path}/ledger.sqlite3") as opened:
-        yield opened
-
-
-def test_a_ledger_gives_its_calls_whole_page_by_page(ledger: Ledger) -> None:
-    calls = [seed_call(number) for number in range(501)]
-    small = [replace(call, usage=call.usage[:2]) for call in calls]
-    ledger.record([row for call in small for row in rows_of(call)])
-    found = list(each_call(ledger, since=SINCE, until=UNTIL))
-    assert [call.legs for call in found] == [call.legs for call in small]
-    assert [len(call.usage) for call in found] == [2] * 501
-
-
-def test_a_call_belongs_to_the_period_it_began_in(ledger: Ledger) -> None:
-    call = seed_call(0)
-    began = call.legs[0].started_at
-    second = replace(call.legs[0], leg=2, started_at=began + timedelta(days=2))
-    ledger.record([*call.legs, second, *call.usage])
-    assert list(each_call(ledger, since=began + timedelta(days=1), until=UNTIL)) == []
-    found = list(each_call(ledger, since=began, until=began + timedelta(hours=1)))
-    assert [leg.leg for leg in found[0].legs] == [1, 2]
 
 
 def test_every_voice_of_a_call_keeps_its_price() -> None:

@@ -73,13 +73,15 @@ def test_a_gpu_is_worth_little_once_silence_is_not_sent() -> None:
     assert "hybrid" not in steps
 
 
-def test_a_prefix_that_is_too_short_is_named() -> None:
-    short = having(SHOP, "llm", model="claude-haiku-4-5", prefix_tokens=2500)
-    # Alike, because the prompts of a few very long calls do grow over the minimum.
-    items = found(having(short, "call", spread=0.0), MARKET)
-    assert "prompt-caching" not in items
-    long = having(SHOP, "llm", model="claude-haiku-4-5", prefix_tokens=5000)
-    assert "has 4,096" in found(long, MARKET)["prompt-caching"].because
+def test_a_prefix_too_short_to_be_cached_is_lengthened() -> None:
+    short = having(having(SHOP, "llm", model="claude-haiku-4-5", prefix_tokens=2500), "call", spread=0.0)
+    item = found(short, MARKET)["prompt-caching"]
+    assert item.title.startswith("lengthen the prefix to 4,096 tokens and cache the prompt")
+    assert "has 2,500 tokens, the shortest that claude-haiku-4-5 caches has 4,096" in item.because
+    as_it_is = having(short, "llm", caching="moving", cache_start="by_traffic")
+    assert CallCosts(as_it_is, MARKET).llm(6000) == CallCosts(short, MARKET).llm(6000)
+    long = having(short, "llm", prefix_tokens=5000)
+    assert found(long, MARKET)["prompt-caching"].title.startswith("cache the prompt")
 
 
 def test_traffic_decides_how_long_a_prompt_is_kept() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slukh.errors import SttAuthenticationError, SttError, SttStreamError
+from slukh.errors import SttAuthenticationError, SttError, SttOverloadedError, SttStreamError
 from slukh.routing.attempts import (
     Action,
     AttemptPolicy,
@@ -101,6 +101,17 @@ def test_a_provider_that_failed_twice_is_given_time_before_the_third() -> None:
     assert utterance.next_deadline == 1.25
     assert utterance.tick(1.2) == []
     assert utterance.tick(1.25) == [Open(attempt=3, provider="whisper", purpose="retry")]
+
+
+def test_a_lone_provider_that_has_no_room_is_given_time_at_once() -> None:
+    utterance = core()
+    utterance.start(0.0)
+    full = SttOverloadedError("whisper", "429")
+    assert utterance.failed(1, full, 1.0) == [Close(attempt=1, outcome="overloaded", error="429")]
+    assert utterance.tick(1.25) == [Open(attempt=2, provider="whisper", purpose="retry")]
+    spared = core("whisper", "google")
+    spared.start(0.0)
+    assert spared.failed(1, full, 1.0)[1] == Open(attempt=2, provider="google", purpose="retry")
 
 
 def test_a_permanent_error_is_not_tried_again_on_the_same_provider() -> None:

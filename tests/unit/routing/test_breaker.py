@@ -123,6 +123,12 @@ def test_what_says_nothing_about_the_provider_does_not_vote(outcome: Outcome) ->
     assert after(*(outcome,) * 50).state == "closed"
 
 
+def test_one_callers_language_sends_nobody_else_away() -> None:
+    assert after("language").state == "closed"
+    assert after(*("published", "published", "language") * 9).state == "closed"
+    assert after(*("language",) * 5).state == "open"
+
+
 @pytest.mark.parametrize("outcome", PERMANENT)
 def test_a_permanent_error_opens_it_at_once_and_is_probed_once_a_minute(outcome: Outcome) -> None:
     made = after(outcome)

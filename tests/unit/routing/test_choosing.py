@@ -52,3 +52,30 @@ def test_a_decision_is_kept_with_its_assignment() -> None:
     assert assignment.arm == "whisper"
     assert assignment.decision is not None
     assert (assignment.decision.value, assignment.decision.reason) == ("whisper", "STATIC")
+
+
+def test_a_shadowed_call_is_heard_by_the_other_provider_in_both_directions() -> None:
+    for default, other in (("google", "whisper"), ("whisper", "google")):
+        chooser = Chooser(lambda arm=default: Flags(default_provider=arm, shadow_percent=100), BackupRules())  # type: ignore[misc]  # a loop's value
+        assignment = chooser.assign(CALL)
+        chooser.close()
+        assert (assignment.arm, assignment.shadow) == (default, other)
+        assert assignment.shadow_decision is not None
+        assert assignment.shadow_decision.value == "true"
+
+
+def test_no_shadow_where_it_is_off_killed_or_would_take_audio_to_the_cloud() -> None:
+    for flags, cloud in (
+        (Flags(), True),
+        (Flags(shadow_percent=100, whisper_kill=True), True),
+        (Flags(default_provider="whisper", shadow_percent=100), False),
+    ):
+        chooser = Chooser(lambda flags=flags: flags, BackupRules(audio_to_cloud=cloud))  # type: ignore[misc]  # likewise
+        assert chooser.assign(CALL).shadow is None
+        chooser.close()
+
+
+def test_a_shadow_must_be_there_but_is_no_backup() -> None:
+    flags = Flags(shadow_percent=10)
+    assert BackupRules().providers(flags) == ("google", "whisper")
+    assert chain(flags) == ("google",)

@@ -27,9 +27,8 @@ class Patient:
         provider = FakeProvider(heard_words, iter(scripts))
         self.upstreams = Upstreams({"fake": provider}, limits=Limits(breaker=QUICK), on_standing=self._stands)
         pcm = numbered_speech([1, 2, 3]).tobytes()
-        self.probes = Probes(
-            self.upstreams, [Clip(language_code="uk-UA", pcm=pcm, text=clip)], on_heard=self._hears
-        )
+        self.clips = [Clip(language_code="uk-UA", pcm=pcm, text=clip)]
+        self.probes = Probes(self.upstreams, self.clips, on_heard=self._hears)
 
     def _hears(self, name: str, heard: Heard) -> None:
         self.heard.append(f"{name}: {heard.text}")
@@ -63,6 +62,16 @@ async def test_a_recogniser_that_hears_its_probes_gets_calls_again() -> None:
 async def test_a_probe_that_fails_or_hears_other_words_keeps_calls_away() -> None:
     await Patient(Script(open_error=SttConnectError("fake", "refused"))).until("open", "half_open", "open")
     await Patient(clip="7 8 9").until("open", "half_open", "open")
+
+
+async def test_a_probe_in_a_language_that_it_does_not_take_says_nothing() -> None:
+    patient = Patient()
+    foreign = Clip(language_code="xx-XX", pcm=b"", text="")
+    patient.probes = Probes(patient.upstreams, [foreign, *patient.clips, foreign])
+    await patient.until("open", "half_open", "recovering", "closed")
+    patient = Patient()
+    patient.probes = Probes(patient.upstreams, [foreign, foreign])
+    await patient.until("open", "half_open", "open")
 
 
 class Round:

@@ -153,8 +153,9 @@ async def test_a_pool_starts_when_one_of_its_servers_does() -> None:
 @virtually
 async def test_a_language_that_no_server_speaks_is_refused() -> None:
     pool, _ = pool_of(a=Script(), b=Script())
-    with pytest.raises(SttRequestError):
+    with pytest.raises(SttRequestError, match="tlh-KL"):
         await pool.open(StreamConfig(language_code="tlh-KL"))
+    assert {breaker.state for breaker in pool.upstreams.breakers.values()} == {"closed"}
 
 
 def test_a_pool_can_do_what_all_of_its_servers_can() -> None:

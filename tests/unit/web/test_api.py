@@ -13,11 +13,15 @@ from starlette.testclient import TestClient
 
 from slukh.callbook import CallBook
 from slukh.types import Event
-from slukh.web.api import ApiOptions, caller_hash, create_app
+from slukh.web.api import ApiOptions, Outcome, caller_hash, create_app
 
 
 def client(
-    *, token: str | None = None, refuse: str | None = None, wrong: dict[str, str] | None = None
+    *,
+    token: str | None = None,
+    refuse: str | None = None,
+    wrong: dict[str, str] | None = None,
+    outcome: Callable[[str, Outcome], None] = lambda _call_id, _outcome: None,
 ) -> TestClient:
     options = ApiOptions(
         token=token,
@@ -27,6 +31,7 @@ def client(
         refuse_reason=lambda: refuse,
         not_ready=lambda: wrong or {},
         metrics=lambda: (b"calls_active 0\n", "text/plain; version=0.0.4"),
+        outcome=outcome,
     )
     return TestClient(create_app(CallBook(transcript_seconds=600), options))
 
@@ -136,3 +141,26 @@ def test_one_number_has_one_hash_however_it_is_written_and_none_when_withheld() 
     assert caller_hash(b"k", "380671234567") != caller_hash(b"other", "380671234567")
     assert caller_hash(b"k", "anonymous") is None
     assert "067" not in json.dumps(caller_hash(b"k", "380671234567"))
+
+
+def test_what_the_dialogue_says_of_a_call_is_taken_whether_the_call_is_in_memory_or_not() -> None:
+    taken: dict[str, Outcome] = {}
+    api, call_id = client(outcome=taken.__setitem__), str(uuid4())
+    answer = api.post(f"/v1/calls/{call_id}/outcome", json={"task_success": True, "repairs": 2})
+    assert answer.status_code == 202
+    assert taken == {call_id: Outcome(task_success=True, repairs=2)}
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [({"repairs": -1}, "repairs"), ({"repairs": True, "mood": "good"}, "mood"), ([], "body")],
+)
+def test_a_bad_outcome_is_refused_and_says_what_is_wrong(body: object, named: str) -> None:
+    answer = client().post(f"/v1/calls/{uuid4()}/outcome", json=body)
+    assert answer.status_code == 422
+    assert named in answer.json()["error"]["problem"]
+
+
+def test_an_outcome_of_what_is_no_call_is_not_found_and_wants_the_token() -> None:
+    assert client().post("/v1/calls/seven/outcome", json={}).status_code == 404
+    assert client(token="secret").post(f"/v1/calls/{uuid4()}/outcome", json={}).status_code == 401

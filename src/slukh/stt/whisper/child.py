@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,15 @@ class ChildOptions:
 
 
 class ModelRefusedError(Exception):
-    """The child is well, the model cannot be loaded; the sentence says why."""
+    """The child is well, the model cannot be loaded; the sentence says why.
+
+    Attributes:
+        compute_types: those to choose from, where only that setting is at fault.
+    """
+
+    def __init__(self, why: str, compute_types: Sequence[str] = ()) -> None:
+        super().__init__(why)
+        self.compute_types = tuple(compute_types)
 
 
 class ChildDiedError(Exception):
@@ -69,7 +77,7 @@ class WhisperChild:
         """
         header = await self.receive()
         if "refused" in header:
-            raise ModelRefusedError(str(header["refused"]))
+            raise ModelRefusedError(str(header["refused"]), header.get("compute_types", ()))
         if "ready" not in header:
             raise ChildDiedError("the Whisper child did not say that it is ready")
         self.is_multilingual = bool(header["ready"]["multilingual"])

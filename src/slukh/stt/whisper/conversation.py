@@ -1,7 +1,7 @@
 """One utterance with a server that listens while the caller speaks: what is said on its socket. No I/O.
 
     conversation.receive(message, now)      what it sent; once `is_ready`, audio may follow
-    conversation.audio(pcm)                 as it comes
+    conversation.audio(chunk)               as it comes
     conversation.end()                      our endpoint
     conversation.tick()                     after `look_in` of quiet: some servers never say that it is over
     conversation.to_send()                  after each of these, what goes to the server
@@ -20,7 +20,7 @@ import numpy as np
 
 from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16
 from slukh.errors import SttProtocolError, SttStreamError
-from slukh.types import SAMPLE_RATE_HERTZ
+from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
 
 Message = str | bytes
 
@@ -78,16 +78,32 @@ class Conversation(ABC):
         self.is_ready = True
 
     @abstractmethod
-    def audio(self, pcm: bytes) -> None:
-        """Linear 16-bit mono at 8 kHz."""
+    def audio(self, chunk: AudioChunk) -> None:
+        """A piece of the utterance."""
 
     @abstractmethod
     def end(self) -> None:
         """The utterance is over."""
 
-    @abstractmethod
     def receive(self, message: Message, now: float) -> list[Heard]:
-        """The server said something."""
+        """The server said something.
+
+        Raises:
+            SttError: what the message means, or that it is none of this protocol.
+        """
+        try:
+            said = json.loads(message)
+            if isinstance(said, dict):
+                return self.understand(said, now)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise SttProtocolError(
+                self.name, "a message that cannot be read: is this a Whisper server?"
+            ) from error
+        raise SttProtocolError(self.name, "a message that is no JSON object: is this a Whisper server?")
+
+    @abstractmethod
+    def understand(self, said: dict[str, Any], now: float) -> list[Heard]:
+        """One message; whatever it holds was written by somebody else."""
 
     def tick(self) -> list[Heard]:
         """`look_in` has passed and nothing came."""
@@ -109,20 +125,6 @@ class Conversation(ABC):
         self._outbox.append(
             bytes(message) if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False)
         )
-
-    def parsed(self, message: Message) -> dict[str, Any]:
-        """A message as a JSON object.
-
-        Raises:
-            SttProtocolError: it is none.
-        """
-        try:
-            value = json.loads(message)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise SttProtocolError(self.name, "a message that is no JSON object: is this a Whisper server?")
-        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

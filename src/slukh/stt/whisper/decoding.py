@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from slukh.types import SAMPLE_RATE_HERTZ
 
-Kind = Literal["final", "speculative", "interim"]
+Kind = Literal["final", "speculative", "interim", "background"]
 
 WINDOW_SECONDS = 30.0
 MAX_NEW_TOKENS = 224  # Whisper's own bound: half of its 448 positions
@@ -22,7 +22,8 @@ class DecodeRequest:
 
     Attributes:
         pcm: linear 16-bit little-endian mono at 8 kHz, at most 30 s.
-        kind: who waits: `final` somebody, now; `speculative` perhaps somebody, soon; `interim` nobody.
+        kind: who waits: `final` somebody, now; `speculative` perhaps somebody, soon; `interim` nobody; and
+            `background` nobody at all.
         stream: whose it is; a newer interim of the same stream replaces one that still waits.
         language_code: BCP-47, spoken unless `language_prior` leaves a choice.
         language_prior: BCP-47 -> probability; the language is chosen among these when there are two or more.
@@ -126,7 +127,7 @@ class Decoder(Protocol):
 
     @property
     def queue_age_seconds(self) -> float:
-        """How long the request that waits longest for its turn has waited; 0.0 when none does."""
+        """How long the final that waits longest for its turn has waited; 0.0 when none does."""
 
     async def start(self) -> None:
         """Load or probe; raises SttError, or WeightsError for a model that cannot be loaded."""

@@ -17,9 +17,9 @@ from slukh.stt.whisper.conversation import (
     Call,
     Conversation,
     Heard,
-    Message,
     joined,
 )
+from slukh.types import AudioChunk
 
 
 class DeepgramConversation(Conversation):
@@ -37,9 +37,9 @@ class DeepgramConversation(Conversation):
         self._interim = ""
         self._has_ended = False
 
-    def audio(self, pcm: bytes) -> None:
+    def audio(self, chunk: AudioChunk) -> None:
         """Raw int16. Never an empty message: to Deepgram that is the end."""
-        if data := self.resampled(pcm):
+        if data := self.resampled(chunk.pcm):
             self.say(data)
 
     def end(self) -> None:
@@ -49,9 +49,8 @@ class DeepgramConversation(Conversation):
             self.say(data)
         self.say({"type": "CloseStream"})
 
-    def receive(self, message: Message, _now: float) -> list[Heard]:
+    def understand(self, said: dict[str, Any], _now: float) -> list[Heard]:
         """Results, or the end of them."""
-        said = self.parsed(message)
         match said.get("type"):
             case "Results":
                 return self._results(said)

@@ -11,9 +11,7 @@ carry no scores for the guard. A server that streams all the same is understood.
 import asyncio
 import io
 import logging
-import socket
 import ssl
-import sys
 import wave
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -36,25 +34,13 @@ from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding, l
 from slukh.stt.whisper.http_answers import connect_error, decoding_from_body, error_from_status
 from slukh.stt.whisper.http_upload import HttpUpload
 from slukh.stt.whisper.probing import Recognised, recognise
+from slukh.stt.whisper.tcp import BLOCKED_SECONDS, SOCKET_OPTIONS
 from slukh.types import SAMPLE_RATE_HERTZ
 
 logger = logging.getLogger(__name__)
 
 _MAX_ANSWER_BYTES = 4 << 20
 _KEEPALIVE_SECONDS = 4.0  # below the five after which uvicorn closes: a closed one costs the utterance
-_BLOCKED_SECONDS = 1.5  # for a piece of the upload to be taken
-_GONE_MS = 3000  # for a server's kernel to acknowledge what was sent, or a keepalive
-_TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; the socket module of 3.11 does not name it
-_SOCKET_OPTIONS: list[tuple[int, int, int]] = []
-if sys.platform == "linux":
-    _SOCKET_OPTIONS = [
-        # Otherwise our own kernel takes a whole utterance for a server that reads none of it.
-        (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, 16384),
-        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
-        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +81,7 @@ class HttpDecoder:
         api_key: bearer key, or empty.
         model: sent as `model`; servers with one model ignore it.
         pieces: send utterances while they are spoken, unless the server turns out to refuse that.
+        as_language: BCP-47 to what is sent; what servers do with other forms is why it is not an option.
         connect_seconds: longest that connecting may take.
         total_seconds: longest from the end of an utterance to its text.
         start_seconds: longest that the first answer may take, however patient requests are.
@@ -113,6 +100,7 @@ class HttpDecoder:
         api_key: str = "",
         model: str = "whisper-1",
         pieces: bool = False,
+        as_language: Callable[[str], str] = iso_639_1,
         connect_seconds: float = 2.0,
         total_seconds: float = 10.0,
         start_seconds: float = 8.0,
@@ -127,6 +115,7 @@ class HttpDecoder:
         self.pieces = pieces
         self._candidates = candidates if candidates and where.is_bare else {}
         self._dialect = dialect
+        self._as_language = as_language
         self._api_key = api_key
         self._model = model
         self._connect_seconds = connect_seconds
@@ -135,11 +124,11 @@ class HttpDecoder:
         self._name = name
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(total_seconds, connect=connect_seconds, write=_BLOCKED_SECONDS),
+            timeout=httpx.Timeout(total_seconds, connect=connect_seconds, write=BLOCKED_SECONDS),
             transport=httpx.AsyncHTTPTransport(
                 limits=httpx.Limits(max_connections=None, keepalive_expiry=_KEEPALIVE_SECONDS),
                 verify=ssl.create_default_context(),
-                socket_options=_SOCKET_OPTIONS,
+                socket_options=SOCKET_OPTIONS,
             ),
             # A caller's audio goes to the address of the setting, never through a proxy of the environment.
             trust_env=False,
@@ -195,7 +184,7 @@ class HttpDecoder:
 
     def form(self, request: DecodeRequest) -> dict[str, str]:
         """Its fields besides the file."""
-        return self._dialect.fields(self._model, iso_639_1(likeliest(request)), request)
+        return self._dialect.fields(self._model, self._as_language(likeliest(request)), request)
 
     def hasten(self, request: DecodeRequest) -> None:
         """Nothing: every request is on its way at once."""
@@ -237,7 +226,7 @@ class HttpDecoder:
         except httpx.ConnectError as error:
             raise connect_error(self._name, self.url, _root(error)) from error
         except httpx.WriteTimeout as error:
-            detail = f"the server took no more of the audio for {_BLOCKED_SECONDS:g} s"
+            detail = f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
             raise SttTimeoutError(self._name, detail) from error
         except (httpx.TimeoutException, TimeoutError) as error:
             waited = self.total_seconds if within_seconds is None else within_seconds

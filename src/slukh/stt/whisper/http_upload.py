@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Zero is refused by whisper.cpp; everything is taken that leaves room below 2 GiB.
 _ANNOUNCED_BYTES: Final = 0x7FFFFF00
+_ROUNDING_MS: Final = 1000  # a provider may bill a second that was begun
 
 
 class HttpUpload:
@@ -54,7 +55,9 @@ class HttpUpload:
         ends_at = None if self._ended_at is None else self._ended_at + self._decoder.total_seconds
         try:
             async with self._decoder.translated(None), asyncio.timeout_at(ends_at) as self._deadline:
-                return await self._decoder.decode_pieces(self._request, self._body(boundary), content_type)
+                return self._believed(
+                    await self._decoder.decode_pieces(self._request, self._body(boundary), content_type)
+                )
         except SttRequestError:
             if self._ended_at is None:
                 raise
@@ -62,6 +65,12 @@ class HttpUpload:
             decoding = await self._decoder.decode(self._whole())
             self._decoder.pieces = False
             return decoding
+
+    def _believed(self, decoding: Decoding) -> Decoding:
+        """Without a duration that was read off our header instead of the audio."""
+        said, own = decoding.reported_ms, len(self._pcm) / 2 / SAMPLE_RATE_HERTZ * 1000
+        is_wrong = said is not None and said > own + _ROUNDING_MS
+        return replace(decoding, reported_ms=None) if is_wrong else decoding
 
     def _whole(self) -> DecodeRequest:
         return replace(self._request, pcm=bytes(self._pcm))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from slukh.errors import (
+    SettingsError,
     SttError,
     SttOverloadedError,
     SttRequestError,
@@ -113,7 +114,7 @@ class LocalDecoder:
 
     @property
     def queue_age_seconds(self) -> float:
-        """How long the request that waits longest has waited; 0.0 when none does."""
+        """How long the final that waits longest has waited; 0.0 when none does."""
         oldest = self._queue.oldest()
         return 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
 
@@ -122,6 +123,7 @@ class LocalDecoder:
 
         Raises:
             WeightsError: it is missing, or not a CTranslate2 Whisper.
+            SettingsError: this machine does not have the compute type.
             SttStreamError: the child died while it loaded.
         """
         if self._supervisor is not None:
@@ -129,6 +131,11 @@ class LocalDecoder:
         try:
             child = await self._spawn()
         except ModelRefusedError as error:
+            if error.compute_types:
+                choice = ", ".join(error.compute_types)
+                raise SettingsError(
+                    str(error), remedy=f"set SLUKH_WHISPER_COMPUTE_TYPE to one of {choice}"
+                ) from error
             raise WeightsError(
                 f"the Whisper model in {self._options.model_path} cannot be loaded ({error})",
                 remedy="get it again with `slukh weights get`, or name a folder with a CTranslate2 Whisper",

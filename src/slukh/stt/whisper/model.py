@@ -5,7 +5,7 @@ than 30 s, and never decodes a piece of audio a second time on its own account.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,18 @@ class RequestRefusedError(Exception):
     """The model cannot do what was asked, and will not be able to later."""
 
 
+class ComputeTypeError(Exception):
+    """This machine has no such arithmetic.
+
+    Attributes:
+        supported: what it has.
+    """
+
+    def __init__(self, compute_type: str, supported: Collection[str]) -> None:
+        super().__init__(f"this machine does not compute in {compute_type}")
+        self.supported = tuple(sorted(supported))
+
+
 class WhisperModel:
     """A model in memory; `decode` may be called from several threads."""
 
@@ -36,13 +48,17 @@ class WhisperModel:
         """Load it from a folder, never from a hub.
 
         Raises:
+            ComputeTypeError: the machine does not have it.
             Exception: whatever CTranslate2 or the tokenizer say about a folder they cannot read.
         """
         tokenizer_file = Path(folder) / "tokenizer.json"
         if not tokenizer_file.is_file():
             raise FileNotFoundError(f"{tokenizer_file} is missing")
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+        if compute_type not in (supported := ctranslate2.get_supported_compute_types(device)):
+            raise ComputeTypeError(compute_type, supported)
         self._model = ctranslate2.models.Whisper(
-            folder, device="auto", compute_type=compute_type, intra_threads=threads, inter_threads=workers
+            folder, device=device, compute_type=compute_type, intra_threads=threads, inter_threads=workers
         )
         self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file))
         self._features = FeatureExtractor(feature_size=self._model.n_mels)

@@ -1,6 +1,6 @@
 """Whisper as a recogniser: a decoder, wherever it runs, under the one policy."""
 
-from slukh.errors import SettingsError, SttRequestError
+from slukh.errors import SettingsError, SttLanguageError
 from slukh.stt.base import Capabilities, StreamConfig
 from slukh.stt.language import iso_639_1
 from slukh.stt.whisper.decoding import Decoder
@@ -44,15 +44,15 @@ class WhisperProvider:
         """A stream for one utterance.
 
         Raises:
-            SttRequestError: a language that this Whisper does not take.
+            SttLanguageError: one that this Whisper does not take.
         """
         for code in (config.language_code, *config.alternative_language_codes):
             try:
                 iso_639_1(code)
             except SettingsError as error:
-                raise SttRequestError(self.name, str(error)) from error
+                raise SttLanguageError(self.name, str(error)) from error
             if code not in self.decoder.limits.languages:
-                raise SttRequestError(self.name, f"the model {self.model!r} does not speak {code}")
+                raise SttLanguageError(self.name, f"the model {self.model!r} does not speak {code}")
         return WhisperStream(
             self.decoder, config, provider=self.name, policy=self._policy, metered=self._metered
         )

@@ -1,8 +1,8 @@
 """Who is decoded next: a pure priority queue, so that a burst of interims never delays a caller's final.
 
-Finals go before speculative finals, and those before interims; within a kind, whoever came first. A newer
-interim takes the place of one of the same stream that still waits, because nobody wants the older one any
-more.
+Finals go before speculative finals, those before interims, and what runs in the background comes last;
+within a kind, whoever came first. A newer interim takes the place of one of the same stream that still waits,
+because nobody wants the older one any more.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from slukh.stt.whisper.decoding import DecodeRequest, Kind
 
-_RANK: dict[Kind, int] = {"final": 0, "speculative": 1, "interim": 2}
+_RANK: dict[Kind, int] = {"final": 0, "speculative": 1, "interim": 2, "background": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,5 +76,8 @@ class DecodeQueue:
             self._waiting.pop(number, None)
 
     def oldest(self) -> float | None:
-        """When the request that waits longest came, or None."""
-        return min((ticket.since for ticket in self._waiting.values()), default=None)
+        """When the final that waits longest came, or None. Nobody waits for interims and shadows."""
+        wanted = (
+            ticket.since for ticket in self._waiting.values() if ticket.rank not in {"interim", "background"}
+        )
+        return min(wanted, default=None)

@@ -25,14 +25,16 @@ from slukh.errors import (
     SttStreamError,
 )
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, Message, joined
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.types import AudioChunk
 
 Flavour = Literal["openai", "speaches", "vllm"]
 
 _RATES: Final[Mapping[Flavour, int]] = {"openai": 8000, "speaches": 24000, "vllm": 16000}
 _TURN_SILENCE_MS = 350  # after which speaches ends a turn
 _TAIL_SECONDS = 1.0  # of silence, so that it does
-_QUIET_SECONDS = 2.0  # after which speaches, which has no open turn, has heard nothing
+_SETTLED_SECONDS = 0.6  # without a further turn after the last one: speaches has heard everything
+_QUIET_SECONDS = 2.0  # without any turn: it has heard nothing
 _ITEM = "conversation.item.input_audio_transcription"
 _POLICY_VIOLATION = 1008  # RFC 6455; speaches closes so on a wrong key
 
@@ -58,12 +60,12 @@ class RealtimeConversation(Conversation):
     def open(self) -> None:
         """Nothing: the server speaks first."""
 
-    def audio(self, pcm: bytes) -> None:
+    def audio(self, chunk: AudioChunk) -> None:
         """A piece, as this server wants it."""
         if self.flavour == "openai":
-            self._append(mulaw_from_linear16(pcm))
+            self._append(mulaw_from_linear16(chunk.pcm))
         else:
-            self._append(self.resampled(pcm))
+            self._append(self.resampled(chunk.pcm))
 
     def end(self) -> None:
         """What makes this server say its last word."""
@@ -77,9 +79,8 @@ class RealtimeConversation(Conversation):
             self._append(self.resampled(bytes(round(_TAIL_SECONDS * 8000) * 2), is_last=True))
             self._look()
 
-    def receive(self, message: Message, _now: float) -> list[Heard]:
+    def understand(self, said: dict[str, Any], _now: float) -> list[Heard]:
         """An event."""
-        said = self.parsed(message)
         item = str(said.get("item_id") or "")
         match said.get("type"):
             case "session.created":
@@ -162,7 +163,7 @@ class RealtimeConversation(Conversation):
     def _look(self) -> None:
         """Speaches: nothing but quiet tells that no further turn comes, once its tail has closed the last."""
         waits = self._has_ended and self.flavour == "speaches" and not self._open
-        quiet = _TURN_SILENCE_MS / 1000 if any(self._texts.values()) else _QUIET_SECONDS
+        quiet = _SETTLED_SECONDS if any(self._texts.values()) else _QUIET_SECONDS
         self.look_in = quiet if waits else None
 
     def _last(self) -> Heard:

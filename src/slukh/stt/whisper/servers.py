@@ -1,13 +1,15 @@
 """A Whisper server by its address, as a recogniser."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from slukh.stt.base import SttProvider
+from slukh.stt.language import iso_639_1
 from slukh.stt.whisper.address import Address, Dialect
 from slukh.stt.whisper.decoding import Decoder
 from slukh.stt.whisper.deepgram import deepgram_call
 from slukh.stt.whisper.http import OPENAI, HttpDecoder, RestDialect
+from slukh.stt.whisper.probing import UNKNOWN
 from slukh.stt.whisper.provider import WhisperProvider
 from slukh.stt.whisper.realtime import realtime_call
 from slukh.stt.whisper.reposting import RepostingDecoder
@@ -23,6 +25,14 @@ _CALLS: Final[Mapping[Dialect, MakeCall]] = {
     "whisperlivekit": whisperlivekit_call,
     "realtime": realtime_call,
 }
+_NAMES: Final[Mapping[Dialect, str]] = {
+    "openai": UNKNOWN.server,
+    "whisperlive": "WhisperLive",
+    "deepgram": "Deepgram or WhisperLiveKit",
+    "whisperlivekit": "WhisperLiveKit",
+    "realtime": "a realtime server",
+    "wyoming": "a Wyoming server",
+}
 _REST: Final[Mapping[Dialect, RestDialect]] = {"openai": OPENAI, "whisper.cpp": WHISPER_CPP}
 
 
@@ -33,6 +43,7 @@ def server_at(
     model: str = "",
     metered: bool | None = None,
     interims: bool = True,
+    as_language: Callable[[str], str] = iso_639_1,
     final_seconds: float = 10.0,
     name: str = "whisper",
 ) -> SttProvider:
@@ -44,6 +55,7 @@ def server_at(
         model: as the server names it.
         metered: whether every request is billed; None asks who is known to.
         interims: whether a server that gives none is posted to again and again for them.
+        as_language: BCP-47 to what is sent.
         final_seconds: longest from the end of an utterance to its final.
         name: registry name and metric label.
     """
@@ -51,7 +63,7 @@ def server_at(
     make_call = _CALLS.get(where.dialect)
     if make_call is not None:
         return SocketProvider(
-            where, make_call, api_key=api_key, model=model, metered=is_metered,
+            where, make_call, api_key=api_key, model=model, metered=is_metered, as_language=as_language,
             # Deepgram speaks while the caller does. The others do as their processor has time, so that
             # silence of theirs says nothing.
             interim_results=where.dialect == "deepgram" and where.is_hosted,
@@ -59,12 +71,24 @@ def server_at(
         )  # fmt: skip
     decoder: Decoder
     if where.dialect == "wyoming":
-        decoder = WyomingDecoder(where.url, total_seconds=final_seconds, name=name)
+        decoder = WyomingDecoder(where.url, as_language=as_language, total_seconds=final_seconds, name=name)
     else:
         decoder = HttpDecoder(
             where, dialect=_REST[where.dialect], candidates={} if where.is_hosted else _REST,
-            api_key=api_key, model=model, pieces=not where.is_hosted, total_seconds=final_seconds, name=name,
+            api_key=api_key, model=model, pieces=not where.is_hosted, as_language=as_language,
+            total_seconds=final_seconds, name=name,
         )  # fmt: skip
     if interims and not is_metered:
         decoder = RepostingDecoder(decoder, name=name)
     return WhisperProvider(decoder, model=model, metered=is_metered, name=name)
+
+
+def server_name(provider: SttProvider) -> str:
+    """Which server it is, as far as it could be told."""
+    if isinstance(provider, SocketProvider):
+        return _NAMES[provider.address.dialect]
+    decoder = provider.decoder if isinstance(provider, WhisperProvider) else None
+    decoder = decoder.inner if isinstance(decoder, RepostingDecoder) else decoder
+    if isinstance(decoder, HttpDecoder) and decoder.recognised is not None:
+        return decoder.recognised.server
+    return _NAMES["wyoming" if isinstance(decoder, WyomingDecoder) else "openai"]

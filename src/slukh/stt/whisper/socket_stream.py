@@ -17,11 +17,9 @@ from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard
 from slukh.stt.whisper.decoding import WINDOW_SECONDS, Decoding
 from slukh.stt.whisper.finals import Voice, final_results, interim, is_shown
 from slukh.stt.whisper.policy import language_prior
+from slukh.stt.whisper.tcp import BLOCKED_SECONDS
 from slukh.stt.whisper.websocket import Socket, SocketClosedError, open_socket
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
-
-_BLOCKED_SECONDS = 1.5  # for a server to take a piece of audio
-
 
 MakeCall = Callable[[Address, Asked], Call]
 """A dialect: how one utterance is put to a server."""
@@ -36,6 +34,7 @@ class SocketProvider:
         api_key: or empty.
         model: which it runs; some dialects name it.
         metered: whether it bills.
+        as_language: BCP-47 to what is sent.
         interim_results: whether silence from it, while a caller speaks, means that it fails.
         final_seconds: longest from our endpoint to its last word.
         connect_seconds: longest that the connection may take.
@@ -51,6 +50,7 @@ class SocketProvider:
         api_key: str = "",
         model: str = "",
         metered: bool = False,
+        as_language: Callable[[str], str] = iso_639_1,
         interim_results: bool = False,
         final_seconds: float = 10.0,
         connect_seconds: float = 2.0,
@@ -68,6 +68,7 @@ class SocketProvider:
             max_seconds=WINDOW_SECONDS,
         )
         self._make_call = make_call
+        self._as_language = as_language
         self._api_key = api_key
         self._final_seconds = final_seconds
         self._connect_seconds = connect_seconds
@@ -89,7 +90,8 @@ class SocketProvider:
         """
         try:
             prior = language_prior(config)
-            languages = {code: iso_639_1(code) for code in prior}
+            for code in prior:
+                iso_639_1(code)
         except SettingsError as error:
             raise SttRequestError(self.name, str(error)) from error
         language_code = max(prior, key=prior.__getitem__)
@@ -99,7 +101,7 @@ class SocketProvider:
                 name=self.name,
                 key=self._api_key,
                 model=self.model,
-                language=languages[language_code],
+                language=self._as_language(language_code),
                 hints=config.phrase_hints,
             ),
         )
@@ -209,13 +211,13 @@ class SocketStream:
         self._voice.add(chunk)
         if not chunk.pcm:
             return
-        self._conversation.audio(chunk.pcm)
+        self._conversation.audio(chunk)
         try:
-            async with asyncio.timeout(_BLOCKED_SECONDS):
+            async with asyncio.timeout(BLOCKED_SECONDS):
                 await self._flush()
         except TimeoutError:
             raise SttTimeoutError(
-                name, f"the server took no more of the audio for {_BLOCKED_SECONDS:g} s"
+                name, f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
             ) from None
 
     async def end(self) -> None:

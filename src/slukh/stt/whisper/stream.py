@@ -56,7 +56,8 @@ class WhisperStream:
         limits = decoder.limits
         may_say_interims = (limits.interims or limits.interims_when_idle) and not metered
         self._interims = config.interim_results and may_say_interims
-        self._speculates = limits.speculative and not metered
+        self._speculates = limits.speculative and not metered and not config.is_background
+        self._final_kind: Kind = "background" if config.is_background else "final"
         self._number = next(_stream_numbers)
         self._results: asyncio.Queue[Result | SttError | None] = asyncio.Queue()
         self._agreement = LocalAgreement()
@@ -235,7 +236,7 @@ class WhisperStream:
             and self._decoder.limits.repetition_guard
             and self._voice.seconds >= CLEARLY_VOICED_SECONDS
         ):
-            kind: Kind = "speculative" if self._final is None else "final"
+            kind: Kind = "speculative" if self._final is None else self._final_kind
             self._deciding = replace(request, kind=kind, no_repeat_ngram_size=3)
             return await self._decoder.decode(self._deciding)
         return decoding
@@ -243,8 +244,8 @@ class WhisperStream:
     def _final_request(self) -> DecodeRequest:
         """Of all the audio; after a failed speculation, of what that heard: a death changes no text."""
         if self._speculation is None or self._deciding is None:
-            return self._request("final")
-        return replace(self._deciding, kind="final")
+            return self._request(self._final_kind)
+        return replace(self._deciding, kind=self._final_kind)
 
     def _request(self, kind: Kind) -> DecodeRequest:
         return request_for(

@@ -14,10 +14,10 @@ from websockets.exceptions import (
 
 from slukh.errors import SttConnectError, SttProtocolError, SttRequestError
 from slukh.stt.whisper.http_answers import connect_error, error_from_status
+from slukh.stt.whisper.tcp import watch
 
 _MAX_MESSAGE_BYTES = 4 << 20
 _CLOSE_SECONDS = 0.5
-_PING_SECONDS = 5.0  # a server that decodes in its event loop answers late
 _NOT_CLOSED = 1006  # RFC 6455: the connection broke without a goodbye
 
 
@@ -85,19 +85,18 @@ async def open_socket(
     """
     shown = url.partition("?")[0]
     try:
-        return Socket(
-            await connect(
-                url,
-                additional_headers=headers,
-                proxy=None,  # a caller's audio goes to the address of the setting
-                compression=None,
-                open_timeout=connect_seconds,
-                close_timeout=_CLOSE_SECONDS,
-                ping_interval=_PING_SECONDS,
-                ping_timeout=_PING_SECONDS,
-                max_size=_MAX_MESSAGE_BYTES,
-            )
+        connection = await connect(
+            url,
+            additional_headers=headers,
+            proxy=None,  # a caller's audio goes to the address of the setting
+            compression=None,
+            open_timeout=connect_seconds,
+            close_timeout=_CLOSE_SECONDS,
+            ping_interval=None,  # a server that decodes in its event loop would answer too late
+            max_size=_MAX_MESSAGE_BYTES,
         )
+        watch(connection.transport.get_extra_info("socket"))
+        return Socket(connection)
     except InvalidStatus as error:
         response = error.response
         raise error_from_status(

@@ -4,7 +4,9 @@ The server decodes its buffer again and again while audio comes in, and sends it
 those it has completed, and one that still grows. It never says that it is done, and `END_OF_AUDIO` throws the
 tail away. So at our endpoint it gets a second of silence, and we wait until it repeats itself: the first
 answer after the endpoint may be of a decode that had begun before, the second one heard everything, and when
-those two differ the third one is taken. A buffer in which it finds no speech is answered by nothing.
+those two differ the third one is taken. A buffer in which it finds no speech is answered by nothing: when it
+stays quiet, its text is believed if its segments reach to where the voice ended; else it is slow, and waited
+for.
 """
 
 from typing import Any, Final
@@ -12,12 +14,16 @@ from uuid import uuid4
 
 from slukh.errors import SttOverloadedError, SttProtocolError, SttStreamError
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, Message, closed_sentence, joined
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, closed_sentence, joined
+from slukh.stt.whisper.finals import Voice
+from slukh.types import AudioChunk, seconds
 
 RATE_HERTZ: Final = 16000
 TAIL_SECONDS: Final = 1.0  # it decodes nothing shorter than this
-QUIET_SECONDS: Final = 1.5  # without an answer, when it has answered before
-NOTHING_SECONDS: Final = 4.0  # when it never has
+QUIET_SECONDS: Final = 1.5  # without an answer ...
+NOTHING_SECONDS: Final = 4.0  # ... of any kind, to less voice than a word has
+_A_WORD_SECONDS = 0.8
+_NEAR_SECONDS = 1.0  # a segment that ends so close to the end of the voice has all of it
 _ENOUGH_ANSWERS = 3
 _SEGMENTS = 100  # completed ones that each message repeats: more than an utterance has
 
@@ -37,6 +43,8 @@ class WhisperLiveConversation(Conversation):
         self._uid = str(uuid4())
         self._language, self._model, self._hotwords = language, model, hotwords
         self._text = ""
+        self._reached = 0.0  # where its last segment ends
+        self._voice = Voice()
         self._answers = 0  # since the endpoint
         self._answered_at: float | None = None
         self._longest_wait = 0.0  # between two answers
@@ -50,9 +58,10 @@ class WhisperLiveConversation(Conversation):
             "same_output_threshold": 2, "word_timestamps": False, "hotwords": self._hotwords or None,
         })  # fmt: skip
 
-    def audio(self, pcm: bytes) -> None:
+    def audio(self, chunk: AudioChunk) -> None:
         """Raw int16 at 16 kHz."""
-        self.say(self.resampled(pcm))
+        self._voice.add(chunk)
+        self.say(self.resampled(chunk.pcm))
 
     def end(self) -> None:
         """A second of silence, so that the tail is decoded."""
@@ -60,9 +69,8 @@ class WhisperLiveConversation(Conversation):
         self.say(self.resampled(bytes(round(TAIL_SECONDS * 8000) * 2), is_last=True))
         self._wait()
 
-    def receive(self, message: Message, now: float) -> list[Heard]:
+    def understand(self, said: dict[str, Any], now: float) -> list[Heard]:
         """Segments, whole each time; or what keeps it from giving any."""
-        said = self.parsed(message)
         match said.get("status"):
             case "WAIT":
                 minutes = said.get("message")
@@ -78,8 +86,12 @@ class WhisperLiveConversation(Conversation):
         return []
 
     def tick(self) -> list[Heard]:
-        """It has been quiet for so long that it heard nothing more."""
-        return [self._last()]
+        """It has been quiet: either it heard nothing more, or it is slow."""
+        if self._text:
+            is_all = self._reached >= seconds(self._voice.last) - _NEAR_SECONDS
+        else:
+            is_all = self._voice.seconds < _A_WORD_SECONDS
+        return [self._last()] if is_all else []
 
     def closed(self, code: int, reason: str) -> list[Heard]:
         """Before it is ready: options that it did not take."""
@@ -90,6 +102,7 @@ class WhisperLiveConversation(Conversation):
     def _heard(self, segments: list[dict[str, Any]], now: float) -> list[Heard]:
         # Words begin with a space of their own.
         text = joined("".join(str(segment.get("text") or "") for segment in segments))
+        self._reached = max((float(segment.get("end") or 0) for segment in segments), default=0.0)
         is_repeated = text == self._text
         self._text = text
         if self._answered_at is not None:
@@ -104,8 +117,7 @@ class WhisperLiveConversation(Conversation):
         return [Heard(text=text)]
 
     def _wait(self) -> None:
-        has_answered = self._answered_at is not None
-        self.look_in = max(QUIET_SECONDS, 2 * self._longest_wait) if has_answered else NOTHING_SECONDS
+        self.look_in = max(QUIET_SECONDS, 2 * self._longest_wait) if self._text else NOTHING_SECONDS
 
     def _last(self) -> Heard:
         self.is_over, self.look_in = True, None

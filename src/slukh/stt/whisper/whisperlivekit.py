@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from slukh.errors import SttAuthenticationError, SttRequestError, SttStreamError
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, Message, joined
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.types import AudioChunk
 
 RATE_HERTZ: Final = 16000
 _SILENCE = -2  # the speaker of a line in which nobody speaks
@@ -27,9 +28,9 @@ class WhisperLiveKitConversation(Conversation):
     def open(self) -> None:
         """Nothing: the server speaks first."""
 
-    def audio(self, pcm: bytes) -> None:
+    def audio(self, chunk: AudioChunk) -> None:
         """Raw int16 at 16 kHz. Never an empty message: that is the end."""
-        if data := self.resampled(pcm):
+        if data := self.resampled(chunk.pcm):
             self.say(data)
 
     def end(self) -> None:
@@ -38,9 +39,8 @@ class WhisperLiveKitConversation(Conversation):
             self.say(data)
         self.say(b"")
 
-    def receive(self, message: Message, _now: float) -> list[Heard]:
+    def understand(self, said: dict[str, Any], _now: float) -> list[Heard]:
         """Its configuration, text, or the end."""
-        said = self.parsed(message)
         match said.get("type"):
             case "config":
                 if not said.get("useAudioWorklet"):

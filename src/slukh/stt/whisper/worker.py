@@ -8,6 +8,7 @@ once when stdin closes, in the middle of a decode too, because then nobody is le
 
     in   {"id": 7, "languages": {"uk": 0.8, "ru": 0.2}, "beam_size": 5, ...} + PCM
     out  {"ready": {"multilingual": true}}  or  {"refused": "why the model cannot be loaded"}
+         {"refused": "...", "compute_types": [...]}  where only the arithmetic is at fault
     out  {"id": 7, "text": "...", ...}      or  {"id": 7, "failed": "...", "request": true}
 """
 
@@ -20,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, Protocol
 
 from slukh.stt.whisper.framing import LENGTH, frame, header_length, parse_header
-from slukh.stt.whisper.model import RequestRefusedError, WhisperModel
+from slukh.stt.whisper.model import ComputeTypeError, RequestRefusedError, WhisperModel
 
 
 class Model(Protocol):
@@ -59,6 +60,9 @@ def main(load: LoadModel = WhisperModel) -> None:
             threads=arguments.threads,
             workers=arguments.workers,
         )
+    except ComputeTypeError as error:
+        answer({"refused": str(error), "compute_types": error.supported})
+        return
     except Exception as error:  # noqa: BLE001  # whatever it is, the gateway must learn it in words
         answer({"refused": f"{type(error).__name__}: {error}"})
         return

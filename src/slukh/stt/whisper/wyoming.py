@@ -5,6 +5,7 @@ scores, keys or interims, and shows a failure by closing without an answer.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -12,11 +13,11 @@ from urllib.parse import urlsplit
 from slukh.errors import SttConnectError, SttError, SttProtocolError, SttStreamError, SttTimeoutError
 from slukh.stt.language import SUPPORTED, iso_639_1
 from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding, likeliest
+from slukh.stt.whisper.tcp import BLOCKED_SECONDS, watch
 from slukh.stt.whisper.wyoming_events import Event, Events, WyomingFormatError, encoded
 from slukh.types import SAMPLE_RATE_HERTZ
 
 _FORMAT: Final = {"rate": SAMPLE_RATE_HERTZ, "width": 2, "channels": 1}
-_BLOCKED_SECONDS = 1.5
 
 
 class WyomingDecoder:
@@ -24,18 +25,26 @@ class WyomingDecoder:
 
     Args:
         url: `tcp://host:10300`.
+        as_language: BCP-47 to what is sent.
         connect_seconds: longest that connecting may take.
         total_seconds: longest from the end of an utterance to its text.
         name: registry name for errors.
     """
 
     def __init__(
-        self, url: str, *, connect_seconds: float = 2.0, total_seconds: float = 10.0, name: str = "whisper"
+        self,
+        url: str,
+        *,
+        as_language: Callable[[str], str] = iso_639_1,
+        connect_seconds: float = 2.0,
+        total_seconds: float = 10.0,
+        name: str = "whisper",
     ) -> None:
         self.limits = DecoderLimits(
             interims=False, speculative=False, repetition_guard=False, languages=frozenset(SUPPORTED)
         )
         self.url = url
+        self.as_language = as_language
         self.connect_seconds = connect_seconds
         self.total_seconds = total_seconds
         self.name = name
@@ -138,7 +147,7 @@ class WyomingUpload:
 
     async def _send(self) -> None:
         connection = self._connection
-        language = iso_639_1(likeliest(self._request))
+        language = self._decoder.as_language(likeliest(self._request))
         await connection.send(Event(type="transcribe", data={"language": language}))
         await connection.send(Event(type="audio-start", data=_FORMAT))
         while (pcm := await self._pieces.get()) is not None:
@@ -162,6 +171,7 @@ class WyomingConnection:
         try:
             async with asyncio.timeout(decoder.connect_seconds):
                 self._reader, self._writer = await asyncio.open_connection(parts.hostname, parts.port)
+            watch(self._writer.get_extra_info("socket"))
         except TimeoutError as error:
             detail = f"no connection to {decoder.url} in {decoder.connect_seconds:g} s"
             raise SttConnectError(decoder.name, detail) from error
@@ -174,10 +184,10 @@ class WyomingConnection:
         assert self._writer is not None
         try:
             self._writer.write(encoded(event))
-            async with asyncio.timeout(_BLOCKED_SECONDS):
+            async with asyncio.timeout(BLOCKED_SECONDS):
                 await self._writer.drain()
         except TimeoutError:
-            detail = f"the server took no more of the audio for {_BLOCKED_SECONDS:g} s"
+            detail = f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
             raise SttTimeoutError(self._decoder.name, detail) from None
         except OSError as error:
             raise self._broken() from error

@@ -29,6 +29,13 @@ def test_finals_go_before_speculations_and_those_before_interims() -> None:
     assert order(queue_of("interim", "speculative", "final", "interim", "final")) == [2, 4, 1, 0, 3]
 
 
+def test_what_runs_in_the_background_comes_last_and_is_no_backlog() -> None:
+    queue = queue_of("background", "interim", "background", "final")
+    assert queue.oldest() == 3.0
+    assert order(queue) == [3, 1, 0, 2]
+    assert queue_of("background").oldest() is None
+
+
 def test_a_newer_interim_replaces_the_waiting_one_of_its_stream_only() -> None:
     queue = DecodeQueue()
     queue.put(1, request("interim", stream=1), now=0.0)
@@ -60,10 +67,10 @@ def test_hastening_one_that_is_gone_changes_nothing() -> None:
     assert order(queue) == [0]
 
 
-def test_the_queue_knows_how_long_its_oldest_waits() -> None:
-    queue = queue_of("interim", "final")
-    assert queue.oldest() == 0.0
-    assert len(queue) == 2
+def test_the_queue_knows_how_long_its_oldest_final_waits() -> None:
+    queue = queue_of("interim", "speculative", "final")
+    assert queue.oldest() == 1.0
+    assert len(queue) == 3
     order(queue)
     assert queue.oldest() is None
 

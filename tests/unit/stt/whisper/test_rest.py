@@ -3,10 +3,16 @@
 import asyncio
 import io
 import json
+import ssl
 import wave
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from slukh.errors import SttConnectError, SttProtocolError, SttRequestError, SttStreamError
 from slukh.stt.base import StreamConfig, SttProvider
@@ -62,6 +68,16 @@ async def test_an_utterance_is_posted_while_it_is_spoken() -> None:
         assert file.readframes(file.getnframes()) == SPEECH
 
 
+@pytest.mark.parametrize(("duration", "reported_ms"), [(1.5, 1500), (134217.7, None)])
+async def test_a_duration_that_was_read_off_our_header_is_not_believed(
+    duration: float, reported_ms: int | None
+) -> None:
+    async with FakeWhisperServer([Says("Так.", fields={"duration": duration})]) as server:
+        provider = server_at(address(f"{server.url}/v1"), interims=False)
+        assert (await heard(provider))[-1].reported_ms == reported_ms
+        await provider.aclose()
+
+
 async def test_a_server_that_is_not_there_fails_the_stream_while_the_caller_speaks() -> None:
     async with FakeWhisperServer() as server:
         url = server.url
@@ -105,6 +121,51 @@ async def test_a_server_that_fails_is_asked_once(answer: Any) -> None:
             await heard(provider)
         await provider.aclose()
     assert len(server.received) == 1
+
+
+# TLS
+
+
+@pytest.mark.parametrize("scheme", ["https", "deepgram+wss", "realtime+wss"])
+async def test_tls_with_a_server_that_speaks_none_says_so(scheme: str) -> None:
+    async with FakeWhisperServer() as server:
+        provider = server_at(address(f"{scheme}://{server.url.removeprefix('http://')}"))
+        with pytest.raises(SttConnectError, match="no TLS with"):
+            await provider.start()
+        await provider.aclose()
+
+
+@pytest.mark.parametrize("scheme", ["https", "deepgram+wss"])
+async def test_a_certificate_that_nobody_vouches_for_is_named(scheme: str, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path / "server.pem"))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    provider = server_at(address(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+    with pytest.raises(SttConnectError, match="is not trusted"):
+        await provider.start()
+    await provider.aclose()
+    server.close()
+
+
+def self_signed(path: Path) -> Path:
+    """Key and certificate of 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
 
 
 # whisper.cpp

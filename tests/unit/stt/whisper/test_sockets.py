@@ -1,10 +1,13 @@
 """Servers that listen while the caller speaks, each in its own wire form, behind one contract."""
 
 import asyncio
+import json
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slukh.audio import linear16_from_mulaw
 from slukh.errors import (
@@ -19,9 +22,12 @@ from slukh.errors import (
 )
 from slukh.stt.base import Hypothesis, Rejection, StreamConfig
 from slukh.stt.whisper.address import address
-from slukh.stt.whisper.conversation import Heard
+from slukh.stt.whisper.conversation import Asked, Heard
+from slukh.stt.whisper.deepgram import deepgram_call
+from slukh.stt.whisper.realtime import realtime_call
 from slukh.stt.whisper.servers import server_at
-from slukh.stt.whisper.whisperlive import NOTHING_SECONDS, WhisperLiveConversation
+from slukh.stt.whisper.whisperlive import NOTHING_SECONDS, WhisperLiveConversation, whisperlive_call
+from slukh.stt.whisper.whisperlivekit import whisperlivekit_call
 from slukh.testing.numbered import heard_numbers, numbered_speech
 from slukh.testing.socket_server import (
     Peer,
@@ -37,6 +43,12 @@ from slukh.testing.socket_server import (
 from slukh.types import AudioChunk
 
 UK = StreamConfig(language_code="uk-UA")
+CALLS = {
+    "whisperlive+ws": whisperlive_call,
+    "deepgram+ws": deepgram_call,
+    "whisperlivekit+ws": whisperlivekit_call,
+    "realtime+ws": realtime_call,
+}
 SPEECH = numbered_speech([1, 2, 3, 4]).tobytes()
 TEXT = "Скільки коштує шиномонтаж?"
 SCRIPTS: dict[str, Script] = {
@@ -145,20 +157,45 @@ async def test_an_invention_is_refused_and_confidence_passed_on() -> None:
     assert (final.text, final.confidence) == ("Добрий день.", pytest.approx(0.5))
 
 
-def test_whisperlive_that_heard_no_speech_is_waited_for_and_then_had_nothing_to_say() -> None:
+def whisperlive_conversation(voiced_seconds: float) -> WhisperLiveConversation:
     conversation = WhisperLiveConversation("whisper", language="uk", model="base")
     conversation.open()
     conversation.receive('{"uid": "1", "message": "SERVER_READY"}', 0.0)
-    conversation.audio(SPEECH)
+    conversation.audio(AudioChunk(pcm=bytes(round(voiced_seconds * 8000) * 2)))
+    return conversation
+
+
+def segments(text: str, end: float) -> str:
+    segment = {"start": "0.000", "end": f"{end:.3f}", "text": f" {text}", "completed": False}
+    return json.dumps({"uid": "1", "segments": [segment]})
+
+
+def test_whisperlive_has_nothing_to_say_to_a_cough() -> None:
+    conversation = whisperlive_conversation(0.3)
     conversation.end()
     assert conversation.look_in == NOTHING_SECONDS
     assert conversation.tick() == [Heard(text="", is_last=True)]
 
 
+def test_a_sentence_that_whisperlive_is_silent_about_is_not_believed_to_be_none() -> None:
+    conversation = whisperlive_conversation(3.0)
+    conversation.end()
+    assert conversation.tick() == []
+
+
+def test_whisperlive_is_waited_for_until_its_segments_reach_the_end_of_the_voice() -> None:
+    conversation = whisperlive_conversation(3.0)
+    conversation.receive(segments("так", 1.0), 1.0)
+    conversation.end()
+    assert conversation.tick() == []
+    assert conversation.receive(segments("так, будь ласка", 2.9), 8.0) == [Heard(text="так, будь ласка")]
+    assert conversation.tick() == [Heard(text="так, будь ласка", is_last=True)]
+
+
 def test_whisperlive_is_waited_for_twice_as_long_as_its_decodes_take() -> None:
-    conversation = WhisperLiveConversation("whisper", language="uk", model="base")
+    conversation = whisperlive_conversation(1.0)
     for now in (1.0, 4.0):
-        conversation.receive('{"uid": "1", "segments": [{"text": " так"}]}', now)
+        conversation.receive(segments("так", 1.0), now)
     conversation.end()
     assert conversation.look_in == 6.0
     assert conversation.tick() == [Heard(text="так", is_last=True)]
@@ -226,7 +263,7 @@ def closes_with(code: int) -> Script:
         ("deepgram+ws", closes, SttStreamError, "closed without a result, close code 1000"),
         ("deepgram+ws", resets, SttStreamError, "close code 1006"),
         ("deepgram+ws", hangs, SttTimeoutError, "no last word in 0.5 s"),
-        ("deepgram+ws", says_html, SttProtocolError, "no JSON object"),
+        ("deepgram+ws", says_html, SttProtocolError, "cannot be read"),
         ("deepgram+ws", says(type="Error", description="8000 Hz"), SttRequestError, "8000 Hz"),
         ("deepgram+ws", closes_with(4401), SttAuthenticationError, "WHISPER_API_KEY"),
         ("whisperlive+ws", closes, SttProtocolError, "is this WhisperLive"),
@@ -249,6 +286,35 @@ async def test_every_way_to_fail_is_its_own_error(
     caught = await failure(script, scheme, final_seconds=0.5)
     assert type(caught) is error
     assert sentence in str(caught)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(
+    ["type", "status", "message", "segments", "channel", "lines", "buffer_transcription", "error", "item_id",
+     "transcript", "delta", "text", "session", "is_final", "duration"]
+)  # fmt: skip
+KINDS = st.sampled_from(
+    ["Results", "Metadata", "Error", "config", "ready_to_stop", "error", "session.created",
+     "transcription.delta", "transcription.done",
+     "conversation.item.input_audio_transcription.completed", "SERVER_READY", "WAIT"]
+)  # fmt: skip
+
+
+@given(messages=st.lists(st.dictionaries(FIELDS, JSON | KINDS, max_size=5), max_size=4))
+def test_whatever_a_server_says_is_understood_or_an_error_of_ours(messages: list[dict[str, Any]]) -> None:
+    asked = Asked(name="whisper", key="", model="base", language="uk")
+    for scheme, make_call in CALLS.items():
+        conversation = make_call(address(f"{scheme}://host"), asked).conversation
+        conversation.open()
+        try:
+            for message in messages:
+                conversation.receive(json.dumps(message), 1.0)
+        except SttError:
+            continue
 
 
 async def test_a_wrong_key_is_an_authentication_error_that_does_not_quote_it() -> None:

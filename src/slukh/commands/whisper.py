@@ -1,0 +1,63 @@
+"""`slukh whisper`: Whisper servers of one's own."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from slukh.commands.options import Json, run
+from slukh.config import WhisperSettings, load
+
+app = typer.Typer(no_args_is_help=True, help="Whisper servers of one's own.")
+
+
+@app.command("check")
+def whisper_check(  # noqa: PLR0917  # a command's parameters are its options
+    url: Annotated[str, typer.Argument(metavar="URL", help="As WHISPER_API_URL would have it.")],
+    language: Annotated[str, typer.Option("--language", help="uk-UA or ru-RU: which clips.")] = "uk-UA",
+    model: Annotated[
+        str | None, typer.Option("--model", help="As the server names it; else WHISPER_MODEL_SIZE.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Clips that one caller plays.")] = 5,
+    streams: Annotated[int, typer.Option(min=1, max=256, help="Most callers at once.")] = 16,
+    capacity: Annotated[
+        Path | None, typer.Option("--capacity", help="Write how many callers it carries to this file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether a Whisper server is fit for calls, and how many it carries.
+
+    Plays the stored clips at the pace of speech, one caller first, then more: dialect, interims, how late
+    finals are, at how many callers that doubles, word errors, silence, hang-ups. WHISPER_API_KEY is its key.
+    A server that bills each request bills this too. Exit code 1 when callers would feel something.
+
+    Example: slukh whisper check http://10.0.0.5:8000 --language uk-UA --capacity whisper.json
+    """
+    from slukh.conformance.measure import Wanted, check, write_capacity
+    from slukh.conformance.report import findings
+    from slukh.monitoring.logs import configure_logging
+    from slukh.stt.whisper.address import address
+    from slukh.terminal import whisper_tables
+
+    configure_logging("ERROR")
+    settings = load(WhisperSettings)
+    key = settings.whisper_api_key
+    wanted = Wanted(
+        where=address(url),
+        api_key="" if key is None else key.get_secret_value(),
+        model=model or settings.whisper_model_size,
+        language_code=language,
+        rounds=rounds,
+        max_streams=streams,
+    )
+    console = Console(stderr=True, highlight=False)
+    report = run(check(wanted, lambda doing: console.print(f"... {doing}", style="dim")))
+    if capacity is not None:
+        write_capacity(report, capacity)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        Console(highlight=False).print(*whisper_tables(report.as_json()))
+    raise typer.Exit(1 if findings(report) else 0)

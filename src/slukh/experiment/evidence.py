@@ -1,0 +1,207 @@
+"""What a verdict is made of: counts of calls, turns, outcomes, shadows and labels. No text of a caller's.
+
+Rows are what the store keeps; `Evidence` is a frozen window of them with everything a verdict depends on, so
+that the same evidence gives the same verdict again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+ARMS = ("google", "whisper")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """One call of the live arms.
+
+    Attributes:
+        call_id: which.
+        caller: keyed hash of the number, or None when it is withheld.
+        language_code: BCP-47, of the call, not of what was heard.
+        arm: whom the rollout chose: what the call is analysed by, whoever served it.
+        flag_reason: why; only calls of reason `SPLIT` were drawn by lot.
+        flag_version: of the flags that chose.
+        serving: who served it, at its end.
+        models: model of each provider that heard any of it.
+        started_at: wall clock, UTC.
+        ended_at: wall clock, UTC.
+        end_reason: `CallEnded.reason`.
+        failovers: switches of provider.
+        clock_jumped: its events' moments went backwards.
+    """
+
+    call_id: str
+    caller: str | None
+    language_code: str
+    arm: str
+    flag_reason: str
+    flag_version: str
+    serving: str
+    models: Mapping[str, str]
+    started_at: datetime
+    ended_at: datetime
+    end_reason: str
+    failovers: int = 0
+    clock_jumped: bool = False
+
+    @property
+    def cluster(self) -> str:
+        """What is independent of others: the caller, or the call when the number is withheld."""
+        return self.caller or self.call_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRow:
+    """One utterance of a live call.
+
+    Attributes:
+        call_id: which call.
+        utterance_id: which utterance.
+        provider: who gave its final; empty when nobody did.
+        endpointing_ms: from the end of the voice to our endpoint.
+        final_ms: from our endpoint to the final, or None when none came in time.
+        is_empty: its final had no words.
+        is_salvage: every recogniser failed on it.
+    """
+
+    call_id: str
+    utterance_id: int
+    provider: str
+    endpointing_ms: int
+    final_ms: int | None
+    is_empty: bool = False
+    is_salvage: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeRow:
+    """What the dialogue says of a call; None is what it does not know.
+
+    Attributes:
+        call_id: which.
+        task_success: the caller got what they called for.
+        repairs: turns in which the caller corrected or repeated what was misheard.
+        reprompts: turns in which the dialogue asked again.
+        transferred: to a person.
+        hung_up: the caller hung up on the dialogue.
+    """
+
+    call_id: str
+    task_success: bool | None = None
+    repairs: int | None = None
+    reprompts: int | None = None
+    transferred: bool | None = None
+    hung_up: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowRow:
+    """An utterance that both providers were given.
+
+    Attributes:
+        call_id: which call.
+        utterance_id: which utterance.
+        live: the provider the dialogue heard.
+        shadow: the other.
+        canonical_version: of the texts that were compared.
+        is_complete: the shadow heard all of it and answered.
+        differing_words: edits between both canonical texts; 0 is word for word the same.
+        live_words: words of the live text.
+        shadow_words: words of the shadow's.
+        live_entities: sizes, numbers, times, prices and names in the live text.
+        shadow_entities: in the shadow's.
+        audio_ms: how long the utterance is: what a person must listen to for a label.
+    """
+
+    call_id: str
+    utterance_id: int
+    live: str
+    shadow: str
+    canonical_version: str
+    is_complete: bool
+    differing_words: int = 0
+    live_words: int = 0
+    shadow_words: int = 0
+    live_entities: int = 0
+    shadow_entities: int = 0
+    audio_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRow:
+    """What a person says was said in a shadowed utterance, as counts.
+
+    Attributes:
+        call_id: which call.
+        utterance_id: which utterance.
+        labeller: who; `adjudicated` settles what others disagree on.
+        probability: with which it was drawn for labelling.
+        canonical_version: of the texts that were compared.
+        reference: digest of the canonical reference, to see whether two labellers agree.
+        words: of the reference.
+        entities: of the reference.
+        google_errors: words.
+        whisper_errors: words.
+        google_entity_errors: missed and invented.
+        whisper_entity_errors: missed and invented.
+    """
+
+    call_id: str
+    utterance_id: int
+    labeller: str
+    probability: float
+    canonical_version: str
+    reference: str
+    words: int
+    entities: int
+    google_errors: int
+    whisper_errors: int
+    google_entity_errors: int
+    whisper_entity_errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What is measured elsewhere and told to the report; None is not measured.
+
+    Attributes:
+        queue_p95_seconds: of Whisper at the traffic it would get, from a load test.
+        silent_words_per_minute: provider -> words heard per minute without speech, from `slukh evaluate`.
+        cost_per_call: provider -> amount, of one currency.
+    """
+
+    queue_p95_seconds: float | None = None
+    silent_words_per_minute: Mapping[str, float] = field(default_factory=dict)
+    cost_per_call: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A window of an experiment, frozen.
+
+    Attributes:
+        since: its begin, UTC.
+        until: its end, UTC.
+        calls: that ended in it.
+        turns: of those calls.
+        outcomes: of those calls.
+        shadows: of those calls.
+        labels: of those calls.
+        outside: what is measured elsewhere.
+        whisper_share: what the flags in force give Whisper, 0 to 1.
+        flag_version: of the flags in force.
+        canonical_version: of this program, by language.
+    """
+
+    since: datetime
+    until: datetime
+    calls: tuple[CallRow, ...]
+    turns: tuple[TurnRow, ...] = ()
+    outcomes: tuple[OutcomeRow, ...] = ()
+    shadows: tuple[ShadowRow, ...] = ()
+    labels: tuple[LabelRow, ...] = ()
+    outside: Outside = field(default_factory=Outside)
+    whisper_share: float
+    flag_version: str
+    canonical_version: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,109 @@
+"""The gates of a rollout: what must hold before Whisper gets more calls. Each is a function of the evidence.
+
+validity   calls, days and languages enough; arms of the right size; nothing changed under way; clocks,
+           labellers and shadows to be trusted. One that fails makes the rest meaningless: HOLD.
+measures   a difference, Whisper less Google, with bounds that hold at every look. Certainly beyond its
+           margin is ROLL BACK, certainly within it passes, between is HOLD.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from slukh.experiment.evidence import ARMS, CallRow, Evidence
+
+Status = Literal["pass", "wait", "fail"]
+ADJUDICATED = "adjudicated"  # the labeller that settles what others disagree on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margins:
+    """What is asked of the experiment; differences are Whisper less Google.
+
+    Attributes:
+        days: full days at least.
+        calls_per_language: of Whisper's, at least.
+        sample_ratio_p: below it the arms are not what the flags say.
+        shadow_loss: share of shadowed utterances that may be incomplete.
+        wer: more words wrong, of all languages together.
+        wer_of_language: of one language.
+        entity_errors: more entity errors per entity.
+        task_success: fewer calls that succeed.
+        repairs: more calls with a repair.
+        ttfs_p95_seconds: later, from the end of speech to the final.
+        unheard: more turns with no final, or an empty one.
+        silent_words_per_minute: more words invented per minute without speech.
+        queue_p95_seconds: of Whisper at the traffic it would get.
+        cost_per_call: dearer, as a ratio of Google's.
+        deadline_seconds: at which a final that never came is counted.
+        planned_calls: at which the decision is expected; the bounds are tightest there.
+    """
+
+    days: int = 14
+    calls_per_language: int = 200
+    sample_ratio_p: float = 0.001
+    shadow_loss: float = 0.02
+    wer: float = 0.02
+    wer_of_language: float = 0.04
+    entity_errors: float = 0.01
+    task_success: float = 0.02
+    repairs: float = 0.02
+    ttfs_p95_seconds: float = 0.150
+    unheard: float = 0.005
+    silent_words_per_minute: float = 0.05
+    queue_p95_seconds: float = 0.8
+    cost_per_call: float = 1.0
+    deadline_seconds: float = 8.0
+    planned_calls: int = 11_200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One gate, as it stands.
+
+    Attributes:
+        name: which.
+        status: `fail` of a validity gate is HOLD, of a measure ROLL BACK; `wait` is HOLD.
+        is_validity: which of the two it is.
+        detail: what was seen, one clause.
+        missing: what would settle it; empty when it is settled.
+        expected: when that is, at the present pace, or None.
+        value: the difference, or None.
+        low: lower bound of it.
+        high: upper bound.
+        margin: what it is held against.
+    """
+
+    name: str
+    status: Status
+    is_validity: bool = False
+    detail: str
+    missing: str = ""
+    expected: datetime | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    margin: float | None = None
+
+
+def drawn_calls(evidence: Evidence) -> list[CallRow]:
+    """The calls that were drawn by lot: only those compare the arms."""
+    return [call for call in evidence.calls if call.flag_reason == "SPLIT" and call.arm in ARMS]
+
+
+def at_this_pace(began: datetime, now: datetime, count: int, wanted: int) -> datetime | None:
+    """When there will be as many as wanted."""
+    if not count or now <= began:
+        return None
+    return _bounded(began, (now - began) * (wanted / count))
+
+
+def later(evidence: Evidence, times: float) -> datetime | None:
+    """When there will be so many times the evidence."""
+    first = min((call.started_at for call in evidence.calls), default=evidence.until)
+    return _bounded(first, (evidence.until - first) * times)
+
+
+def _bounded(began: datetime, duration: timedelta) -> datetime | None:
+    """A date that somebody could wait for; None for one years away."""
+    return began + duration if duration < timedelta(days=730) else None

@@ -1,0 +1,252 @@
+"""From the events of live calls to the experiment's store: as counts, by assignment, never in a call's way.
+
+An event becomes rows, at once and in the caller's thread; a thread of their own brings them to the store.
+What a shadow heard is compared with what was published, and both texts are forgotten.
+"""
+
+import logging
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from slukh.errors import ExperimentError
+from slukh.experiment.canonical import canonical_text, canonical_version, entities
+from slukh.experiment.evidence import CallRow, ShadowRow, TurnRow
+from slukh.experiment.grammar import load_grammar
+from slukh.experiment.store import ExperimentStore, Row
+from slukh.experiment.wer import word_errors
+from slukh.types import (
+    SAMPLE_RATE_HERTZ,
+    AttemptEnded,
+    CallEnded,
+    CallEvent,
+    CallStarted,
+    Failover,
+    FlagDecision,
+    SpeechEnded,
+    Transcript,
+)
+
+logger = logging.getLogger(__name__)
+
+_QUEUED = 10_000
+_UNCOMPARED = 64  # utterances of a call that wait for one of their two texts
+Text = TypeVar("Text")
+_SERVING = ("serve", "retry", "hedge")
+_CLOCK_SLACK = timedelta(seconds=1)  # NTP slews; a step is more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowText:
+    """What a shadow heard of an utterance.
+
+    Attributes:
+        provider: who it was.
+        text: perhaps empty; None when it did not hear all of it, or gave no answer.
+        audio_samples: how long the utterance is.
+    """
+
+    provider: str
+    text: str | None
+    audio_samples: int = 0
+
+
+class CallTally:
+    """One call, over all its legs, in bounded memory: events in, rows out. No I/O.
+
+    Args:
+        call: its first leg.
+        started_at: when that began.
+    """
+
+    def __init__(self, call: CallStarted, started_at: datetime) -> None:
+        self._call = call
+        self._started_at = started_at
+        self._latest = started_at
+        self._decision: FlagDecision | None = None
+        self._models: dict[str, str] = {}
+        self._failovers = 0
+        self._clock_jumped = False
+        self._endpointing_ms: dict[int, int] = {}
+        self._answered: dict[int, AttemptEnded] = {}
+        self._is_shadowed = False
+        self._live: OrderedDict[int, tuple[str, str]] = OrderedDict()  # provider and text
+        self._shadow: OrderedDict[int, ShadowText] = OrderedDict()
+
+    def rows(self, event: CallEvent) -> tuple[Row, ...]:
+        """The rows that an event completes."""
+        self._clock_jumped |= event.received_at < self._latest - _CLOCK_SLACK
+        self._latest = event.received_at
+        match event.event:
+            case FlagDecision(flag_key="stt_provider") as decision:
+                self._decision = decision
+            case FlagDecision(flag_key="stt_shadow", value="true"):
+                self._is_shadowed = True
+            case Failover():
+                self._failovers += 1
+            case SpeechEnded(utterance_id=utterance, position=position, endpoint=endpoint):
+                self._endpointing_ms[utterance] = (endpoint - position) * 1000 // SAMPLE_RATE_HERTZ
+            case AttemptEnded(purpose=purpose) as ended if purpose in _SERVING:
+                self._models[ended.provider] = ended.model
+                if ended.outcome in ("published", "empty"):
+                    self._answered[ended.utterance_id] = ended
+            case Transcript(is_final=True) as final:
+                turn = self._turn(final)
+                if not self._is_shadowed:
+                    return (turn,)
+                _keep(self._live, final.utterance_id, (turn.provider, final.text))
+                return (turn, *self._compared(final.utterance_id))
+            case CallEnded(reason=reason):
+                return (self._finished(event, reason),)
+        return ()
+
+    def shadow_heard(self, utterance_id: int, heard: ShadowText) -> tuple[Row, ...]:
+        """The row of an utterance whose two texts are there."""
+        _keep(self._shadow, utterance_id, heard)
+        return self._compared(utterance_id)
+
+    def _compared(self, utterance_id: int) -> tuple[Row, ...]:
+        if utterance_id not in self._live or utterance_id not in self._shadow:
+            return ()
+        (live, live_text), shadow = self._live.pop(utterance_id), self._shadow.pop(utterance_id)
+        if live == shadow.provider or not live:
+            return ()  # failover gave the call to its own shadow, or nobody served: nothing to compare
+        language = self._call.language_code
+        grammar = load_grammar(language)
+        texts = (live_text, shadow.text or "")
+        one, other = (canonical_text(text, language, grammar=grammar) for text in texts)
+        is_complete = shadow.text is not None
+        row = ShadowRow(
+            call_id=self._call.call_id,
+            utterance_id=utterance_id,
+            live=live,
+            shadow=shadow.provider,
+            canonical_version=canonical_version(grammar),
+            is_complete=is_complete,
+            differing_words=word_errors(one, other).errors if is_complete else 0,
+            live_words=len(one.split()),
+            shadow_words=len(other.split()),
+            live_entities=entities(one, grammar).total(),
+            shadow_entities=entities(other, grammar).total(),
+            audio_ms=shadow.audio_samples * 1000 // SAMPLE_RATE_HERTZ,
+        )
+        return (row,)
+
+    def _turn(self, final: Transcript) -> TurnRow:
+        ended = self._answered.pop(final.utterance_id, None)
+        seconds = None if ended is None or final.is_salvage else ended.final_seconds
+        return TurnRow(
+            call_id=self._call.call_id,
+            utterance_id=final.utterance_id,
+            provider="" if ended is None else ended.provider,
+            endpointing_ms=self._endpointing_ms.pop(final.utterance_id, 0),
+            final_ms=None if seconds is None else round(seconds * 1000),
+            is_empty=not final.text,
+            is_salvage=final.is_salvage,
+        )
+
+    def _finished(self, event: CallEvent, reason: str) -> CallRow:
+        decision = self._decision
+        return CallRow(
+            call_id=self._call.call_id,
+            caller=self._call.caller,
+            language_code=self._call.language_code,
+            arm=event.assigned_arm,
+            flag_reason=decision.reason if decision else "",
+            flag_version=decision.version if decision else "",
+            serving=event.provider,
+            models=dict(self._models),
+            started_at=self._started_at,
+            ended_at=event.received_at,
+            end_reason=reason,
+            failovers=self._failovers,
+            clock_jumped=self._clock_jumped,
+        )
+
+
+def _keep(texts: OrderedDict[int, Text], utterance_id: int, text: Text) -> None:
+    texts[utterance_id] = text
+    if len(texts) > _UNCOMPARED:
+        texts.popitem(last=False)
+
+
+class ExperimentSink:
+    """Books live calls into the store; never blocks them, never raises into them.
+
+    Rows that the store does not take in time are dropped and counted: an experiment that misses calls says
+    so, a call that waits for an experiment is lost.
+
+    Args:
+        store: where rows end.
+        max_calls: that are remembered for their next leg.
+        on_dropped: told how many rows were dropped.
+    """
+
+    def __init__(
+        self,
+        store: ExperimentStore,
+        *,
+        max_calls: int = 10_000,
+        on_dropped: Callable[[int], None] = lambda _rows: None,
+    ) -> None:
+        self._store = store
+        self._max_calls = max_calls
+        self._on_dropped = on_dropped
+        self._calls: OrderedDict[str, CallTally] = OrderedDict()
+        self._queue: queue.Queue[Row | None] = queue.Queue(maxsize=_QUEUED)
+        self._thread = threading.Thread(target=self._run, name="slukh-experiment", daemon=True)
+
+    def observe(self, event: CallEvent) -> None:
+        """Take an event. To be called from one thread."""
+        try:
+            if isinstance(event.event, CallStarted) and event.call_id not in self._calls:
+                self._calls[event.call_id] = CallTally(event.event, event.received_at)
+                if len(self._calls) > self._max_calls:
+                    self._calls.popitem(last=False)
+            tally = self._calls.get(event.call_id)
+            for row in () if tally is None else tally.rows(event):
+                self.put(row)
+        except Exception as error:  # noqa: BLE001  # a sink's fault must not end a call
+            fault = {"error": type(error).__name__}  # not its text, which may hold a call's data
+            logger.error("experiment_not_booked", extra=fault)  # noqa: TRY400  # likewise
+
+    def shadow_heard(self, call_id: str, utterance_id: int, heard: ShadowText) -> None:
+        """Take what a shadow heard. To be called from the same thread."""
+        tally = self._calls.get(call_id)
+        for row in () if tally is None else tally.shadow_heard(utterance_id, heard):
+            self.put(row)
+
+    def put(self, row: Row) -> None:
+        """Write a row when there is time; from any thread."""
+        try:
+            self._queue.put_nowait(row)
+        except queue.Full:
+            self._on_dropped(1)
+
+    def start(self) -> None:
+        """Begin to write. Once."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 5.0) -> None:
+        """Write what waits, end the thread."""
+        if self._thread.ident is not None:
+            self._queue.put(None)
+            self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        is_over = False
+        while not is_over:
+            rows = [self._queue.get()]
+            while not self._queue.empty():
+                rows.append(self._queue.get_nowait())
+            is_over = None in rows
+            kept = [row for row in rows if row is not None]
+            try:
+                self._store.record(kept)
+            except ExperimentError as error:
+                logger.error("experiment_not_stored", extra={"error": str(error), "rows": len(kept)})  # noqa: TRY400  # its sentence says it
+                self._on_dropped(len(kept))

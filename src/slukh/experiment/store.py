@@ -1,0 +1,228 @@
+"""The experiment's own tables: calls, turns, outcomes, shadows and labels, as counts. No text is in them.
+
+A table has the columns of its row type in `evidence.py`: moments as `_us`, microseconds since 1970 UTC, truth
+as 0 and 1, mappings as JSON. A row replaces the one with its key: a call is written again when it comes back
+on another leg, a label when its labeller thinks again.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import (
+    ColumnClause,
+    Connection,
+    Engine,
+    and_,
+    column,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    table,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from slukh.errors import ExperimentError
+from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+
+Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_VERSION = 1
+
+_KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
+    CallRow: ("ab_calls", ("call_id",)),
+    TurnRow: ("ab_turns", ("call_id", "utterance_id")),
+    OutcomeRow: ("ab_outcomes", ("call_id",)),
+    ShadowRow: ("ab_shadows", ("call_id", "utterance_id")),
+    LabelRow: ("ab_labels", ("call_id", "utterance_id", "labeller")),
+}
+_SQL_TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION", bool: "INTEGER", datetime: "BIGINT"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What the store has of a window."""
+
+    calls: tuple[CallRow, ...]
+    turns: tuple[TurnRow, ...]
+    outcomes: tuple[OutcomeRow, ...]
+    shadows: tuple[ShadowRow, ...]
+    labels: tuple[LabelRow, ...]
+
+
+class ExperimentStore:
+    """The tables behind a URL; safe to use from several threads.
+
+    Args:
+        url: `sqlite:///PATH`.
+
+    Raises:
+        ExperimentError: the URL or the file cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parsed(url)
+        self._where = parsed.database or ""
+        with self._translated():
+            Path(self._where).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._engine = _engine(parsed)
+            with self._engine.begin() as connection:
+                _create(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back. Idempotent."""
+        self._engine.dispose()
+
+    def record(self, rows: Sequence[Row]) -> None:
+        """Write rows, all or none.
+
+        Raises:
+            ExperimentError: the store cannot be written now.
+        """
+        with self._translated(), self._engine.begin() as connection:
+            for row in rows:
+                target, (_, keys) = _TABLES[type(row)], _KEYS[type(row)]
+                values = _values(row)
+                connection.execute(
+                    delete(target).where(and_(*(target.c[key] == values[key] for key in keys)))
+                )
+                connection.execute(insert(target), values)
+
+    def window(self, since: datetime, until: datetime) -> Rows:
+        """Everything of the calls that ended in a window, in the order of their keys.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls = _TABLES[CallRow]
+        is_in_window = calls.c.ended_at_us.between(_microseconds(since), _microseconds(until))
+        known: ColumnClause[Any] = column("call_id")
+        is_of_a_call = known.in_(select(calls.c.call_id).where(is_in_window))
+        with self._translated(), self._engine.connect() as connection:
+            return Rows(
+                calls=_read(connection, CallRow, is_in_window),
+                turns=_read(connection, TurnRow, is_of_a_call),
+                outcomes=_read(connection, OutcomeRow, is_of_a_call),
+                shadows=_read(connection, ShadowRow, is_of_a_call),
+                labels=_read(connection, LabelRow, is_of_a_call),
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            problem = getattr(error, "orig", None) or error
+            raise ExperimentError(
+                f"the experiment's store {self._where} cannot be used ({problem})",
+                remedy="make the file and its folder writable, or set SLUKH_EXPERIMENT_URL",
+            ) from error
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ExperimentError(
+            "SLUKH_EXPERIMENT_URL cannot be read", remedy="write it as sqlite:///PATH"
+        ) from error
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        shown = parsed.render_as_string(hide_password=True)
+        raise ExperimentError(f"{shown} is not a store that lasts", remedy="write it as sqlite:///PATH")
+    return parsed
+
+
+def _engine(url: URL) -> Engine:
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA journal_mode = WAL")
+
+    return engine
+
+
+def _create(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS ab_version (version INTEGER NOT NULL)")
+    found = connection.exec_driver_sql("SELECT version FROM ab_version").scalar()
+    if found is None:
+        connection.exec_driver_sql("INSERT INTO ab_version VALUES (?)", (_VERSION,))
+    elif found > _VERSION:
+        raise ExperimentError(
+            f"the experiment's store was written by a newer slukh (version {found})", remedy="upgrade slukh"
+        )
+    for kind, (name, keys) in _KEYS.items():
+        columns = ", ".join(f"{column_name} {_sql_type(item.type)}" for column_name, item in zip(
+            _columns(kind), fields(kind), strict=True
+        ))  # fmt: skip
+        connection.exec_driver_sql(
+            f"CREATE TABLE IF NOT EXISTS {name} ({columns}, PRIMARY KEY ({', '.join(keys)}))"
+        )
+    connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS ab_calls_by_end ON ab_calls (ended_at_us)")
+
+
+def _sql_type(kind: Any) -> str:  # noqa: ANN401  # a field's type, as written
+    for known, name in _SQL_TYPES.items():
+        if kind is known:
+            return f"{name} NOT NULL"
+        if kind == known | None:
+            return name
+    return "TEXT NOT NULL"  # a mapping, as JSON
+
+
+def _columns(kind: type[Row]) -> tuple[str, ...]:
+    return tuple(f"{item.name}_us" if item.type is datetime else item.name for item in fields(kind))
+
+
+_TABLES = {kind: table(name, *map(column, _columns(kind))) for kind, (name, _) in _KEYS.items()}
+
+
+def _values(row: Row) -> dict[str, object]:
+    stored = (_stored(getattr(row, item.name)) for item in fields(row))
+    return dict(zip(_columns(type(row)), stored, strict=True))
+
+
+def _stored(value: object) -> object:
+    if isinstance(value, datetime):
+        return _microseconds(value)
+    if isinstance(value, bool):
+        return int(value)
+    return json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
+
+
+def _read(connection: Connection, kind: type[Any], condition: Any) -> tuple[Any, ...]:  # noqa: ANN401  # SQL
+    source, (_, keys) = _TABLES[kind], _KEYS[kind]
+    query = select(source).where(condition).order_by(*(source.c[key] for key in keys))
+    return tuple(
+        kind(**{
+            item.name: _loaded(item.type, value)
+            for item, value in zip(fields(kind), found, strict=True)
+        })
+        for found in connection.execute(query)
+    )  # fmt: skip
+
+
+def _loaded(kind: Any, value: Any) -> Any:  # noqa: ANN401  # of any column
+    if value is None or kind in (str, int, float, str | None, int | None):
+        return value
+    if kind is datetime:
+        return _EPOCH + timedelta(microseconds=value)
+    return bool(value) if kind in (bool, bool | None) else json.loads(value)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

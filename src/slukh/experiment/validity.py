@@ -1,0 +1,148 @@
+"""Whether an experiment's numbers mean anything: its validity gates."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from slukh.experiment.evidence import ARMS, CallRow, Evidence, LabelRow
+from slukh.experiment.gates import ADJUDICATED, Gate, Margins, at_this_pace, drawn_calls
+from slukh.experiment.statistics.sequential import sample_ratio_p
+
+
+def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
+    """Whether the numbers mean anything."""
+    calls = drawn_calls(evidence)
+    return [
+        _arms(calls),
+        _days(evidence, calls, margins),
+        *_languages(evidence, calls, margins),
+        *_sample_ratios(evidence, calls, margins),
+        _unchanged_flags(evidence, calls),
+        _unchanged_models(calls),
+        _unchanged_canonical_text(evidence),
+        _clocks(evidence),
+        _shadow_loss(evidence, margins),
+        _labellers(evidence.labels),
+    ]
+
+
+def _validity(name: str, is_valid: bool, detail: str, missing: str, expected: datetime | None = None) -> Gate:
+    return Gate(
+        name=name,
+        status="pass" if is_valid else "fail",
+        is_validity=True,
+        detail=detail,
+        missing="" if is_valid else missing,
+        expected=None if is_valid else expected,
+    )
+
+
+def _arms(calls: Sequence[CallRow]) -> Gate:
+    counts = Counter(call.arm for call in calls)
+    empty = [arm for arm in ARMS if not counts[arm]]
+    detail = ", ".join(f"{arm} {counts[arm]}" for arm in ARMS)
+    return _validity(
+        "arms", not empty, f"calls drawn by lot: {detail}", f"no calls in the arm {' and '.join(empty)}"
+    )
+
+
+def _days(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
+    first = min((call.started_at for call in calls), default=evidence.until)
+    days = (evidence.until - first) // timedelta(days=1)
+    return _validity(
+        "days", days >= margins.days, f"{days} full days",
+        f"{margins.days - days} days more", first + timedelta(days=margins.days),
+    )  # fmt: skip
+
+
+def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
+    counts = Counter(call.language_code for call in calls if call.arm == "whisper")
+    gates = []
+    for language in sorted({call.language_code for call in calls}):
+        count, wanted = counts[language], margins.calls_per_language
+        began = min(call.started_at for call in calls)
+        gates.append(
+            _validity(
+                f"calls in {language}", count >= wanted, f"{count} of Whisper's",
+                f"{wanted - count} more", at_this_pace(began, evidence.until, count, wanted),
+            )
+        )  # fmt: skip
+    return gates
+
+
+def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
+    shares = {"google": 1 - evidence.whisper_share, "whisper": evidence.whisper_share}
+    gates = []
+    for language in ("", *sorted({call.language_code for call in calls})):
+        counts = Counter(call.arm for call in calls if language in ("", call.language_code))
+        p = sample_ratio_p(counts, shares)
+        share = counts["whisper"] / max(1, counts.total())
+        gates.append(
+            _validity(
+                f"sample ratio{' in ' if language else ''}{language}", p >= margins.sample_ratio_p,
+                f"Whisper has {share:.1%}, should have {evidence.whisper_share:.0%}, p {p:.2g}",
+                "find what gives, loses or hides calls by arm; then begin a new window",
+            )
+        )  # fmt: skip
+    return gates
+
+
+def _unchanged_flags(evidence: Evidence, calls: Sequence[CallRow]) -> Gate:
+    versions = sorted({call.flag_version for call in calls})
+    is_one = versions == [evidence.flag_version] or not versions
+    return _validity(
+        "flags unchanged", is_one, f"in force {evidence.flag_version}, seen {', '.join(versions) or 'none'}",
+        "the share, salt or a list changed in the window: begin it with --since after the change",
+    )  # fmt: skip
+
+
+def _unchanged_models(calls: Iterable[CallRow]) -> Gate:
+    seen: dict[str, set[str]] = defaultdict(set)
+    for call in calls:
+        for provider, model in call.models.items():
+            seen[provider].add(model)
+    changed = {provider: models for provider, models in seen.items() if len(models) > 1}
+    detail = "; ".join(f"{provider} {', '.join(sorted(models))}" for provider, models in sorted(seen.items()))
+    return _validity(
+        "models unchanged", not changed, detail or "none seen",
+        f"{' and '.join(sorted(changed))} changed its model: begin the window with --since after the change",
+    )  # fmt: skip
+
+
+def _unchanged_canonical_text(evidence: Evidence) -> Gate:
+    of_shadows = {row.canonical_version for row in evidence.shadows}
+    versions = sorted(of_shadows | {label.canonical_version for label in evidence.labels})
+    known = set(evidence.canonical_version.values())
+    return _validity(
+        "canonical text unchanged", set(versions) <= known, f"seen {', '.join(versions) or 'none'}",
+        "errors under two versions do not compare: label anew, or begin the window after the change",
+    )  # fmt: skip
+
+
+def _clocks(evidence: Evidence) -> Gate:
+    wrong = sum(call.clock_jumped or call.ended_at < call.started_at for call in evidence.calls)
+    return _validity(
+        "clocks", not wrong, f"{wrong} calls in which the clock went backwards",
+        "set the machine's clock right (chrony), then begin the window after it",
+    )  # fmt: skip
+
+
+def _shadow_loss(evidence: Evidence, margins: Margins) -> Gate:
+    lost, all_of_them = sum(not row.is_complete for row in evidence.shadows), len(evidence.shadows)
+    share = lost / all_of_them if all_of_them else 0.0
+    return _validity(
+        "shadow complete", share <= margins.shadow_loss, f"{lost} of {all_of_them} utterances lost",
+        "what is lost is not what is kept: give the shadow more room, or a smaller FF_SHADOW_PERCENT",
+    )  # fmt: skip
+
+
+def _labellers(labels: Iterable[LabelRow]) -> Gate:
+    by_utterance: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)
+    for label in labels:
+        by_utterance[label.call_id, label.utterance_id][label.labeller] = label.reference
+    twice = [who for who in by_utterance.values() if len(who) > 1]
+    open_ = sum(len(set(who.values())) > 1 and ADJUDICATED not in who for who in twice)
+    return _validity(
+        "labellers agree", not open_, f"{open_} of {len(twice)} doubly labelled utterances differ",
+        f"settle them with a label by {ADJUDICATED!r}",
+    )  # fmt: skip

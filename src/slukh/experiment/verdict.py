@@ -1,0 +1,108 @@
+"""May Whisper get more calls? PROMOTE, HOLD or ROLL BACK, with every gate, and what it was made of.
+
+    ROLL BACK   valid, and some measure is certainly beyond its margin
+    PROMOTE     valid, and every measure is certainly within its margin
+    HOLD        anything else: not valid, or not known yet
+
+All gates must pass, so none needs a stricter bound for the others' sake. The same evidence, margins and seed
+give the same verdict: they are all in it.
+"""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+from slukh.experiment.evidence import Evidence
+from slukh.experiment.gates import Gate, Margins, drawn_calls
+from slukh.experiment.measures import measure_gates
+from slukh.experiment.validity import validity_gates
+
+Decision = Literal["PROMOTE", "HOLD", "ROLL BACK"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was decided, and why.
+
+    Attributes:
+        decision: what to do.
+        reasons: why it is not PROMOTE, gate by gate.
+        gates: all of them.
+        expected: when the last gate that waits for time is expected, or None when some wait for people.
+        evidence: what it was decided on.
+        margins: what it was held against.
+        seed: of the resampling.
+    """
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    gates: tuple[Gate, ...]
+    expected: datetime | None
+    evidence: Evidence
+    margins: Margins
+    seed: int
+
+    def as_json(self) -> dict[str, object]:
+        """Plain JSON values, moments in ISO 8601."""
+        evidence = self.evidence
+        return {
+            "decision": self.decision,
+            "reasons": list(self.reasons),
+            "expected": _iso(self.expected),
+            "gates": [asdict(gate) | {"expected": _iso(gate.expected)} for gate in self.gates],
+            "inputs": {
+                "since": _iso(evidence.since),
+                "until": _iso(evidence.until),
+                "flag_version": evidence.flag_version,
+                "whisper_share": evidence.whisper_share,
+                "canonical_version": dict(evidence.canonical_version),
+                "seed": self.seed,
+                "margins": asdict(self.margins),
+                "outside": asdict(evidence.outside),
+                "calls": len(evidence.calls),
+                "calls_by_arm": dict(sorted(Counter(call.arm for call in drawn_calls(evidence)).items())),
+                "served_by_another": sum(call.serving != call.arm for call in drawn_calls(evidence)),
+                "turns": len(evidence.turns),
+                "outcomes": len(evidence.outcomes),
+                "shadows": len(evidence.shadows),
+                "labels": len(evidence.labels),
+            },
+        }
+
+
+def verdict(evidence: Evidence, margins: Margins, *, seed: int = 1) -> Verdict:
+    """Decide. Needs scipy where an arm has fewer than 50 calls.
+
+    Args:
+        evidence: a window.
+        margins: what is asked.
+        seed: of the resampling of latencies.
+    """
+    validity, measures = validity_gates(evidence, margins), measure_gates(evidence, margins, seed=seed)
+    is_valid = all(gate.status == "pass" for gate in validity)
+    gates = (*validity, *measures)
+    open_ = [gate for gate in gates if gate.status != "pass"]
+    decision: Decision = "HOLD"
+    if is_valid and any(gate.status == "fail" for gate in measures):
+        decision = "ROLL BACK"
+    elif not open_:
+        decision = "PROMOTE"
+    dates = [gate.expected for gate in open_]
+    return Verdict(
+        decision=decision,
+        reasons=tuple(f"{gate.name}: {gate.missing or _beyond(gate)}" for gate in open_),
+        gates=gates,
+        expected=max((date for date in dates if date), default=None) if all(dates) else None,
+        evidence=evidence,
+        margins=margins,
+        seed=seed,
+    )
+
+
+def _beyond(gate: Gate) -> str:
+    return f"beyond the margin of {gate.margin:g} ({gate.detail})"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

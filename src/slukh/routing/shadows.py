@@ -1,0 +1,192 @@
+"""The other recogniser, heard beside the one that serves: to compare the two on the same words.
+
+A shadow is an Attempt that nobody waits for. It begins when an utterance is over and its audio is all there,
+it goes behind everything that a caller waits for, and what it hears goes to whoever compares, never to the
+call. When there is no room, or a day's budget is spent, it is left out, and counted as left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from slukh.errors import SttError
+from slukh.speech.segmenter import Utterance
+from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
+from slukh.types import AttemptEnded, AudioChunk, Event, Outcome, seconds
+
+logger = logging.getLogger(__name__)
+
+# Above those of the Attempts that serve, so that its usage row has a key of its own.
+SHADOW_ATTEMPT = 999
+_CHUNK_BYTES = 1600  # 100 ms
+_WAITING = 64
+# A server of one's own knows no background: one more request at a time is what it can be asked to bear.
+_AT_ONCE, _AT_ONCE_METERED = 1, 8
+_PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowHeard:
+    """What a shadow heard.
+
+    Attributes:
+        call_id: in which call.
+        utterance_id: in which utterance.
+        provider: who it was.
+        text: its final, perhaps empty; None when it did not hear all of it, or gave no answer.
+        audio_samples: how long the utterance is.
+    """
+
+    call_id: str
+    utterance_id: int
+    provider: str
+    text: str | None
+    audio_samples: int
+
+
+class Shadows:
+    """The shadows of all calls of a process.
+
+    Args:
+        providers: recognisers by registry name.
+        minutes_a_day: of audio that shadows may hear between two midnights, UTC; a call that began is heard
+            to its end.
+        today: the day, UTC.
+        patience_seconds: how long a shadow may take.
+
+    Attributes:
+        on_heard: told what became of every utterance of a shadowed call.
+    """
+
+    def __init__(
+        self,
+        providers: Mapping[str, SttProvider],
+        *,
+        minutes_a_day: float,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
+        self._providers = providers
+        self._budget_seconds = minutes_a_day * 60
+        self._today = today
+        self._patience_seconds = patience_seconds
+        self._day = today()
+        self._spent_seconds = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = {
+            name: asyncio.Semaphore(_AT_ONCE_METERED if provider.capabilities.metered else _AT_ONCE)
+            for name, provider in providers.items()
+        }
+        self.on_heard: Callable[[ShadowHeard], None] = lambda _heard: None
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether one more call may be shadowed today."""
+        if (today := self._today()) != self._day:
+            self._day, self._spent_seconds = today, 0.0
+        return self._spent_seconds < self._budget_seconds
+
+    def hear(
+        self,
+        provider: str,
+        utterance: Utterance,
+        config: StreamConfig,
+        publish: Callable[[Event], None],
+    ) -> None:
+        """Give an utterance that is over to its shadow; returns at once, never raises.
+
+        Args:
+            provider: who is the shadow.
+            utterance: the live Attempts may let go of its audio any moment.
+            config: what the live Attempt was asked for.
+            publish: where the Attempt's end goes, for the books.
+        """
+        if len(self._tasks) >= _WAITING:
+            self._tell(config, utterance, provider, None)
+            return
+        self._spent_seconds += seconds(utterance.samples)
+        work = self._hear(self._providers[provider], utterance, tuple(utterance.chunks), config, publish)
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Stop all of them. Idempotent."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _hear(
+        self,
+        provider: SttProvider,
+        utterance: Utterance,
+        chunks: Sequence[AudioChunk],
+        config: StreamConfig,
+        publish: Callable[[Event], None],
+    ) -> None:
+        """One Attempt; how it ends is published, what it heard is told."""
+        text: str | None = None
+        outcome: Outcome = "cancelled"
+        error: str | None = None
+        is_heard = False
+        sent = 0
+        began = asyncio.get_running_loop().time()
+        # Not the call's: what an engine keeps from one utterance to the next belongs to who serves.
+        alone = replace(config, interim_results=False, is_background=True, call_id="")
+        try:
+            async with asyncio.timeout(self._patience_seconds), self._turns[provider.name]:
+                stream = await provider.open(alone)
+                try:
+                    for chunk in _joined(chunks):
+                        await stream.send(chunk)
+                        sent += chunk.samples
+                    await stream.end()
+                    async for result in stream:
+                        if isinstance(result, Hypothesis) and result.is_final:
+                            text = result.text
+                finally:
+                    await stream.close()
+            outcome = "empty" if not text else "superseded"
+            is_heard = text is not None
+        except TimeoutError:
+            outcome, error = "timeout", f"no final in {self._patience_seconds:.0f} s"
+        except SttError as failure:
+            outcome, error = failure.error_type, failure.detail
+        except Exception:  # a defect in a recogniser must not end anything
+            logger.exception("shadow_defect", extra={"provider": provider.name})
+            outcome, error = "stream", "a defect of ours, see the log"
+        finally:
+            took = asyncio.get_running_loop().time() - began
+            publish(
+                AttemptEnded(
+                    utterance_id=utterance.id, attempt=SHADOW_ATTEMPT, provider=provider.name,
+                    model=provider.model, purpose="shadow", outcome=outcome, audio_samples=sent,
+                    final_seconds=took if is_heard else None, error=error,
+                )
+            )  # fmt: skip
+            self._tell(config, utterance, provider.name, text if is_heard else None)
+
+    def _tell(self, config: StreamConfig, utterance: Utterance, provider: str, text: str | None) -> None:
+        self.on_heard(
+            ShadowHeard(
+                call_id=config.call_id,
+                utterance_id=utterance.id,
+                provider=provider,
+                text=text,
+                audio_samples=utterance.samples,
+            )
+        )
+
+
+def _joined(chunks: Sequence[AudioChunk]) -> Iterator[AudioChunk]:
+    """The same audio in pieces of 100 ms, voiced where any of it is."""
+    pcm, voiced = b"", False
+    for chunk in chunks:
+        pcm, voiced = pcm + chunk.pcm, voiced or chunk.voiced
+        if len(pcm) >= _CHUNK_BYTES:
+            yield AudioChunk(pcm=pcm, voiced=voiced)
+            pcm, voiced = b"", False
+    if pcm:
+        yield AudioChunk(pcm=pcm, voiced=voiced)

@@ -1,0 +1,17 @@
+"""What an operator does about a Whisper server, by the class of its error."""
+
+from collections.abc import Mapping
+
+from slukh.errors import ErrorType
+
+REMEDIES: Mapping[ErrorType, str] = {
+    "connect": "start the server, or correct host, port and http or https in WHISPER_API_URL",
+    "timeout": "it is too slow or still loading: a smaller model, a GPU, fewer calls by SLUKH_WHISPER_CALLS, "
+    "or another server beside it in WHISPER_API_URL",
+    "stream": "look into the server's own log: it broke off, or its process died",
+    "overloaded": "fewer calls (SLUKH_WHISPER_CALLS), or another server beside it in WHISPER_API_URL",
+    "protocol": "something else answers there, or it speaks another protocol: doc/whisper-servers.md has the "
+    "schemes of WHISPER_API_URL",
+    "request": "correct the path in WHISPER_API_URL, or name a model that it has in WHISPER_MODEL_SIZE",
+    "authentication": "set WHISPER_API_KEY to the key that the server was started with",
+}

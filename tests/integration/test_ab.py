@@ -1,0 +1,179 @@
+"""`slukh ab` as a person uses it, over a store on disk."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slukh.experiment.evidence import CallRow, ShadowRow
+from slukh.experiment.store import ExperimentStore
+from slukh.testing.google import LocalGoogle
+from slukh.testing.whisper_server import FakeWhisperServer, Says
+
+NOW = datetime.now(UTC)
+CLIP = Path(__file__).parents[2] / "src" / "slukh" / "stt" / "clips" / "uk-UA.wav"
+NO_LANGUAGE = {"language": None}  # the stored clips are in two
+LABEL = {
+    "call_id": "call-1", "utterance_id": 1, "labeller": "olena", "language_code": "uk-UA", "probability": 0.5,
+    "reference": "шини двісті п'ять на п'ятдесят п'ять", "google": "шини 205/55", "whisper": "шини 215/55",
+}  # fmt: skip
+
+
+def slukh(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    ours = ("SLUKH_", "FF_", "WHISPER_", "GOOGLE_")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    return subprocess.run(
+        [sys.executable, "-m", "slukh", *arguments],
+        env=clean | {"SLUKH_DATA_DIR": str(folder), "FF_WHISPER_ROLLOUT_PERCENT": "10"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def fill(folder: Path) -> None:
+    calls = [
+        CallRow(
+            call_id=f"call-{n}", caller=f"caller-{n}", language_code="uk-UA",
+            arm="whisper" if n % 10 == 0 else "google", flag_reason="SPLIT", flag_version="0-abc",
+            serving="google", models={"google": "chirp_3"}, started_at=NOW - timedelta(hours=n + 1),
+            ended_at=NOW - timedelta(hours=n), end_reason="hangup",
+        )
+        for n in range(100)
+    ]  # fmt: skip
+    shadow = ShadowRow(
+        call_id="call-1", utterance_id=1, live="google", shadow="whisper", canonical_version="1-x",
+        is_complete=True, differing_words=1, live_words=2, shadow_words=2,
+    )  # fmt: skip
+    with ExperimentStore(f"sqlite:///{folder / 'experiment.db'}") as store:
+        store.record([*calls, shadow])
+
+
+def report(folder: Path, *more: str) -> dict[str, Any]:
+    found = slukh(folder, "ab", "report", "--json", *more)
+    assert found.returncode == 0, found.stderr
+    told: dict[str, Any] = json.loads(found.stdout)
+    return told
+
+
+async def test_a_call_through_a_real_gateway_stands_in_the_store(tmp_path: Path) -> None:
+    async with FakeWhisperServer([Says("Добрий день.", fields=NO_LANGUAGE)]) as server:
+        called = await asyncio.to_thread(
+            slukh, tmp_path, "call", str(CLIP), "--with-server", "--fast", "--caller", "+380671234567",
+            WHISPER_API_URL=server.url, FF_STT_PROVIDER="whisper", FF_WHISPER_ROLLOUT_PERCENT="",
+        )  # fmt: skip
+    assert called.returncode == 0, called.stderr
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        found = store.window(NOW, datetime.now(UTC))
+    (call,) = found.calls
+    assert (call.arm, call.serving, call.flag_reason) == ("whisper", "whisper", "STATIC")
+    assert call.caller is not None
+    assert "380671234567" not in call.caller
+    assert found.turns
+    assert all(turn.final_ms is not None and turn.endpointing_ms > 0 for turn in found.turns)
+
+
+async def test_a_shadowed_call_through_a_real_gateway_is_compared_and_booked(tmp_path: Path) -> None:
+    async with (
+        LocalGoogle(lambda _pcm: ["шини", "205/55"]) as google,
+        FakeWhisperServer([Says("шини двісті п'ятнадцять на п'ятдесят п'ять", fields=NO_LANGUAGE)]) as server,
+    ):
+        called = await asyncio.to_thread(
+            slukh, tmp_path, "call", str(CLIP), "--with-server", "--fast",
+            WHISPER_API_URL=server.url, FF_WHISPER_ROLLOUT_PERCENT="", FF_SHADOW_PERCENT="100",
+            GOOGLE_STT_ENDPOINT=google.endpoint, GOOGLE_STT_PROJECT_ID="p",
+        )  # fmt: skip
+    assert called.returncode == 0, called.stderr
+    assert "215" not in called.stdout
+    assert "двісті" not in called.stdout
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        found = store.window(NOW, datetime.now(UTC))
+    assert found.shadows
+    assert {(row.live, row.shadow, row.differing_words) for row in found.shadows if row.is_complete} == {
+        ("google", "whisper", 1)
+    }
+    call_id = found.calls[0].call_id
+    told = slukh(tmp_path, "calls", "show", call_id, "--json")
+    purposes = {(row["purpose"], row["provider"]) for row in json.loads(told.stdout)["usage"]}
+    assert {("serve", "google"), ("shadow", "whisper")} <= purposes
+
+
+def test_a_store_without_calls_holds_and_says_why(tmp_path: Path) -> None:
+    found = report(tmp_path)
+    assert found["decision"] == "HOLD"
+    assert "arms: no calls in the arm google and whisper" in found["reasons"]
+
+
+def test_live_calls_are_reported_by_assignment(tmp_path: Path) -> None:
+    fill(tmp_path)
+    found = report(tmp_path)
+    assert found["decision"] == "HOLD"
+    assert found["inputs"]["calls_by_arm"] == {"google": 90, "whisper": 10}
+    assert found["inputs"]["served_by_another"] == 10
+    gates = {gate["name"]: gate for gate in found["gates"]}
+    assert gates["sample ratio"]["status"] == "pass"
+    assert gates["days"]["expected"] is not None
+    assert gates["canonical text unchanged"]["status"] == "fail"  # the store's is of another version
+
+
+def test_the_table_says_the_same_to_a_person(tmp_path: Path) -> None:
+    fill(tmp_path)
+    found = slukh(tmp_path, "ab", "report")
+    assert found.stdout.startswith("HOLD")
+    assert "calls in uk-UA" in found.stdout
+
+
+def test_figures_measured_elsewhere_are_taken_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "evidence.json"
+    path.write_text(json.dumps({"queue_p95_seconds": 0.2, "cost_per_call": {"google": 3, "whisper": 1}}))
+    gates = {gate["name"]: gate["status"] for gate in report(tmp_path, "--evidence", str(path))["gates"]}
+    assert (gates["capacity"], gates["cost per call"], gates["words in silence"]) == ("pass", "pass", "wait")
+
+
+def test_labels_are_taken_as_counts_and_leave_no_text(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "labels.jsonl").write_text(json.dumps(LABEL) + "\n", encoding="utf-8")
+    assert slukh(tmp_path, "ab", "labels", str(tmp_path / "labels.jsonl")).stdout == "1 labels taken\n"
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        (label,) = store.window(NOW - timedelta(days=9), NOW).labels
+    assert (label.words, label.google_errors, label.whisper_errors) == (2, 0, 1)
+    assert (label.entities, label.google_entity_errors, label.whisper_entity_errors) == (1, 0, 2)
+    assert "шини".encode() not in (tmp_path / "experiment.db").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (json.dumps(LABEL | {"probability": 0}), "line 1: probability"),
+        (json.dumps(LABEL) + "\n{", "line 2 is not JSON"),
+        (json.dumps(LABEL | {"mood": 1}), "mood"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_named_and_none_is_taken(
+    tmp_path: Path, content: str, words: str
+) -> None:
+    fill(tmp_path)
+    (tmp_path / "labels.jsonl").write_text(content, encoding="utf-8")
+    found = slukh(tmp_path, "ab", "labels", str(tmp_path / "labels.jsonl"))
+    assert found.returncode == 2
+    assert words in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+    assert report(tmp_path)["inputs"]["labels"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("--since", "yesterday"), "--since"), (("--evidence", "none.json"), "none.json")],
+)
+def test_a_bad_option_is_one_line(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    found = slukh(tmp_path, "ab", "report", *arguments)
+    assert found.returncode == 2
+    assert words in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1

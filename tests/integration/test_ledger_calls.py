@@ -1,0 +1,48 @@
+"""Calls out of the ledger, whole and page by page, from either database."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from slukh.cost.ledger import Ledger
+from slukh.cost.ledger_calls import each_call
+from slukh.cost.meter import CallFacts, Row
+from slukh.types import Usage
+
+SINCE = datetime(2026, 11, 1, tzinfo=UTC)
+UNTIL = SINCE + timedelta(days=30)
+
+
+def leg(number: int, *, at: datetime, leg_number: int = 1) -> CallFacts:
+    return CallFacts(
+        call_id=f"call-{number:05}", leg=leg_number, state="ended", started_at=at, language_code="uk-UA",
+        announced=True, provider="google", model="chirp_3", assigned_arm="google", heard_ms=90_000,
+    )  # fmt: skip
+
+
+def attempt(facts: CallFacts, utterance: int) -> Usage:
+    return Usage(
+        call_id=facts.call_id, leg=facts.leg, component="stt", sequence=utterance * 1000 + 1,
+        provider="google", model="chirp_3", unit="audio_ms", quantity=4800, outcome="published",
+        occurred_at=facts.started_at,
+    )  # fmt: skip
+
+
+def test_calls_come_whole_page_by_page(ledger: Ledger) -> None:
+    legs = [leg(number, at=SINCE + timedelta(minutes=number)) for number in range(1001)]
+    rows: list[Row] = [*legs, *(attempt(facts, utterance) for facts in legs for utterance in (2, 1))]
+    ledger.record(rows)
+    found = list(each_call(ledger, since=SINCE, until=UNTIL))
+    assert [call.legs for call in found] == [(facts,) for facts in legs]
+    assert all([row.sequence for row in call.usage] == [1001, 2001] for call in found)
+
+
+def test_a_call_belongs_to_the_period_it_began_in(ledger: Ledger) -> None:
+    began = SINCE + timedelta(hours=9)
+    first = leg(1, at=began)
+    second = replace(first, leg=2, started_at=began + timedelta(days=2))
+    running = replace(leg(2, at=began), state="started")
+    ledger.record([first, second, running, attempt(first, 1), attempt(second, 1)])
+    assert list(each_call(ledger, since=began + timedelta(days=1), until=UNTIL)) == []
+    one, other = each_call(ledger, since=began, until=began + timedelta(hours=1))
+    assert (one.legs, len(one.usage)) == ((first, second), 2)
+    assert (other.legs, other.usage) == ((running,), ())

@@ -1,0 +1,132 @@
+"""`slukh whisper check` against servers on loopback whose manners are known."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slukh.conformance.measure import Wanted, check, write_capacity
+from slukh.doctor import Finding, examine
+from slukh.errors import ServiceError, SettingsError
+from slukh.routing.health import stored_clips
+from slukh.stt.whisper.address import address
+from slukh.testing.socket_server import SocketServer, whisperlivekit
+from slukh.testing.whisper_server import Answer, FakeWhisperServer, Says, Status
+
+UK = stored_clips()[0]
+
+
+def wanted(url: str, **options: Any) -> Wanted:
+    defaults = {"language_code": "uk-UA", "rounds": 2, "max_streams": 2, "pace": 100.0, "model": "base"}
+    return Wanted(where=address(url), **{**defaults, **options})
+
+
+async def checked(url: str, **options: Any) -> Any:
+    said: list[str] = []
+    async with asyncio.timeout(60):
+        report = await check(wanted(url, **options), said.append)
+    assert said[0].startswith("asking ")
+    return report
+
+
+async def test_a_server_is_measured_from_one_caller_on_and_its_capacity_written(tmp_path: Path) -> None:
+    async with FakeWhisperServer([Says(UK.text)]) as server:
+        report = await checked(server.url)
+    assert (report.dialect, report.server, report.wer) == ("openai", "an OpenAI-compatible server", 0.0)
+    assert [step.streams for step in report.steps] == [1, 2]
+    assert report.on_bcp_47 == "takes it"
+    assert "uk-UA" in [request.form["language"] for request in server.received]
+    write_capacity(report, tmp_path / "capacity.json")
+    written = json.loads((tmp_path / "capacity.json").read_text())
+    assert written["version"] == 1
+    assert written["url"] == f"{server.url}/v1/audio/transcriptions"
+    with pytest.raises(ServiceError, match="cannot be written"):
+        write_capacity(report, tmp_path / "missing" / "capacity.json")
+
+
+async def test_a_server_that_invents_words_on_silence_is_found_out() -> None:
+    async with FakeWhisperServer([Says(UK.text)]) as server:
+        report = await checked(server.url)
+    assert report.on_silence == f'invented "{UK.text[:60]}"'
+    assert any("on silence" in finding for finding in report.as_json()["findings"])
+
+
+async def test_a_socket_is_checked_as_well() -> None:
+    async with SocketServer(whisperlivekit(["Скажіть", UK.text])) as server:
+        report = await checked(f"whisperlivekit+ws://127.0.0.1:{server.port}")
+    assert (report.server, report.wer) == ("WhisperLiveKit", 0.0)
+    assert report.interims >= 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (Status(401), "WHISPER_API_KEY"),
+        (Status(404), "check path"),
+        (Status(200, "<html>", "text/html"), "is this a Whisper server"),
+        (Status(500), "the server failed"),
+    ],
+)
+async def test_a_server_that_cannot_be_used_is_one_sentence_with_a_remedy(
+    answer: Status, sentence: str
+) -> None:
+    async with FakeWhisperServer([answer]) as server:
+        with pytest.raises(ServiceError, match=sentence) as refused:
+            await check(wanted(server.url), lambda _: None)
+    assert refused.value.remedy
+
+
+async def test_a_server_that_is_not_there_is_one_sentence() -> None:
+    async with FakeWhisperServer() as server:
+        url = server.url
+    with pytest.raises(ServiceError, match="is the server running"):
+        await check(wanted(url), lambda _: None)
+
+
+async def test_a_language_without_a_clip_is_refused_with_those_that_have_one() -> None:
+    with pytest.raises(SettingsError, match="uk-UA or ru-RU"):
+        await check(wanted("http://127.0.0.1:1", language_code="de-DE"), lambda _: None)
+
+
+async def doctor_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> list[Finding]:
+    settings = {
+        "WHISPER_API_URL": url, "FF_STT_PROVIDER": "whisper", "SLUKH_DATA_DIR": str(tmp_path),
+        "SLUKH_AUDIOSOCKET_PORT": "0", "SLUKH_HTTP_PORT": "0",
+    }  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return [finding for finding in await examine() if finding.check == "recogniser"]
+
+
+async def test_the_doctor_looks_at_each_of_several_servers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with FakeWhisperServer([Says(UK.text)]) as one, FakeWhisperServer([Status(401)]) as other:
+        sound, wrong = await doctor_says(monkeypatch, tmp_path, f"{one.url},{other.url}")
+    assert sound.ok
+    assert one.url.removeprefix("http://") in sound.detail
+    assert not wrong.ok
+    assert "WHISPER_API_KEY" in wrong.remedy
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail", "remedy"),
+    [
+        (Status(404), "404 for http", "correct the path"),
+        (Status(200, "<html>", "text/html"), "is this a Whisper server", "something else answers there"),
+        (Status(429), "no room", "fewer calls"),
+        (Status(500), "the server failed", "the server's own log"),
+        (Says("Привет", language="ru"), "transcribed ru", "something else answers there"),
+        (Says(""), "words wrong", "another model"),
+    ],
+)
+async def test_the_doctor_says_in_plain_words_what_is_wrong_with_a_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Answer, detail: str, remedy: str
+) -> None:
+    async with FakeWhisperServer([answer]) as server:
+        (finding,) = await doctor_says(monkeypatch, tmp_path, server.url)
+    assert not finding.ok
+    assert detail in finding.detail
+    assert remedy in finding.remedy

@@ -1,0 +1,231 @@
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from slukh.experiment.evidence import CallRow, Evidence, LabelRow, OutcomeRow, Outside, ShadowRow, TurnRow
+from slukh.experiment.gates import ADJUDICATED, Margins
+from slukh.experiment.verdict import Verdict, verdict
+from slukh.testing.simulated_errors import Traffic, simulated_turns
+
+BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
+DAYS = 15
+# Wide enough for a few hundred calls; the real ones want weeks of traffic.
+MARGINS = Margins(
+    calls_per_language=100, wer=0.05, wer_of_language=0.08, entity_errors=0.2, task_success=0.2, repairs=0.2,
+    ttfs_p95_seconds=0.3, unheard=0.05, planned_calls=800,
+)  # fmt: skip
+OUTSIDE = Outside(
+    queue_p95_seconds=0.3,
+    silent_words_per_minute={"google": 0.1, "whisper": 0.1},
+    cost_per_call={"google": 0.03, "whisper": 0.02},
+)
+
+
+def evidence(*, worse: float = 0.0, later: float = 0.0, failing: float = 0.0, calls: int = 800) -> Evidence:
+    """Two arms of equal size, all of them shadowed, Whisper so much worse than Google."""
+    generator, traffic = np.random.default_rng(1), Traffic()
+    turns = simulated_turns(generator, calls, (traffic.level(0.18), traffic.level(0.18 + worse)), traffic)
+    rows = [
+        CallRow(
+            call_id=f"call-{n:04}", caller=f"caller-{n:04}", language_code=("uk-UA", "ru-RU")[n // 2 % 2],
+            arm=("google", "whisper")[n % 2], flag_reason="SPLIT", flag_version="3-abc",
+            serving=("google", "whisper")[n % 2], models={"google": "chirp_3", "whisper": "base"},
+            started_at=BEGAN + timedelta(days=DAYS) * n / calls,
+            ended_at=BEGAN + timedelta(days=DAYS) * n / calls + timedelta(seconds=90), end_reason="hangup",
+        )
+        for n in range(calls)
+    ]  # fmt: skip
+    is_whisper = turns.call % 2 == 1
+    final_ms = 300 + generator.gamma(2, 60, len(turns.call)) + 1000 * later * is_whisper
+    shadows, labels, heard = [], [], []
+    for n, call in enumerate(turns.call):
+        call_id = rows[call].call_id
+        google, whisper = int(turns.errors[0][n]), int(turns.errors[1][n])
+        words = int(turns.words[n])
+        live, shadow = ("whisper", "google") if call % 2 else ("google", "whisper")
+        differing = abs(google - whisper)
+        shadows.append(
+            ShadowRow(
+                call_id=call_id, utterance_id=n, live=live, shadow=shadow, canonical_version="1-x",
+                is_complete=True, differing_words=differing, live_words=words, shadow_words=words,
+                live_entities=1, shadow_entities=1,
+            )
+        )  # fmt: skip
+        if differing and generator.random() < 0.5:
+            labels.append(
+                LabelRow(
+                    call_id=call_id, utterance_id=n, labeller="olena", probability=0.5,
+                    canonical_version="1-x", reference="r", words=words, entities=1, google_errors=google,
+                    whisper_errors=whisper, google_entity_errors=min(google, 1),
+                    whisper_entity_errors=min(whisper, 1),
+                )
+            )  # fmt: skip
+        heard.append(
+            TurnRow(
+                call_id=call_id, utterance_id=n, provider=live, endpointing_ms=500, final_ms=int(final_ms[n])
+            )
+        )
+    outcomes = [
+        OutcomeRow(
+            call_id=row.call_id,
+            task_success=bool(generator.random() > 0.1 + failing * (row.arm == "whisper")),
+            repairs=int(generator.random() < 0.1),
+        )
+        for row in rows
+    ]
+    return Evidence(
+        since=BEGAN, until=BEGAN + timedelta(days=DAYS), calls=tuple(rows), turns=tuple(heard),
+        outcomes=tuple(outcomes), shadows=tuple(shadows), labels=tuple(labels), outside=OUTSIDE,
+        whisper_share=0.5, flag_version="3-abc", canonical_version={"uk-UA": "1-x"},
+    )  # fmt: skip
+
+
+EQUAL = evidence()
+
+
+def decided(found: Evidence) -> Verdict:
+    return verdict(found, MARGINS)
+
+
+def gate(found: Verdict, name: str) -> str:
+    return next(each.status for each in found.gates if each.name == name)
+
+
+def test_a_whisper_that_is_as_good_is_promoted() -> None:
+    found = decided(EQUAL)
+    assert found.reasons == ()
+    assert found.decision == "PROMOTE"
+
+
+@pytest.mark.parametrize(
+    ("worse", "name"),
+    [
+        (evidence(worse=0.15), "word error rate"),
+        (evidence(later=0.8), "time to final, p95"),
+        (evidence(failing=0.5), "failed tasks"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_whisper_that_is_certainly_worse_is_rolled_back(worse: Evidence, name: str) -> None:
+    found = decided(worse)
+    assert found.decision == "ROLL BACK"
+    assert gate(found, name) == "fail"
+    assert any(reason.startswith(name) for reason in found.reasons)
+
+
+def without_whisper(found: Evidence) -> Evidence:
+    return replace(found, calls=tuple(call for call in found.calls if call.arm == "google"))
+
+
+def changed(found: Evidence, **values: object) -> Evidence:
+    """The last call is different."""
+    return replace(found, calls=(*found.calls[:-1], replace(found.calls[-1], **values)))  # type: ignore[arg-type]
+
+
+def lossy(found: Evidence) -> tuple[ShadowRow, ...]:
+    return tuple(replace(row, is_complete=n % 10 > 0) for n, row in enumerate(found.shadows))
+
+
+def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
+    more = tuple(replace(found.labels[0], labeller=who, reference=text) for who, text in labellers)
+    return replace(found, labels=(*found.labels, *more))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (without_whisper, "no calls in the arm whisper"),
+        (lambda e: replace(e, calls=()), "no calls in the arm google and whisper"),
+        (lambda e: changed(e, flag_version="4-def"), "the share, salt or a list changed"),
+        (lambda e: replace(e, flag_version="4-def"), "the share, salt or a list changed"),
+        (lambda e: changed(e, models={"whisper": "small"}), "whisper changed its model"),
+        (lambda e: replace(e, canonical_version={"uk-UA": "2-x"}), "two versions do not compare"),
+        (lambda e: changed(e, clock_jumped=True), "clock"),
+        (lambda e: changed(e, ended_at=BEGAN - timedelta(days=1)), "clock"),
+        (lambda e: relabelled(e, ("taras", "another")), "adjudicated"),
+        (lambda e: replace(e, whisper_share=0.1), "find what gives, loses or hides calls"),
+        (lambda e: replace(e, until=BEGAN + timedelta(days=3)), "11 days more"),
+        (lambda e: replace(e, labels=()), "labels of shadowed utterances"),
+        (lambda e: replace(e, shadows=(), labels=()), "FF_SHADOW_PERCENT"),
+        (lambda e: replace(e, outcomes=()), "POST /v1/calls/{id}/outcome"),
+        (lambda e: replace(e, outside=Outside()), "load test"),
+        (lambda e: replace(e, shadows=lossy(e)), "more room"),
+    ],
+)  # fmt: skip
+def test_what_makes_the_numbers_doubtful_is_named_and_holds(
+    change: Callable[[Evidence], Evidence], reason: str
+) -> None:
+    found = decided(change(EQUAL))
+    assert found.decision == "HOLD"
+    assert any(reason in each for each in found.reasons), found.reasons
+
+
+def test_numbers_that_are_not_valid_never_roll_back() -> None:
+    assert decided(changed(evidence(worse=0.15), clock_jumped=True)).decision == "HOLD"
+
+
+def test_a_disagreement_that_was_settled_is_none() -> None:
+    found = decided(relabelled(EQUAL, ("taras", "another"), (ADJUDICATED, "another")))
+    assert found.decision == "PROMOTE"
+
+
+def test_calls_that_were_given_by_list_are_in_no_comparison() -> None:
+    listed = replace(EQUAL, calls=tuple(replace(call, flag_reason="TARGETING_MATCH") for call in EQUAL.calls))
+    assert "no calls in the arm google and whisper" in " ".join(decided(listed).reasons)
+
+
+def test_calls_stay_in_the_arm_they_were_given_to_whoever_served_them() -> None:
+    late = evidence(later=0.8)
+    moved = replace(late, calls=tuple(replace(call, serving="google") for call in late.calls))
+    assert gate(decided(moved), "time to final, p95") == "fail"
+
+
+def test_a_final_that_never_came_counts_at_the_deadline() -> None:
+    turns = tuple(
+        replace(turn, final_ms=None, is_salvage=True) if turn.provider == "whisper" and n % 8 == 0 else turn
+        for n, turn in enumerate(EQUAL.turns)
+    )
+    found = decided(replace(EQUAL, turns=turns))
+    assert gate(found, "time to final, p95") == "fail"
+    assert gate(found, "turns unheard") == "fail"
+
+
+def test_what_time_will_settle_has_a_date() -> None:
+    few = evidence(calls=160)
+    found = decided(replace(few, until=BEGAN + timedelta(days=DAYS)))
+    assert found.decision == "HOLD"
+    waiting = {each.name: each.expected for each in found.gates if each.status != "pass"}
+    expected = waiting["calls in uk-UA"]
+    assert expected is not None
+    assert expected == pytest.approx(BEGAN + timedelta(days=DAYS * 100 / 40), abs=timedelta(days=1))
+
+
+def test_labels_that_are_missing_are_told_as_a_number_and_as_minutes_of_listening() -> None:
+    few = replace(
+        EQUAL,
+        labels=EQUAL.labels[::3],
+        shadows=tuple(replace(row, audio_ms=6000) for row in EQUAL.shadows),
+    )
+    # A third of what was drawn with 1/2 was drawn with 1/6.
+    few = replace(few, labels=tuple(replace(label, probability=1 / 6) for label in few.labels))
+    found = verdict(few, replace(MARGINS, wer=0.012))
+    reason = next(each for each in found.reasons if each.startswith("word error rate:"))
+    assert re.fullmatch(
+        r"word error rate: \d+ labels more, about \d+ minutes of audio, to decide with 80%", reason
+    )
+    labels, minutes = map(int, re.findall(r"(\d+) (?:labels|minutes)", reason))
+    assert minutes == round(labels * 0.1)
+
+
+def test_the_same_evidence_gives_the_same_verdict_and_says_what_it_was() -> None:
+    first, second = (json.dumps(decided(EQUAL).as_json()) for _ in range(2))
+    assert first == second
+    inputs = json.loads(first)["inputs"]
+    assert inputs["flag_version"] == "3-abc"
+    assert inputs["seed"] == 1
+    assert inputs["calls_by_arm"] == {"google": 400, "whisper": 400}
