@@ -12,6 +12,7 @@ from rich.console import Console
 from slukh.commands import cost_ledger, cost_prices
 from slukh.commands.options import Json
 from slukh.config import Settings, load
+from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that other commands save
@@ -205,9 +206,8 @@ def _real(  # noqa: PLR0917  # the options, in their order
     wishes = as_if_from(as_if or ())
     until = datetime.now(UTC)
     since = None if since is None else since.replace(tzinfo=UTC)
-    settings = load(Settings)
-    book = _book(frame, prices or settings.slukh_prices)
-    with Ledger(settings.ledger_url) as ledger:
+    book = _book(frame, prices or load(CostSettings).slukh_prices)
+    with Ledger(load(Settings).ledger_url) as ledger:
         rows = each_call(ledger, since=since or until - timedelta(days=30), until=until)
         return real_costs(rows, frame, book, since=since, until=until, as_if=wishes), book
 

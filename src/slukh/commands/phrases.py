@@ -12,6 +12,7 @@ from rich.table import Table
 
 from slukh.commands.options import Json, run
 from slukh.config import Settings, load
+from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 from slukh.voice_settings import VoiceSettings
 
@@ -106,7 +107,7 @@ def phrases_hits(
     from slukh.cost.price_book import PriceBook
 
     settings, until = load(Settings), datetime.now(UTC) + timedelta(seconds=1)
-    book = PriceBook.load(prices or settings.slukh_prices)
+    book = PriceBook.load(prices or load(CostSettings).slukh_prices)
     with Ledger(settings.ledger_url) as ledger:
         calls = each_call(ledger, since=until - timedelta(days=days), until=until)
         found = phrase_economy((row for call in calls for row in call.usage), book)

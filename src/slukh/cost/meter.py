@@ -46,7 +46,7 @@ class CallFacts:
         voiced_ms: of it, with a voice.
         sent_ms: audio that left us, over all Attempts; an utterance sent twice counts twice.
         withheld_ms: audio heard that went to no recogniser.
-        attempts: how many ended.
+        attempts: how many ended; shadows have their usage rows only.
         utterances: how many finals were published.
         end_reason: `CallEnded.reason`; None while `started`.
     """
@@ -151,7 +151,8 @@ class CallTally:
     def add(self, event: CallEvent) -> None:
         """Take an event of this leg."""
         match event.event:
-            case AttemptEnded() as ended:
+            # A shadow may end after its call: counted or not by chance, the legs would not compare.
+            case AttemptEnded(purpose=purpose) as ended if purpose != "shadow":
                 self._attempts += 1
                 self._sent_ms += milliseconds(ended.audio_samples)
                 self._cover(ended.utterance_id, ended.audio_samples)

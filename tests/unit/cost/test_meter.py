@@ -205,3 +205,14 @@ def test_attempts_of_a_call_never_share_a_key(pairs: list[tuple[int, int]]) -> N
     )  # fmt: skip
     rows = [usage_from(dataclasses.replace(envelope, event=attempt(u, n))) for u, n in pairs]
     assert len({row.sequence for row in rows if row}) == len(pairs)
+
+
+def test_a_shadow_has_its_usage_row_and_is_no_part_of_the_legs_sums(stamp: Stamp) -> None:
+    meter = Meter()
+    meter.rows(stamp(STARTED))
+    (row,) = meter.rows(stamp(attempt(1, 999, purpose="shadow", outcome="superseded")))
+    assert isinstance(row, Usage)
+    assert (row.purpose, row.sequence, row.quantity) == ("shadow", 1999, 1000)
+    facts, _ = meter.rows(stamp(CallEnded(position=16_000, reason="hangup", heard=16_000)))
+    assert isinstance(facts, CallFacts)
+    assert (facts.attempts, facts.sent_ms, facts.withheld_ms) == (0, 0, 2000)

@@ -40,6 +40,7 @@ from slukh.testing.socket_server import (
     whisperlive,
     whisperlivekit,
 )
+from slukh.testing.whisper_server import FakeWhisperServer
 from slukh.types import AudioChunk
 
 UK = StreamConfig(language_code="uk-UA")
@@ -331,6 +332,13 @@ async def test_a_server_that_is_not_there_is_a_connect_error() -> None:
     provider = server_at(address(f"deepgram+ws://127.0.0.1:{port}"))
     with pytest.raises(SttConnectError, match="is the server running"):
         await provider.start()
+
+
+async def test_tls_with_a_server_that_speaks_none_says_so() -> None:
+    async with FakeWhisperServer() as server:
+        provider = server_at(address(server.url.replace("http://", "deepgram+wss://")))
+        with pytest.raises(SttConnectError, match="no TLS with"):
+            await provider.start()
 
 
 async def test_what_speaks_no_websocket_is_a_protocol_error() -> None:
