@@ -83,7 +83,7 @@ class CallRecord:
             "announced": self.call.announced,
             "language_code": self.call.language_code,
             "trunk": self.call.trunk,
-            "legs": self.call.leg,
+            "leg": self.call.leg,
             "provider": self.provider or None,
             "flag": None if decision is None else event_json(decision),
             "end_reason": self.end_reason,
@@ -165,7 +165,9 @@ class CallBook:
             return
         record.provider = event.provider
         match event.event:
-            case AttemptEnded(utterance_id=utterance_id, audio_samples=sent):
+            case AttemptEnded(utterance_id=utterance_id, audio_samples=sent, purpose=purpose) if (
+                purpose != "shadow"  # it may end after the call
+            ):
                 record.attempts += 1
                 record.sent += sent
                 record.covered[utterance_id] = max(sent, record.covered.get(utterance_id, 0))

@@ -112,9 +112,9 @@ class Gateway:
             writer.close()
             return
         record = self._book.attach(call)
-        record.assignment = assignment
-        if call.leg > 1:
+        if record.assignment is not None:  # it was here before
             record.clock.attach(record.clock.due(now := task.get_loop().time()), now)
+        record.assignment = assignment
         line = SocketLine(reader, writer, codec, early=early, clock=record.clock, rounds=self._rounds)
         listener = self._parts.listener(record.next_utterance_id)
         router, talk = self._router(call, assignment, line)

@@ -34,6 +34,7 @@ from slukh.metering import Metering, metering
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard
+from slukh.routing.shadows import ShadowHeard
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
@@ -64,11 +65,11 @@ class CallLog:
                     extra={"call_id": event.call_id, "leg": event.leg, "reason": reason, "usage": fields,
                            "provider": event.provider},
                 )  # fmt: skip
-            case AttemptEnded(error=str(error), outcome=outcome, provider=provider, attempt=attempt):
+            case AttemptEnded(error=str(error)) as ended:
                 logger.warning(
                     "attempt_failed",
-                    extra={"call_id": event.call_id, "provider": provider, "attempt": attempt,
-                           "outcome": outcome, "error": error},
+                    extra={"call_id": event.call_id, "provider": ended.provider, "attempt": ended.attempt,
+                           "purpose": ended.purpose, "outcome": ended.outcome, "error": error},
                 )  # fmt: skip
 
 
@@ -88,14 +89,11 @@ async def serve(given: AllSettings) -> None:
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
-        meter = stack.enter_context(metering(settings, given.cost, metrics))
+        meter = stack.enter_context(
+            metering(settings, given.cost, metrics, payees={"whisper": given.whisper.payee})
+        )
         experiment = stack.enter_context(_experiment(settings))
-        if parts.shadows is not None:
-            parts.shadows.on_heard = lambda heard: experiment.shadow_heard(
-                heard.call_id,
-                heard.utterance_id,
-                ShadowText(provider=heard.provider, text=heard.text, audio_samples=heard.audio_samples),
-            )
+        _compare(parts, experiment, stack)
         answering = _answering(given, metrics, stack)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         hangs_up = given.cost.slukh_when_over_budget == "hangup"
@@ -322,6 +320,19 @@ def _book_clip(parts: Parts, metrics: Metrics, meter: Metering, name: str, heard
     )  # fmt: skip
     for cost in meter.costs_of(event):  # nobody's call, but somebody's bill
         metrics.observe(replace(event, event=cost))
+
+
+def _compare(parts: Parts, experiment: ExperimentSink, stack: contextlib.AsyncExitStack) -> None:
+    """What shadows hear goes to the experiment; they stop while there still are books for it."""
+    if parts.shadows is None:
+        return
+
+    def heard(shadow: ShadowHeard) -> None:
+        text = ShadowText(provider=shadow.provider, text=shadow.text, audio_samples=shadow.audio_samples)
+        experiment.shadow_heard(shadow.call_id, shadow.utterance_id, text)
+
+    parts.shadows.on_heard = heard
+    stack.push_async_callback(parts.shadows.aclose)
 
 
 @contextlib.contextmanager

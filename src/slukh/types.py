@@ -95,7 +95,8 @@ class CallStarted:
 
     Attributes:
         call_id: the UUID of the line, lower case with hyphens.
-        leg: 1, and one more for every re-attach of the same call.
+        leg: 1, and one more for every re-attach of the same call; another gateway that takes it over counts
+            from where its announcement says.
         caller: keyed hash of the caller's number, or None when it is withheld.
         language_code: BCP-47, the language the call is transcribed in.
         alternative_language_codes: further languages the caller may speak.

@@ -215,6 +215,19 @@ async def test_a_call_that_comes_back_goes_on_as_its_next_leg() -> None:
         assert gateway.record(call_id).is_done
 
 
+async def test_a_call_taken_over_from_another_gateway_counts_its_own_legs() -> None:
+    call = CallStarted(call_id=str(uuid4()), leg=101, language_code="uk-UA")
+    async with house(require_announced=True) as gateway:
+        gateway.book.announce(call)
+        for word in (1, 2):
+            async with gateway.caller(call.call_id) as caller:
+                await caller.say(speech([word]))
+                await caller.hang_up()
+            await gateway.ended()
+        assert gateway.events.finals(call.call_id) == [(1, "1"), (2, "2")]
+        assert [e.leg for e in gateway.events.seen if isinstance(e.event, CallStarted)] == [101, 102]
+
+
 async def test_a_broken_peer_is_cut_off_with_a_reason_and_disturbs_nobody() -> None:
     async with house() as gateway, gateway.caller() as good:
         await gateway.until_live()

@@ -155,6 +155,7 @@ ONLY_IN = {
     "faster_whisper": {"stt/whisper/model.py"},
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
+    "matplotlib": {"cost/report/curves.py", "cost/report/plots.py", "cost/report/svg.py"},
     "genai_prices": {"cost/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
     "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},
@@ -189,7 +190,7 @@ SANS_IO = (
     "stt/whisper/http_answers.py", "stt/whisper/http_events.py", "stt/whisper/realtime.py",
     "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
     "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
-    "experiment/verdict.py",
+    "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

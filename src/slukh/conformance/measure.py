@@ -111,7 +111,7 @@ async def check(wanted: Wanted, progress: Progress) -> Report:
         server=server,
         model=wanted.model,
         language_code=wanted.language_code,
-        wer=word_error_rate(clip.text, alone),
+        wer=word_error_rate(clip.text, alone, clip.language_code),
         interims=sum(len(p.interims) for p in worked) / len(worked),
         first_interim_seconds=median(first_interims) if first_interims else None,
         revised_share=revised_share(worked),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from slukh.errors import SttError
+from slukh.experiment.canonical import canonical_text
 from slukh.experiment.wer import WordErrors, plain_text, word_errors
 
 CAPACITY_VERSION = 1
@@ -148,10 +149,10 @@ def is_doubled(step: Step, alone: Step) -> bool:
     return step.failed > 0 or step.p95_seconds >= TWICE * alone.p95_seconds
 
 
-def word_error_rate(reference: str, played: Sequence[Played]) -> float:
-    """Over all clips that gave a text; 1.0 when none did."""
-    said = plain_text(reference)
-    errors = [word_errors(said, plain_text(p.text)) for p in played if p.error is None]
+def word_error_rate(reference: str, played: Sequence[Played], language_code: str) -> float:
+    """Over all clips that gave a text, numbers in either spelling; 1.0 when none did."""
+    said = canonical_text(reference, language_code)
+    errors = [word_errors(said, canonical_text(p.text, language_code)) for p in played if p.error is None]
     if not errors:
         return 1.0
     total = sum(errors[1:], start=errors[0])

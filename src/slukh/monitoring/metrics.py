@@ -164,6 +164,12 @@ DECLARATIONS: tuple[Declaration, ...] = (
         labels={"provider": "providers"},
     ),
     Declaration(
+        name="stt_shadows_total", kind="counter", unit="attempts",
+        help="Utterances that the other recogniser heard beside the one that served, by how that ended; "
+        "`superseded` is a text to compare. No caller waited for them, and no other count has them.",
+        labels={"provider": "providers", "outcome": "outcomes"},
+    ),
+    Declaration(
         name="stt_stalls_total", kind="counter", unit="attempts",
         help="Attempts given up because voice went in and no word came out.",
         labels={"provider": "providers"},
@@ -488,6 +494,10 @@ class Metrics:
 
     def _count_attempt(self, assigned: str, ended: AttemptEnded) -> None:
         provider, outcome = ended.provider, ended.outcome
+        if ended.purpose == "shadow":
+            self._add("stt_shadows_total", 1, provider=provider, outcome=outcome)
+            self._add("stt_audio_sent_seconds_total", seconds(ended.audio_samples), provider=provider)
+            return
         self._add("stt_provider_requests_total", 1, assigned=assigned, provider=provider, outcome=outcome)
         self._add("stt_audio_sent_seconds_total", seconds(ended.audio_samples), provider=provider)
         self._add("stt_replayed_seconds_total", seconds(ended.replayed_samples), provider=provider)

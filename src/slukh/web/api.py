@@ -35,6 +35,7 @@ class Announcement(BaseModel):
     language_code: str | None = None
     alternative_language_codes: tuple[str, ...] | None = None
     trunk: str | None = Field(None, max_length=64)
+    leg: int = Field(1, ge=1, le=10_000)
 
     @field_validator("language_code", "alternative_language_codes")
     @classmethod
@@ -164,6 +165,7 @@ def _announced_call(announcement: Announcement, options: ApiOptions) -> CallStar
     alternatives = announcement.alternative_language_codes
     return CallStarted(
         call_id=str(announcement.call_id),
+        leg=announcement.leg,
         caller=caller_hash(options.caller_key, announcement.caller),
         language_code=announcement.language_code or options.language_code,
         alternative_language_codes=(

@@ -82,8 +82,9 @@ def test_a_load_is_too_much_when_finals_are_twice_as_late_or_fail(step: Step, do
 
 
 def test_word_errors_are_counted_over_all_clips_that_gave_a_text() -> None:
-    assert word_error_rate("раз два", [played("раз два"), played("раз"), FAILED]) == 0.25
-    assert word_error_rate("раз два", [FAILED]) == 1.0
+    said = "шини чотири"
+    assert word_error_rate(said, [played("Шини 4."), played("шини"), FAILED], "uk-UA") == 0.25
+    assert word_error_rate(said, [FAILED], "uk-UA") == 1.0
 
 
 def test_the_revised_share_is_of_words_that_the_next_text_does_not_have_there() -> None:

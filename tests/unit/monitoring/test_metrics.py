@@ -165,6 +165,14 @@ def test_latency_is_taken_from_what_a_caller_waited_for(metrics: Metrics) -> Non
     assert value(metrics, "stt_first_interim_seconds_sum", provider="whisper") == 0.3
 
 
+def test_a_shadow_that_fails_is_no_failure_that_a_caller_met(metrics: Metrics) -> None:
+    metrics.observe(stamped(attempt(purpose="shadow", outcome="timeout", final=9.0)))
+    assert value(metrics, "stt_shadows_total", provider="whisper", outcome="timeout") == 1
+    assert total(metrics, "stt_provider_requests_total") == 0
+    assert total(metrics, "stt_whisper_errors_total") == 0
+    assert value(metrics, "stt_audio_sent_seconds_total", provider="whisper") == 1.0
+
+
 def test_a_final_that_was_ready_early_took_no_time(metrics: Metrics) -> None:
     metrics.observe(stamped(attempt(final=-0.2)))
     assert value(metrics, "stt_whisper_latency_seconds_sum") == 0.0

@@ -1,18 +1,21 @@
 """Interims from a server that gives none: the utterance is posted again and again, while nobody waits there.
 
 The policy (stream.py) asks for them as it asks the local engine. What is different is that the server decodes
-for others too, and few of them stop when we give up. So one interim at a time goes to a server, none while a
-final is due there, one that runs is given up when a final comes, and a server that takes long for one gets
-none for a while: its finals would wait behind them.
+for others too, and few of them stop when we give up. So interims go only to a server whose last final was
+quick, one at a time, none while a final is due there, one that runs is given up when a final comes, and after
+one that took long there are none for a while: finals would wait behind them.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from slukh.errors import SttOverloadedError
 from slukh.stt.whisper.decoding import Decoder, DecodeRequest, DecoderLimits, Decoding, Upload
 
 QUICK_SECONDS = 0.6
+QUICK_FINAL_SECONDS = 1.0
 PAUSE_SECONDS = 60.0
 
 
@@ -21,6 +24,7 @@ class RepostingDecoder:
 
     Args:
         decoder: of the server.
+        quick_final_seconds: after a final that took longer there are none, until one is quicker.
         quick_seconds: an interim that takes longer is the last one for a while ...
         pause_seconds: ... of this length.
         name: registry name for errors.
@@ -30,15 +34,18 @@ class RepostingDecoder:
         self,
         decoder: Decoder,
         *,
+        quick_final_seconds: float = QUICK_FINAL_SECONDS,
         quick_seconds: float = QUICK_SECONDS,
         pause_seconds: float = PAUSE_SECONDS,
         name: str = "whisper",
     ) -> None:
         self.inner = decoder
+        self._quick_final_seconds = quick_final_seconds
         self._quick_seconds = quick_seconds
         self._pause_seconds = pause_seconds
         self._name = name
         self._finals = 0
+        self._is_quick = False
         self._interim: asyncio.Task[Decoding] | None = None
         self._none_before = 0.0
 
@@ -64,7 +71,7 @@ class RepostingDecoder:
         """
         if request.kind == "interim":
             return await self._decode_interim(request)
-        with _Waiting(self):
+        with self.final_due():
             return await self.inner.decode(request)
 
     def upload(self, request: DecodeRequest) -> Upload | None:
@@ -80,20 +87,26 @@ class RepostingDecoder:
         """Close the connections."""
         await self.inner.aclose()
 
-    def final_began(self) -> None:
-        """Somebody waits for the server now; an interim makes room."""
+    @contextmanager
+    def final_due(self) -> Iterator[None]:
+        """While somebody waits for the server: an interim makes room, and how long it takes is remembered."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         self._finals += 1
+        self._is_quick = False  # unless it comes, and in time
         if self._interim is not None:
             self._interim.cancel()
-
-    def final_ended(self) -> None:
-        """He does not any more."""
-        self._finals -= 1
+        try:
+            yield
+            self._is_quick = loop.time() - began <= self._quick_final_seconds
+        finally:
+            self._finals -= 1
 
     async def _decode_interim(self, request: DecodeRequest) -> Decoding:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        if self._finals or self._interim is not None or began < self._none_before:
+        is_busy = self._finals > 0 or self._interim is not None
+        if is_busy or not self._is_quick or began < self._none_before:
             raise SttOverloadedError(self._name, "no interim now: the server has other things to do")
         self._interim = asyncio.create_task(self.inner.decode(request))
         try:
@@ -108,38 +121,21 @@ class RepostingDecoder:
                 self._none_before = loop.time() + self._pause_seconds
 
 
-class _Waiting:
-    """While a final is due."""
-
-    def __init__(self, decoder: RepostingDecoder) -> None:
-        self._decoder = decoder
-
-    def __enter__(self) -> None:
-        self._decoder.final_began()
-
-    def __exit__(self, *_error: object) -> None:
-        self._decoder.final_ended()
-
-
 class _CountedUpload:
     """An `Upload` whose final is counted."""
 
     def __init__(self, decoder: RepostingDecoder, upload: Upload) -> None:
         self._decoder = decoder
         self._upload = upload
-        self._is_due = False
+        self._due = ExitStack()
 
     def feed(self, pcm: bytes) -> None:
         self._upload.feed(pcm)
 
     def end(self) -> None:
-        self._is_due = True
-        self._decoder.final_began()
+        self._due.enter_context(self._decoder.final_due())
         self._upload.end()
 
     async def decode(self) -> Decoding:
-        try:
+        with self._due:
             return await self._upload.decode()
-        finally:
-            if self._is_due:
-                self._decoder.final_ended()

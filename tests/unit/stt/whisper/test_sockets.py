@@ -14,6 +14,8 @@ from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
     SttError,
+    SttLanguageError,
+    SttLimitError,
     SttOverloadedError,
     SttProtocolError,
     SttRequestError,
@@ -40,6 +42,7 @@ from slukh.testing.socket_server import (
     whisperlive,
     whisperlivekit,
 )
+from slukh.testing.whisper_server import FakeWhisperServer
 from slukh.types import AudioChunk
 
 UK = StreamConfig(language_code="uk-UA")
@@ -131,7 +134,7 @@ async def test_languages_leave_us_as_iso_639_1() -> None:
 
 async def test_a_language_that_nobody_knows_is_refused_before_anything_is_sent() -> None:
     async with SocketServer(SCRIPTS["deepgram+ws"]) as server:
-        with pytest.raises(SttRequestError, match="unknown language"):
+        with pytest.raises(SttLanguageError, match="unknown language"):
             await heard(server, "deepgram+ws", StreamConfig(language_code="tlh-KL"))
         assert server.peers == []
 
@@ -268,6 +271,7 @@ def closes_with(code: int) -> Script:
         ("deepgram+ws", closes_with(4401), SttAuthenticationError, "WHISPER_API_KEY"),
         ("whisperlive+ws", closes, SttProtocolError, "is this WhisperLive"),
         ("whisperlive+ws", says(status="WAIT", message=2.5), SttOverloadedError, "2.5 minutes"),
+        ("whisperlive+ws", says(uid="1", message="DISCONNECT"), SttLimitError, "time for one connection"),
         ("whisperlive+ws", says(status="ERROR", message="no model"), SttStreamError, "no model"),
         ("whisperlivekit+ws", whisperlivekit([""], pcm_input=False), SttRequestError, "--pcm-input"),
         ("whisperlivekit+ws", closes_with(4401), SttAuthenticationError, "WHISPER_API_KEY"),
@@ -331,6 +335,13 @@ async def test_a_server_that_is_not_there_is_a_connect_error() -> None:
     provider = server_at(address(f"deepgram+ws://127.0.0.1:{port}"))
     with pytest.raises(SttConnectError, match="is the server running"):
         await provider.start()
+
+
+async def test_tls_with_a_server_that_speaks_none_says_so() -> None:
+    async with FakeWhisperServer() as server:
+        provider = server_at(address(server.url.replace("http://", "deepgram+wss://")))
+        with pytest.raises(SttConnectError, match="no TLS with"):
+            await provider.start()
 
 
 async def test_what_speaks_no_websocket_is_a_protocol_error() -> None:
