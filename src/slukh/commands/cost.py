@@ -18,6 +18,7 @@ from slukh.commands.cost_report import (
     LanguageOption,
     Output,
     Vat,
+    check_basis,
     check_output,
     made,
     on_the_day,
@@ -190,6 +191,8 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
     prices: Prices = None,
     capacity: Capacity = None,
     vat: Vat = None,
+    from_ledger: FromLedger = False,
+    since: Since = None,
     language: LanguageOption = Language.en,
     form: FormatOption = Format.md,
     output: Output = None,
@@ -203,11 +206,26 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.cost.report.findings import findings_of
 
     check_output(output, form)
-    name = scenario or SHOP
-    asked = on_the_day(_asked(name, calls, capacity), as_of, vat)
-    book, market = _book(asked, prices), PriceBook.load(cost_prices.DEFAULT_BOOK)
-    command = made(name, asked, calls=calls, prices=prices, capacity=capacity, vat=vat)
-    found = findings_of(analysis_report(asked, book, market), book, command=command)
+    check_basis(from_ledger=from_ledger, as_of=as_of, vat=vat)
+    market = PriceBook.load(cost_prices.DEFAULT_BOOK)
+    if from_ledger:
+        real, book = _real(scenario, calls, prices, capacity, since, None)
+        asked, analysis = real.analysis.scenario, real.analysis
+    else:
+        asked, analysis = on_the_day(_asked(scenario or SHOP, calls, capacity), as_of, vat), None
+        book = _book(asked, prices)
+    report = analysis_report(asked, book, market, analysis=analysis)
+    options: dict[str, object] = {
+        "--from-ledger": from_ledger,
+        "--since": since,
+        "--as-of": None if from_ledger else asked.as_of,
+        "--scenario": scenario or SHOP,
+        "--calls": calls,
+        "--prices": prices,
+        "--capacity": capacity,
+        "--vat": vat,
+    }
+    found = findings_of(report, book, command=made(options))
     text = written(found, language=language, form=form, output=output)
     if text is not None:
         typer.echo(text, nl=False)

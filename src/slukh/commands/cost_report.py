@@ -1,5 +1,6 @@
 """`slukh cost report`: its options, and where what it makes goes."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -57,22 +58,33 @@ def on_the_day(scenario: "Scenario", as_of: datetime | None, vat: float | None) 
     return replace(scenario, vat=replace(scenario.vat, rate=Decimal(str(vat)) / 100))
 
 
-def made(
-    name: str,
-    scenario: "Scenario",
-    *,
-    calls: int | None,
-    prices: str | None,
-    capacity: Path | None,
-    vat: float | None,
-) -> str:
-    """The command that makes the same report again."""
-    options = [f"--as-of {scenario.as_of}", f"--scenario {name}"]
-    options += [f"--calls {calls}"] if calls is not None else []
-    options += [f"--prices {prices}"] if prices is not None else []
-    options += [f"--capacity {capacity}"] if capacity is not None else []
-    options += [f"--vat {vat:g}"] if vat is not None else []
-    return f"slukh cost report {' '.join(options)}"
+def made(options: Mapping[str, object]) -> str:
+    """The command that makes the same report again; options that are None or False were not given."""
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    words = (name if value is True else f"{name} {_word(value)}" for name, value in given.items())
+    return " ".join(("slukh cost report", *words))
+
+
+def _word(value: object) -> str:
+    match value:
+        case datetime():
+            return f"{value:%Y-%m-%d}"
+        case float():
+            return f"{value:g}"
+    return str(value)
+
+
+def check_basis(*, from_ledger: bool, as_of: datetime | None, vat: float | None) -> None:
+    """Refuse what real calls say themselves.
+
+    Raises:
+        UserError: a day or a tax was given for calls of the ledger.
+    """
+    if from_ledger and (as_of is not None or vat is not None):
+        raise UserError(
+            "--as-of and --vat are about scenarios",
+            remedy="real calls have days of their own; set `vat` in the scenario that --scenario names",
+        )
 
 
 def check_output(output: Path | None, form: Format) -> None:

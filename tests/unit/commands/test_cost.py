@@ -128,6 +128,9 @@ def test_real_calls_are_reported_as_scenarios_are(ledger: Ledger) -> None:
     assert "10 calls" in said("analyze", "--from-ledger", "--since", since)
     assert as_json("decide", "--from-ledger", "--since", since)["decision"]["points"][0]["gpus"] == 1
     assert as_json("recommend", "--from-ledger")["recommendations"]
+    report = said("report", "--from-ledger", "--since", since)
+    assert "From the ledger's real calls; what no call tells is taken from: A tyre shop" in report
+    assert f"Made by `slukh cost report --from-ledger --since {since} --scenario tyre-shop`." in report
 
 
 def test_what_cannot_be_asked_is_refused(ledger: Ledger) -> None:
@@ -138,3 +141,5 @@ def test_what_cannot_be_asked_is_refused(ledger: Ledger) -> None:
         said("analyze", "--as-if", "caching=moving")
     with pytest.raises(UserError, match="--calls is about scenarios"):
         said("analyze", "--from-ledger", "--calls", "5")
+    with pytest.raises(UserError, match="--as-of and --vat are about scenarios"):
+        said("report", "--from-ledger", "--as-of", "2026-11-26")

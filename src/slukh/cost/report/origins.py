@@ -95,7 +95,8 @@ def limits(found: Findings, words: Wording) -> Iterator[Block]:
     """What no number here says."""
     yield Heading(2, words.say("limits.title"))
     analysis = found.report.analysis
-    items = [words.say(f"limits.{name}") for name in ("prices", "calls", "tokens", "labour", "quality")]
+    names = ["prices", *(() if analysis.basis == "ledger" else ("calls",)), "tokens", "labour", "quality"]
+    items = [words.say(f"limits.{name}") for name in names]
     if analysis.capacity is not None and not analysis.capacity.is_measured:
         items.insert(1, words.say("limits.streams", streams=analysis.capacity.streams_per_gpu))
     if found.vat:

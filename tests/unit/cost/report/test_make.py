@@ -129,7 +129,10 @@ def test_the_page_is_for_phones_paper_and_the_dark(html: str) -> None:
 
 def test_numbers_stand_to_the_right(html: str) -> None:
     assert "td.n, th.n { text-align: right; }" in html
-    assert re.search(r'<td class="n">[^<]*0[.,]0946', html)
+    cells = re.findall(r"<td([^>]*)>([^<]*)</td>", html)
+    amounts = [how for how, text in cells if re.match(r"^(\$[0-9.,]+|[0-9,]+\s\$)$", text)]
+    assert len(amounts) > 50
+    assert set(amounts) == {' class="n"'}
 
 
 def test_a_text_with_marks_is_escaped_and_marked() -> None:
