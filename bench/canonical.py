@@ -88,7 +88,8 @@ def time_word_errors() -> None:
     spoken = []
     for _ in range(10_000):
         reference = [words[n] for n in generator.integers(0, 2000, 1 + generator.poisson(7))]
-        heard = [words[generator.integers(2000)] if generator.random() < 0.2 else said for said in reference]
+        wrong = generator.random(len(reference)) < 0.2
+        heard = [words[0] if miss else word for word, miss in zip(reference, wrong, strict=True)]
         spoken.append((" ".join(reference), " ".join(heard)))
     theirs = best(lambda: [Levenshtein.editops(one.split(), other.split()) for one, other in spoken])
     ours = best(lambda: [word_errors(one, other) for one, other in spoken])

@@ -42,6 +42,8 @@ from slukh.assembly import Parts
 from slukh.callbook import CallBook
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
+from slukh.cost.live import LiveCosts
+from slukh.cost.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.errors import WeightsError
 from slukh.gateway import Admission, Gateway
@@ -207,11 +209,13 @@ def gateway(stack: ExitStack, ages: Ages | None, *, silero: bool) -> Handler:
     metrics = Metrics(providers=("fake",))
     ledger = stack.enter_context(Ledger(f"sqlite:///{folder / 'ledger.db'}"))
     spool = stack.enter_context(Spool(folder / "spool"))
-    meter = MeterSink(spool, ledger, on_rows=metrics.spooled)
+    costs = LiveCosts(PriceBook.load("market-2026-11"))
+    meter = MeterSink(spool, ledger, costs=costs, on_rows=metrics.spooled)
     meter.start()
     stack.callback(meter.stop)
     book = CallBook(transcript_seconds=600)
-    return Gateway(parts, book, (metrics, meter), Admission(max_calls=10_000), metrics.refused).handle
+    admission = Admission(max_calls=10_000)
+    return Gateway(parts, book, (metrics,), admission, metrics.refused, costs_of=meter.costs_of).handle
 
 
 def serve(kind: str, parent: Connection, *, timed: bool) -> None:

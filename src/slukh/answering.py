@@ -19,7 +19,7 @@ from slukh.tts.base import SpeechRequest, TtsProvider
 from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore, StoreError
 from slukh.tts.chain import VoiceChain
 from slukh.tts.espeak import EspeakVoice
-from slukh.tts.phrases import Templates, sentences
+from slukh.tts.phrases import Templates, sentences, speakable
 from slukh.tts.piper import PiperVoices
 from slukh.tts.recorded import RecordedVoice
 from slukh.tts.rhvoice import RhVoice
@@ -114,8 +114,15 @@ class Answering:
         logger.info("phrases_ready", extra={"phrases": ready, "wanted": len(pieces)})
 
 
-def build_answering(given: VoiceSettings, news: VoiceNews | None = None) -> Answering | None:
+def build_answering(
+    given: VoiceSettings, news: VoiceNews | None = None, *, least_cached_tokens: int | None = None
+) -> Answering | None:
     """The voice that these settings name; None when callers are only heard.
+
+    Args:
+        given: settings.
+        news: who is told what the voice does.
+        least_cached_tokens: the shortest prefix that Claude's model caches, as the price book has it.
 
     Raises:
         SettingsError: a script, a voice or a folder that cannot be used, or an extra that is not installed.
@@ -123,7 +130,7 @@ def build_answering(given: VoiceSettings, news: VoiceNews | None = None) -> Answ
     if not given.slukh_dialog:
         return None
     return Answering(
-        dialog=_dialog(given),
+        dialog=_dialog(given, least_cached_tokens),
         speaker=build_speaker(given, news),
         rules=TalkRules(
             silence_seconds=given.slukh_silence_seconds,
@@ -148,7 +155,15 @@ def build_speaker(given: VoiceSettings, news: VoiceNews | None = None) -> Speake
     )
 
 
-def _dialog(given: VoiceSettings) -> Dialog:
+async def spoken_reply(speaker: Speaker, text: str, language_code: str) -> bytes:
+    """A reply as a caller would hear it, 8 kHz; empty when nothing of it can be said. Raises TtsError."""
+    requests = [
+        SpeechRequest(text=sentence, language_code=language_code) for sentence in sentences(speakable(text))
+    ]
+    return b"".join([piece for request in requests async for piece in speaker.say(request)])
+
+
+def _dialog(given: VoiceSettings, least_cached_tokens: int | None) -> Dialog:
     if given.slukh_dialog != "claude":
         return ScriptedDialog(read_script(Path(given.slukh_dialog)))
     try:
@@ -158,7 +173,7 @@ def _dialog(given: VoiceSettings) -> Dialog:
             "the client of Claude is not installed", remedy="pip install 'slukh[claude]'"
         ) from error
     key, path = given.slukh_claude_key, given.slukh_claude_prompt
-    rules = ClaudeRules(model=given.slukh_claude_model)
+    rules = ClaudeRules(model=given.slukh_claude_model, least_cached_tokens=least_cached_tokens)
     if path is not None:
         rules = replace(rules, persona=_text(path))
     tools = [] if given.slukh_claude_tools is None else tools_in(given.slukh_claude_tools)

@@ -15,6 +15,7 @@ from slukh.routing.choosing import Assignment, BackupRules, Chooser
 from slukh.routing.flag_file import FlagFile
 from slukh.routing.flag_values import CallerHash, flags_from_environment
 from slukh.routing.flags import Flags
+from slukh.routing.health import Probes
 from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
 from slukh.routing.shadows import Shadows
@@ -47,7 +48,8 @@ class Parts:
         language_code: of calls that do not say theirs.
         alternative_language_codes: what else callers may speak.
         phrase_hints: words to expect.
-        starting: of recognisers that could not be reached at first.
+        probes: try recognisers that calls are kept away from, while the parts are in use; None tries none.
+        background: the probes, and starts of recognisers that could not be reached at first.
     """
 
     detector: Callable[[], VoiceDetector]
@@ -60,7 +62,8 @@ class Parts:
     language_code: str
     alternative_language_codes: tuple[str, ...] = ()
     phrase_hints: tuple[str, ...] = ()
-    starting: set[asyncio.Task[None]] = field(default_factory=set)
+    probes: Probes | None = None
+    background: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def providers(self) -> Mapping[str, SttProvider]:
@@ -119,12 +122,15 @@ class Parts:
                 if error.is_permanent or len(failed) == len(self.providers):
                     raise
                 logger.error("recogniser_not_started", extra={"provider": name, "error": str(error)})  # noqa: TRY400
-                self.starting.add(asyncio.create_task(_start_later(name, provider)))
+                self.background.add(asyncio.create_task(_start_later(name, provider)))
+        if self.probes is not None:
+            self.background.add(asyncio.create_task(self.probes.run()))
 
     async def aclose(self) -> None:
         """Give everything back."""
-        for task in self.starting:
+        for task in self.background:
             task.cancel()
+        await asyncio.gather(*self.background, return_exceptions=True)
         if self.shadows is not None:
             await self.shadows.aclose()
         for provider in self.providers.values():
@@ -187,17 +193,19 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
     names = rules.providers(flags())
     built |= {name: _PROVIDERS[name](given) for name in names}
     limit = {"whisper": settings.slukh_whisper_calls, "google": settings.slukh_google_calls}
+    upstreams = Upstreams(
+        built,
+        limits=Limits(
+            hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
+            hedge_cap_seconds=settings.slukh_hedge_seconds,
+            capacity={name: calls for name, calls in limit.items() if calls is not None},
+            breaker=_breaker_policy(settings.slukh_final_seconds),
+        ),
+    )
     return Parts(
         detector=silero.detector,
-        upstreams=Upstreams(
-            built,
-            limits=Limits(
-                hedge_floor_seconds=settings.slukh_hedge_floor_seconds,
-                hedge_cap_seconds=settings.slukh_hedge_seconds,
-                capacity={name: calls for name, calls in limit.items() if calls is not None},
-                breaker=_breaker_policy(settings.slukh_final_seconds),
-            ),
-        ),
+        upstreams=upstreams,
+        probes=Probes(upstreams),
         chooser=Chooser(flags, rules),
         shadows=Shadows(built, minutes_a_day=settings.slukh_shadow_minutes),
         reload_flags=reload_flags,

@@ -11,6 +11,7 @@ from slukh.routing.choosing import Assignment
 from slukh.telephony.clock import CallClock
 from slukh.types import (
     AttemptEnded,
+    CallCost,
     CallEnded,
     CallEvent,
     CallStarted,
@@ -40,6 +41,7 @@ class CallRecord:
         finals: by utterance, in the order they were published.
         sent: samples that went to recognisers, over all Attempts.
         covered: by utterance, the samples of it that went to any.
+        cost: the newest; None until something was rated.
     """
 
     call: CallStarted
@@ -53,6 +55,7 @@ class CallRecord:
     voiced: int = 0
     sent: int = 0
     attempts: int = 0
+    cost: CallCost | None = None
     end_reason: str | None = None
     finals: list[Transcript] = field(default_factory=list)
     events: deque[tuple[int, dict[str, object]]] = field(default_factory=lambda: deque(maxlen=_EVENTS_KEPT))
@@ -80,7 +83,7 @@ class CallRecord:
             "announced": self.call.announced,
             "language_code": self.call.language_code,
             "trunk": self.call.trunk,
-            "legs": self.call.leg,
+            "leg": self.call.leg,
             "provider": self.provider or None,
             "flag": None if decision is None else event_json(decision),
             "end_reason": self.end_reason,
@@ -95,6 +98,8 @@ class CallRecord:
                 "speech_seconds": round(seconds(self.voiced), 3),
                 "sent_seconds": round(seconds(self.sent), 3),
                 "withheld_seconds": round(seconds(max(self.heard - sum(self.covered.values()), 0)), 3),
+                "cost_usd": None if self.cost is None else f"{self.cost.call_usd:f}",
+                "cost_is_whole": self.cost is None or self.cost.is_whole,
             },
             "transcript": [event_json(final) for final in self.finals],
         }
@@ -160,12 +165,16 @@ class CallBook:
             return
         record.provider = event.provider
         match event.event:
-            case AttemptEnded(utterance_id=utterance_id, audio_samples=sent):
+            case AttemptEnded(utterance_id=utterance_id, audio_samples=sent, purpose=purpose) if (
+                purpose != "shadow"  # it may end after the call
+            ):
                 record.attempts += 1
                 record.sent += sent
                 record.covered[utterance_id] = max(sent, record.covered.get(utterance_id, 0))
             case Transcript(is_final=True, text=text) as final if text:
                 record.finals.append(final)
+            case CallCost() as cost:
+                record.cost = cost
             case CallEnded(reason=reason, heard=heard, voiced=voiced):
                 record.heard += heard
                 record.voiced += voiced

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import ab, bench, calls, cost, evaluate, weights, whisper
+from slukh.commands import ab, bench, calls, cost, evaluate, phrases, weights, whisper
 from slukh.commands.options import (
     Encoding,
     Fast,
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.add_typer(weights.app, name="weights")
 app.add_typer(calls.app, name="calls")
 app.add_typer(cost.app, name="cost")
+app.add_typer(phrases.app, name="phrases")
 app.add_typer(bench.app, name="bench")
 app.add_typer(ab.app, name="ab")
 app.command()(evaluate.evaluate)

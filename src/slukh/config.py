@@ -8,7 +8,6 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
@@ -16,6 +15,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
@@ -112,6 +112,24 @@ class WhisperSettings(BaseSettings):
         except SettingsError as error:
             raise ValueError(str(error)) from error
         return urls
+
+    @model_validator(mode="after")
+    def _are_paid_as_one(self) -> Self:
+        if len(names := self._payees()) > 1:
+            raise SettingsError(
+                f"the servers of WHISPER_API_URL are paid apart ({', '.join(sorted(names))})",
+                remedy="name those of one owner",
+            )
+        return self
+
+    @property
+    def payee(self) -> str:
+        """Who is paid for what Whisper hears, as price books name it; `whisper` is one's own machine."""
+        return next(iter(self._payees()), "whisper")
+
+    def _payees(self) -> set[str]:
+        metered = bool(self.slukh_whisper_metered)
+        return {one.payee(metered=metered) for one in addresses(self.whisper_api_url)}
 
 
 class GoogleSettings(BaseSettings):
@@ -260,22 +278,6 @@ class Settings(BaseSettings):
         description="`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`. "
         "Empty: `ledger.db` in the data folder.",
     )
-    slukh_prices: str = Field(
-        "market-2026-11",
-        min_length=1,
-        description="Price book: one that ships (`slukh cost prices check` lists them), or a YAML file.",
-    )
-    slukh_budget_call_usd: Decimal | None = Field(
-        None, gt=0, description="What a call may cost, in US dollars; unset: no limit."
-    )
-    slukh_budget_day_usd: Decimal | None = Field(
-        None, gt=0, description="What all calls of a day (UTC) may cost; unset: no limit."
-    )
-    slukh_when_over_budget: Literal["log", "hangup"] = Field(
-        "log",
-        description="What is done when a budget is spent: `log`, or `hangup`: the call is given back to the "
-        "dial plan, and after the day's budget new calls are refused.",
-    )
     slukh_shadow_minutes: float = Field(
         120.0,
         ge=0,
@@ -359,7 +361,7 @@ class Settings(BaseSettings):
 
 
 GROUPS: tuple[type[BaseSettings], ...] = (
-    FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings,
+    FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings, CostSettings,
 )  # fmt: skip
 
 
@@ -384,6 +386,7 @@ class AllSettings(NamedTuple):
     google: GoogleSettings
     settings: Settings
     voice: VoiceSettings
+    cost: CostSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -406,6 +409,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         google=load(GoogleSettings),
         settings=load(Settings, slukh_language=language),
         voice=load(VoiceSettings),
+        cost=load(CostSettings),
     )
 
 

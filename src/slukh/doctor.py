@@ -13,6 +13,7 @@ import httpx
 from slukh.assembly import build_parts, recognisers
 from slukh.config import AllSettings, Settings, load_all
 from slukh.cost.ledger import Ledger
+from slukh.cost.price_book import PriceBook
 from slukh.doctor_voice import examine_voice
 from slukh.errors import ErrorType, ServiceError, SttError, UserError
 from slukh.experiment.canonical import canonical_text
@@ -93,6 +94,7 @@ async def examine() -> list[Finding]:
         ),
         *_weights(given, names),
         *_disk(settings),
+        _prices(given.cost.slukh_prices),
         *(_port(name, host, port, running) for name, (host, port) in ports.items() if port is not None),
     ]
     if all(finding.ok for finding in findings if finding.check == "weights"):
@@ -135,6 +137,14 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         yield Finding(check="disk", ok=True, detail="the ledger opens")
     except UserError as error:
         yield Finding(check="disk", ok=False, detail=error.problem, remedy=error.remedy)
+
+
+def _prices(name: str) -> Finding:
+    try:
+        entries = len(PriceBook.load(name).all_prices())
+        return Finding(check="prices", ok=True, detail=f"{name}: {entries} prices")
+    except UserError as error:
+        return Finding(check="prices", ok=False, detail=error.problem, remedy=error.remedy)
 
 
 async def _is_running(settings: Settings) -> bool:

@@ -41,6 +41,7 @@ RefusalReason = Literal[
     "draining",      # we were told to stop
     "duplicate",     # a second connection for a call that is live or long over
     "full",          # no room for another call
+    "over_budget",   # the day's budget is spent
     "unannounced",   # no POST /v1/calls came before, and one is required
 ]  # fmt: skip
 REFUSAL_REASONS: tuple[RefusalReason, ...] = get_args(RefusalReason)

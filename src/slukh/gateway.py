@@ -16,7 +16,7 @@ from slukh.talking.talk import Talk
 from slukh.telephony.audiosocket import AudioSocketCodec
 from slukh.telephony.base import Codec
 from slukh.telephony.line import Line, Rounds, SocketLine, identify
-from slukh.types import CallStarted, Event, RecognisersDown
+from slukh.types import CallCost, CallEvent, CallStarted, Event, RecognisersDown
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +35,15 @@ class Admission:
         require_announced: refuse calls that nobody announced.
         when_down: what is done when every recogniser failed on something a caller said: nothing, hang up, or
             play linear 16-bit 8 kHz audio to the caller.
+        when_over_budget: likewise when a call has spent its budget.
+        is_spent: whether the day's budget is, so that new calls are refused.
     """
 
     max_calls: int
     require_announced: bool = False
     when_down: WhenDown = "continue"
+    when_over_budget: WhenDown = "continue"
+    is_spent: Callable[[], bool] = lambda: False
 
 
 class Gateway:
@@ -52,6 +56,7 @@ class Gateway:
         admission: which calls are taken.
         refused: told the reason of every connection that was turned away or cut off.
         talks: makes the talk of a call; None where callers are heard and not answered.
+        costs_of: books what an event used and says what it costs.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Gateway:
         refused: Callable[[str], None],
         *,
         talks: Talks | None = None,
+        costs_of: Callable[[CallEvent], Sequence[CallCost]] = lambda _event: (),
     ) -> None:
         self._parts = parts
         self._book = book
@@ -70,16 +76,19 @@ class Gateway:
         self._admission = admission
         self._refused = refused
         self._talks = talks
+        self._costs_of = costs_of
         self._calls: dict[asyncio.Task[None], tuple[SocketLine, CallRouter]] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._responses: set[asyncio.Task[None]] = set()
         self._rounds = Rounds()
         self.is_draining = False
 
-    def refuse_reason(self) -> Literal["draining", "full"] | None:
+    def refuse_reason(self) -> Literal["draining", "full", "over_budget"] | None:
         """Why a new call would be refused now, or None."""
         if self.is_draining:
             return "draining"
+        if self._admission.is_spent():
+            return "over_budget"
         upstreams = self._parts.upstreams
         has_room = any(upstreams.has_room(name) for name in upstreams.providers)
         return "full" if self._book.live >= self._admission.max_calls or not has_room else None
@@ -103,9 +112,9 @@ class Gateway:
             writer.close()
             return
         record = self._book.attach(call)
-        record.assignment = assignment
-        if call.leg > 1:
+        if record.assignment is not None:  # it was here before
             record.clock.attach(record.clock.due(now := task.get_loop().time()), now)
+        record.assignment = assignment
         line = SocketLine(reader, writer, codec, early=early, clock=record.clock, rounds=self._rounds)
         listener = self._parts.listener(record.next_utterance_id)
         router, talk = self._router(call, assignment, line)
@@ -162,17 +171,29 @@ class Gateway:
                 if talk is None or when_down == "hangup":
                     self._respond(when_down, line)
 
-        stamp = publisher(call, self._sinks, serving=lambda: router.provider, assigned_arm=assignment.arm)
+        def costs_of(event: CallEvent) -> Sequence[CallCost]:
+            costs = self._costs_of(event)
+            if any(cost.over_budget == "call" for cost in costs):
+                self._respond(self._admission.when_over_budget, line)
+            return costs
+
+        stamp = publisher(
+            call,
+            self._sinks,
+            serving=lambda: router.provider,
+            assigned_arm=assignment.arm,
+            before=costs_of,
+        )
         router = self._parts.router(call, publish, assignment=assignment)
         talk = None if self._talks is None else self._talks(call, line, publish)
         return router, talk
 
-    def _respond(self, when_down: WhenDown, line: SocketLine) -> None:
-        """Nobody heard the caller: do what was asked for that."""
-        if when_down == "hangup":
+    def _respond(self, how: WhenDown, line: SocketLine) -> None:
+        """Nobody heard the caller, or the call has spent its budget: do what was asked for that."""
+        if how == "hangup":
             response = line.hang_up("gateway")
-        elif isinstance(when_down, bytes):
-            response = line.send_audio(when_down)
+        elif isinstance(how, bytes):
+            response = line.send_audio(how)
         else:
             return
         task = asyncio.create_task(response)

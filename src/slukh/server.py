@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,7 @@ from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
 from slukh.config import AllSettings, Settings
-from slukh.cost.drain import MeterSink
-from slukh.cost.ledger import Ledger
-from slukh.cost.spool import Spool, SpoolTakenError
+from slukh.cost.price_book import PriceBook
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.evidence import OutcomeRow
@@ -31,9 +30,11 @@ from slukh.experiment.sink import ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
 from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
+from slukh.metering import Metering, metering
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
-from slukh.routing.health import Canaries, Heard, Probes
+from slukh.routing.health import Canaries, Heard
+from slukh.routing.shadows import ShadowHeard
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
@@ -44,7 +45,6 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-_MAX_GATEWAYS = 16  # on one machine, with one data folder
 _STREAM_LIMIT = 256 * 1024
 
 
@@ -65,11 +65,11 @@ class CallLog:
                     extra={"call_id": event.call_id, "leg": event.leg, "reason": reason, "usage": fields,
                            "provider": event.provider},
                 )  # fmt: skip
-            case AttemptEnded(error=str(error), outcome=outcome, provider=provider, attempt=attempt):
+            case AttemptEnded(error=str(error)) as ended:
                 logger.warning(
                     "attempt_failed",
-                    extra={"call_id": event.call_id, "provider": provider, "attempt": attempt,
-                           "outcome": outcome, "error": error},
+                    extra={"call_id": event.call_id, "provider": ended.provider, "attempt": ended.attempt,
+                           "purpose": ended.purpose, "outcome": ended.outcome, "error": error},
                 )  # fmt: skip
 
 
@@ -89,29 +89,32 @@ async def serve(given: AllSettings) -> None:
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
-        meter = stack.enter_context(_meter(settings, metrics))
+        meter = stack.enter_context(
+            metering(settings, given.cost, metrics, payees={"whisper": given.whisper.payee})
+        )
         experiment = stack.enter_context(_experiment(settings))
-        if parts.shadows is not None:
-            parts.shadows.on_heard = lambda heard: experiment.shadow_heard(
-                heard.call_id,
-                heard.utterance_id,
-                ShadowText(provider=heard.provider, text=heard.text, audio_samples=heard.audio_samples),
-            )
+        _compare(parts, experiment, stack)
         answering = _answering(given, metrics, stack)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
+        hangs_up = given.cost.slukh_when_over_budget == "hangup"
         gateway = Gateway(
             parts,
             book,
-            (metrics, meter, experiment, CallLog(book)),
+            (metrics, experiment, CallLog(book)),
             Admission(
                 max_calls=settings.slukh_max_calls,
                 require_announced=settings.slukh_require_announced,
                 when_down=_when_down(settings),
+                when_over_budget="hangup" if hangs_up else "continue",
+                is_spent=meter.is_day_spent if hangs_up else lambda: False,
             ),
             metrics.refused,
             talks=_talks(answering),
+            costs_of=meter.costs_of,
         )
         on_heard = partial(_book_clip, parts, metrics, meter)
+        if parts.probes is not None:
+            parts.probes.on_heard = on_heard
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
@@ -122,23 +125,13 @@ async def serve(given: AllSettings) -> None:
             ),
         )
 
-        def not_ready() -> dict[str, str]:
-            wrong = {}
-            if canaries.deaf is not None:
-                wrong["recogniser"] = canaries.deaf
-            if meter.last_error is not None:
-                wrong["disk"] = meter.last_error
-            if gateway.is_draining:
-                wrong["gateway"] = "draining"
-            return wrong
-
         options = ApiOptions(
             token=_secret(settings.slukh_api_token),
             caller_key=caller_key,
             language_code=parts.language_code,
             alternative_language_codes=parts.alternative_language_codes,
             refuse_reason=gateway.refuse_reason,
-            not_ready=not_ready,
+            not_ready=lambda: _wrong(canaries, parts, meter, gateway),
             metrics=metrics.render,
             outcome=lambda call_id, outcome: experiment.put(
                 OutcomeRow(call_id=call_id, **outcome.model_dump())
@@ -152,11 +145,7 @@ async def serve(given: AllSettings) -> None:
         hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (
-                Probes(parts.upstreams, on_heard=on_heard).run(),
-                _forget(book),
-                _follow_flags(parts),
-            )
+            for work in (_forget(book), _follow_flags(parts), meter.follow_statements())
         ]
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
@@ -190,6 +179,16 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     return first, second
 
 
+def _wrong(canaries: Canaries, parts: Parts, meter: Metering, gateway: Gateway) -> dict[str, str]:
+    """What keeps this gateway from taking calls, by part."""
+    reasons = {
+        "recogniser": canaries.deaf or parts.upstreams.deaf,
+        "disk": meter.last_error,
+        "gateway": "draining" if gateway.is_draining else None,
+    }
+    return {part: reason for part, reason in reasons.items() if reason is not None}
+
+
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
     """Wait for the signal to stop; an error of the work comes first."""
     stopping = asyncio.create_task(stop.wait())
@@ -208,10 +207,18 @@ def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExit
             on_voice_failed=metrics.voice_failed,
             on_store_error=metrics.phrase_cache_error,
         ),
+        least_cached_tokens=_least_cached_tokens(given),
     )
     if answering is not None:
         stack.push_async_callback(answering.aclose)
     return answering
+
+
+def _least_cached_tokens(given: AllSettings) -> int | None:
+    if given.voice.slukh_dialog != "claude":
+        return None
+    book = PriceBook.load(given.cost.slukh_prices)
+    return book.minimum_prefix_tokens("anthropic", given.voice.slukh_claude_model, datetime.now(UTC).date())
 
 
 def _talks(answering: Answering | None) -> Talks | None:
@@ -295,7 +302,7 @@ def _when_down(settings: Settings) -> WhenDown:
         ) from error
 
 
-def _book_clip(parts: Parts, metrics: Metrics, meter: MeterSink, name: str, heard: Heard) -> None:
+def _book_clip(parts: Parts, metrics: Metrics, meter: Metering, name: str, heard: Heard) -> None:
     """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
     clip = heard.clip
     said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))
@@ -307,24 +314,25 @@ def _book_clip(parts: Parts, metrics: Metrics, meter: MeterSink, name: str, hear
         outcome="published" if heard.text else "empty", audio_samples=len(clip.pcm) // 2,
         final_seconds=heard.final_seconds,
     )  # fmt: skip
-    meter.observe(
-        CallEvent(call_id=f"canary-{uuid4()}", leg=1, provider=name, model=provider.model, assigned_arm=name,
-                  received_at=datetime.now(UTC), event=attempt)
+    event = CallEvent(
+        call_id=f"canary-{uuid4()}", leg=1, provider=name, model=provider.model, assigned_arm=name,
+        received_at=datetime.now(UTC), event=attempt,
     )  # fmt: skip
+    for cost in meter.costs_of(event):  # nobody's call, but somebody's bill
+        metrics.observe(replace(event, event=cost))
 
 
-@contextlib.contextmanager
-def _meter(settings: Settings, metrics: Metrics) -> Iterator[MeterSink]:
-    ledger = Ledger(settings.ledger_url, may_be_away=True)
-    spool = _own_spool(settings.slukh_data_dir, metrics)
-    meter = MeterSink(spool, ledger, on_error=metrics.usage_error, on_rows=metrics.spooled)
-    meter.start()
-    try:
-        yield meter
-    finally:
-        meter.stop()
-        spool.close()
-        ledger.close()
+def _compare(parts: Parts, experiment: ExperimentSink, stack: contextlib.AsyncExitStack) -> None:
+    """What shadows hear goes to the experiment; they stop while there still are books for it."""
+    if parts.shadows is None:
+        return
+
+    def heard(shadow: ShadowHeard) -> None:
+        text = ShadowText(provider=shadow.provider, text=shadow.text, audio_samples=shadow.audio_samples)
+        experiment.shadow_heard(shadow.call_id, shadow.utterance_id, text)
+
+    parts.shadows.on_heard = heard
+    stack.push_async_callback(parts.shadows.aclose)
 
 
 @contextlib.contextmanager
@@ -338,14 +346,6 @@ def _experiment(settings: Settings) -> Iterator[ExperimentSink]:
             yield sink
         finally:
             sink.stop()
-
-
-def _own_spool(data_dir: Path, metrics: Metrics) -> Spool:
-    """The first spool that no other gateway on this machine owns."""
-    for number in range(1, _MAX_GATEWAYS):
-        with contextlib.suppress(SpoolTakenError):
-            return Spool(data_dir / f"spool-{number}", on_error=metrics.usage_error)
-    return Spool(data_dir / f"spool-{_MAX_GATEWAYS}", on_error=metrics.usage_error)
 
 
 def _caller_key(data_dir: Path) -> bytes:

@@ -24,8 +24,17 @@ class Sink(Protocol):
         """Take an event. Never blocks, never raises."""
 
 
+def _nothing(_event: CallEvent) -> tuple[Event, ...]:
+    return ()
+
+
 def publisher(
-    call: CallStarted, sinks: Sequence[Sink], *, serving: Callable[[], SttProvider], assigned_arm: str
+    call: CallStarted,
+    sinks: Sequence[Sink],
+    *,
+    serving: Callable[[], SttProvider],
+    assigned_arm: str,
+    before: Callable[[CallEvent], Sequence[Event]] = _nothing,
 ) -> Callable[[Event], None]:
     """A function that stamps a call's events once and hands them to every sink.
 
@@ -36,6 +45,7 @@ def publisher(
         sinks: who hears them.
         serving: the provider that serves the call at that moment.
         assigned_arm: the one that the rollout chose.
+        before: what is to be told ahead of an event, such as what it cost.
     """
 
     def publish(event: Event) -> None:
@@ -49,6 +59,16 @@ def publisher(
             received_at=datetime.now(UTC),
             event=event,
         )
+        try:
+            ahead = before(stamped)
+        except Exception:
+            ahead = ()
+            logger.exception("sink_failed", extra={"sink": "before"})
+        for first in ahead:
+            tell(replace(stamped, event=first))
+        tell(stamped)
+
+    def tell(stamped: CallEvent) -> None:
         for sink in sinks:
             try:
                 sink.observe(stamped)

@@ -94,6 +94,9 @@ class EventPrinter:
         table.add_row("seconds of speech", f"{usage['speech_seconds']:.1f}")
         table.add_row("seconds sent to the recogniser", f"{usage['sent_seconds']:.1f}")
         table.add_row("seconds of silence not sent", f"{usage['withheld_seconds']:.1f}")
+        if usage["cost_usd"] is not None:
+            whole = "" if usage["cost_is_whole"] else " and more, not all of it has a price"
+            table.add_row("US dollars, about", f"{float(usage['cost_usd']):.6f}{whole}")
         table.add_row("ended by", str(record["end_reason"]))
         self._console.print(table)
 
@@ -162,6 +165,13 @@ def call_tables(call: Values) -> Iterator[Table]:
             str(row["outcome"]),
         )
     yield usage
+
+
+def cost_line(cost: Values) -> str:
+    """What a call cost, in one line."""
+    parts = ", ".join(f"{name} {amount}" for name, amount in cost["components"].items())
+    unknown = f"; {cost['unpriced_rows']} rows have no price" if cost["unpriced_rows"] else ""
+    return f"cost: {cost['total_usd']} USD by {cost['book']} ({parts}){unknown}"
 
 
 def whisper_tables(report: Values) -> Iterator[Table]:

@@ -7,6 +7,7 @@ every other engine maps onto them without loss.
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, get_args
 
 SAMPLE_RATE_HERTZ = 8000
@@ -94,7 +95,8 @@ class CallStarted:
 
     Attributes:
         call_id: the UUID of the line, lower case with hyphens.
-        leg: 1, and one more for every re-attach of the same call.
+        leg: 1, and one more for every re-attach of the same call; another gateway that takes it over counts
+            from where its announcement says.
         caller: keyed hash of the caller's number, or None when it is withheld.
         language_code: BCP-47, the language the call is transcribed in.
         alternative_language_codes: further languages the caller may speak.
@@ -291,6 +293,35 @@ class FlagDecision:
     version: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCost:
+    """Something that a call used was rated. An estimate until the provider's statement is reconciled.
+
+    Attributes:
+        component: what it was: `stt`, `tts`, `llm` or `line`.
+        provider: whom it will be paid to.
+        unit: what was counted.
+        quantity: how many.
+        added_usd: what it costs; None when the price book has no price for it.
+        call_usd: what the call has cost so far, over all its legs.
+        is_whole: whether everything that it used had a price.
+        is_final: the leg is over, nothing more of it will come.
+        leg_usd: what this leg has cost so far.
+        over_budget: the budget that was spent by this, once for each.
+    """
+
+    component: str
+    provider: str
+    unit: Unit
+    quantity: int
+    added_usd: Decimal | None
+    call_usd: Decimal
+    leg_usd: Decimal
+    is_whole: bool
+    is_final: bool = False
+    over_budget: Literal["call", "day"] | None = None
+
+
 SpokenOutcome = Literal["sent", "cached", "interrupted"]
 
 
@@ -388,7 +419,7 @@ class ModelAnswered:
 Event = (
     CallStarted | SpeechStarted | SpeechEnded | Dtmf | AudioGap | Transcript | ResultDropped
     | AttemptEnded | Failover | RecognisersDown | FlagDecision | PhraseSpoken | BargeIn | TurnTimed
-    | ModelAnswered | CallEnded
+    | ModelAnswered | CallCost | CallEnded
 )  # fmt: skip
 
 
@@ -449,6 +480,7 @@ class Usage:
 
 
 _POSITIONS = frozenset({"start", "end", "position", "endpoint", "heard", "voiced"})
+_MONEY = frozenset({"added_usd", "call_usd", "leg_usd"})
 _PRIVATE = frozenset({"digit"})
 
 
@@ -467,13 +499,15 @@ def event_name(event: Event) -> str:
 
 
 def event_json(event: Event) -> dict[str, object]:
-    """An event as plain JSON values: positions in seconds, DTMF digits left out."""
+    """An event as plain JSON values: positions in seconds, money as text, DTMF digits left out."""
     kind, names = _SHAPES[type(event)]
     out: dict[str, object] = {"event": kind}
     for name in names:
         value = getattr(event, name)
         if name in _POSITIONS:
             value = round(seconds(value), 3)
+        elif name in _MONEY and value is not None:
+            value = f"{value:f}"  # exact, as no float is
         elif name == "words":
             value = [
                 {"text": w.text, "start": round(seconds(w.start), 3), "end": round(seconds(w.end), 3),

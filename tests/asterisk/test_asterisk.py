@@ -169,6 +169,8 @@ async def test_every_call_goes_on_with_the_second_gateway_when_the_first_is_kill
         )
         assert all(call["announced"] for call in after)
         assert {call["call_id"] for call in after} == {call["call_id"] for call in before}
+        assert {call["leg"] for call in before} == {1}
+        assert {call["leg"] for call in after} == {101}  # two keys in the ledger
     request.config.get_terminal_writer().line(f" {CALLS} calls taken over {taken:.2f} s after the kill")
 
 

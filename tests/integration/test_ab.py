@@ -177,3 +177,52 @@ def test_a_bad_option_is_one_line(tmp_path: Path, arguments: tuple[str, ...], wo
     assert found.returncode == 2
     assert words in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
+
+
+def flag_file(folder: Path) -> Path:
+    path = folder / "flags.json"
+    path.write_text(json.dumps({"version": 7, "weights": {"google": 90, "whisper": 10}, "salt": "s"}))
+    return path
+
+
+def with_flag_file(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return slukh(
+        folder, *arguments, SLUKH_FLAG_FILE=str(folder / "flags.json"), FF_WHISPER_ROLLOUT_PERCENT=""
+    )
+
+
+def test_more_calls_take_a_promote_or_a_reason_that_is_recorded(tmp_path: Path) -> None:
+    path = flag_file(tmp_path)
+    refused = with_flag_file(tmp_path, "ab", "ramp", "--to", "50")
+    assert refused.returncode == 2
+    assert "HOLD, not PROMOTE" in refused.stderr
+    assert "--override" in refused.stderr
+    assert json.loads(path.read_text())["version"] == 7
+    done = with_flag_file(tmp_path, "ab", "ramp", "--to", "50", "--override", "the owner wants it")
+    assert done.stdout == "Whisper: 10 to 50 % (HOLD, because the owner wants it)\n"
+    assert json.loads(path.read_text()) == {
+        "version": 8, "weights": {"google": 50, "whisper": 50}, "salt": "s",
+    }  # fmt: skip
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        (row,) = store.ramps()
+    assert (row.from_percent, row.to_percent, row.override) == (10, 50, "the owner wants it")
+
+
+def test_less_is_always_allowed(tmp_path: Path) -> None:
+    path = flag_file(tmp_path)
+    assert with_flag_file(tmp_path, "ab", "ramp", "--to", "0").returncode == 0
+    assert json.loads(path.read_text())["weights"] == {"google": 100, "whisper": 0}
+
+
+def test_without_a_flag_file_the_way_is_named(tmp_path: Path) -> None:
+    refused = slukh(tmp_path, "ab", "ramp", "--to", "50")
+    assert refused.returncode == 2
+    assert "SLUKH_FLAG_FILE" in refused.stderr
+
+
+def test_what_to_label_is_drawn_with_its_probability(tmp_path: Path) -> None:
+    fill(tmp_path)
+    lines = slukh(tmp_path, "ab", "draw", "--labels", "5").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"call_id": "call-1", "utterance_id": 1, "language_code": "uk-UA", "probability": 1.0}
+    ]

@@ -12,7 +12,6 @@ import pytest
 
 from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step
 from slukh.dialog.claude import ClaudeConversation, ClaudeDialog, ClaudeRules
-from slukh.dialog.history import least_cached_tokens
 from slukh.dialog.tools import tool_from, tools_in
 from slukh.errors import DialogError, SettingsError
 from slukh.testing.anthropic_server import KEY, Answer, AnthropicServer, Calls, Refuses, Speaks
@@ -268,11 +267,18 @@ async def test_a_wrong_key_and_an_unknown_model_are_said_at_start(monkeypatch: p
             await ClaudeDialog(ClaudeRules(model=MODEL, retries=0), base_url=server.url).start()
 
 
-def test_the_least_prefix_of_a_dated_model_is_its_models() -> None:
-    assert least_cached_tokens("claude-haiku-4-5-20251001") == 4096
-    assert least_cached_tokens("claude-sonnet-5-5") == 512
-    assert least_cached_tokens("claude-sonnet-5") == 1024
-    assert least_cached_tokens("claude-haiku-5-5") is None
+async def test_a_prefix_that_is_too_short_to_be_cached_is_said_at_start(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    async with AnthropicServer([Speaks("Так.")]) as server:
+        for least, level in ((100_000, "WARNING"), (10, "INFO"), (None, "INFO")):
+            rules = ClaudeRules(model=MODEL, least_cached_tokens=least)
+            dialog = ClaudeDialog(rules, api_key=KEY, base_url=server.url)
+            await dialog.start()
+            await dialog.aclose()
+            found = [record for record in caplog.records if record.message == "prompt_prefix"][-1]
+            assert found.levelname == level
 
 
 def test_tools_of_a_file_are_read_with_their_types(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
@@ -13,6 +16,12 @@ from numpy.typing import NDArray
 
 from slukh.assembly import Parts
 from slukh.callbook import CallBook, CallRecord
+from slukh.cost.drain import MeterSink
+from slukh.cost.ledger import Ledger
+from slukh.cost.live import Budget, LiveCosts
+from slukh.cost.price import Price
+from slukh.cost.price_book import PriceBook
+from slukh.cost.spool import Spool
 from slukh.errors import SttStreamError
 from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.routing.upstreams import Limits, Upstreams
@@ -24,6 +33,7 @@ from slukh.testing.numbered import heard_words, numbered_speech, numbered_word, 
 from slukh.testing.parts import fake_parts
 from slukh.types import (
     AudioGap,
+    CallCost,
     CallEnded,
     CallEvent,
     CallStarted,
@@ -105,10 +115,18 @@ async def house(
     require_announced: bool = False,
     when_down: WhenDown = "continue",
     parts: Parts | None = None,
+    admission: Admission | None = None,
+    costs_of: Callable[[CallEvent], Sequence[CallCost]] = lambda _event: (),
 ) -> AsyncIterator[House]:
     book, events, refused = CallBook(transcript_seconds=600), Events(), list[str]()
-    admission = Admission(max_calls=max_calls, require_announced=require_announced, when_down=when_down)
-    gateway = Gateway(parts or fake_parts(scripts), book, (Broken(), events), admission, refused.append)
+    gateway = Gateway(
+        parts or fake_parts(scripts),
+        book,
+        (Broken(), events),
+        admission or Admission(max_calls=max_calls, require_announced=require_announced, when_down=when_down),
+        refused.append,
+        costs_of=costs_of,
+    )
     server = await asyncio.start_server(gateway.handle, "127.0.0.1", 0)
     try:
         yield House(gateway, book, events, refused, server.sockets[0].getsockname()[1])
@@ -195,6 +213,19 @@ async def test_a_call_that_comes_back_goes_on_as_its_next_leg() -> None:
         starts = [t.start for t in gateway.events.of(Transcript) if isinstance(t, Transcript)]
         assert starts == sorted(starts)
         assert gateway.record(call_id).is_done
+
+
+async def test_a_call_taken_over_from_another_gateway_counts_its_own_legs() -> None:
+    call = CallStarted(call_id=str(uuid4()), leg=101, language_code="uk-UA")
+    async with house(require_announced=True) as gateway:
+        gateway.book.announce(call)
+        for word in (1, 2):
+            async with gateway.caller(call.call_id) as caller:
+                await caller.say(speech([word]))
+                await caller.hang_up()
+            await gateway.ended()
+        assert gateway.events.finals(call.call_id) == [(1, "1"), (2, "2")]
+        assert [e.leg for e in gateway.events.seen if isinstance(e.event, CallStarted)] == [101, 102]
 
 
 async def test_a_broken_peer_is_cut_off_with_a_reason_and_disturbs_nobody() -> None:
@@ -379,3 +410,85 @@ async def test_twenty_calls_at_once_are_heard_each_for_itself() -> None:
         for heard, said in await asyncio.gather(*(one(gateway, n) for n in range(20))):
             assert heard == said
         assert not gateway.events.of(AudioGap)
+
+
+HEARD = Price(
+    id="heard", component="stt", provider="*", unit="audio_ms", per=1000, amount=Decimal(1),
+    basis="audio_sent", effective_from=date(2026, 1, 1), source="test", read_on=None, confidence="fact",
+)  # fmt: skip
+DEAR = PriceBook(
+    name="dear",
+    prices=(
+        HEARD,
+        replace(
+            HEARD, id="line", component="line", unit="call_ms", amount=Decimal("0.01"), basis="call_time"
+        ),
+    ),
+)
+
+
+@asynccontextmanager
+async def metered_house(
+    folder: Path, budget: Budget, when_over_budget: WhenDown = "continue"
+) -> AsyncIterator[House]:
+    """A gateway that pays a dollar for each second that is heard, and a cent for each of the line."""
+    costs = LiveCosts(DEAR, budget)
+    with Ledger(f"sqlite:///{folder}/ledger.db") as ledger, Spool(folder / "spool") as spool:
+        meter = MeterSink(spool, ledger, costs=costs)
+        admission = Admission(
+            max_calls=10,
+            when_over_budget=when_over_budget,
+            is_spent=lambda: costs.is_day_spent(datetime.now(UTC)),
+        )
+        async with house(admission=admission, costs_of=meter.costs_of) as opened:
+            yield opened
+
+
+async def test_a_calls_running_cost_is_on_its_event_stream_and_whole_before_its_end(tmp_path: Path) -> None:
+    async with (
+        metered_house(tmp_path, Budget()) as gateway,
+        gateway.caller(call_id := str(uuid4())) as caller,
+    ):
+        await caller.say(speech([1, 2], [3]))
+        await caller.hang_up()
+        await gateway.ended()
+        events = [event async for event in gateway.book.events(call_id, idle_seconds=1.0)]
+    told = [event for _, event in (item for item in events if item is not None)]
+    costs = [event for event in told if event["event"] == "call_cost"]
+    assert [cost["component"] for cost in costs] == ["stt", "stt", "line"]
+    amounts = [Decimal(str(cost["added_usd"])) for cost in costs]
+    assert Decimal(str(costs[-1]["call_usd"])) == sum(amounts)
+    assert costs[-1]["is_final"]
+    assert [event["event"] for event in told[-2:]] == ["call_cost", "call_ended"]
+    usage = gateway.record(call_id).detail()["usage"]
+    assert isinstance(usage, dict)
+    assert usage["cost_usd"] == costs[-1]["call_usd"]
+
+
+async def test_a_call_that_spends_its_budget_is_given_back_to_the_dial_plan(tmp_path: Path) -> None:
+    budget = Budget(call_usd=Decimal("0.5"))
+    async with metered_house(tmp_path, budget, "hangup") as gateway, gateway.caller() as caller:
+        await caller.say(speech([1, 2, 3]))
+        assert (await gateway.ended()).reason == "gateway"
+
+
+async def test_a_call_that_spends_its_budget_goes_on_where_that_is_only_logged(tmp_path: Path) -> None:
+    budget = Budget(call_usd=Decimal("0.5"))
+    async with metered_house(tmp_path, budget) as gateway, gateway.caller(call_id := str(uuid4())) as caller:
+        await caller.say(speech([1, 2, 3], [4, 5]))
+        await caller.hang_up()
+        assert (await gateway.ended()).reason == "hangup"
+        assert gateway.events.finals(call_id) == [(1, "1 2 3"), (2, "4 5")]
+
+
+async def test_after_the_days_budget_a_running_call_goes_on_and_new_ones_are_refused(tmp_path: Path) -> None:
+    budget = Budget(day_usd=Decimal("0.5"))
+    async with metered_house(tmp_path, budget, "hangup") as gateway:
+        async with gateway.caller() as caller:
+            await caller.say(speech([1, 2, 3]))
+            await caller.hang_up()
+            assert (await gateway.ended()).reason == "hangup"
+        assert gateway.gateway.refuse_reason() == "over_budget"
+        async with gateway.caller() as second:
+            await second.until_closed()
+        assert gateway.refused == ["over_budget"]

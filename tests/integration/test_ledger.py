@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from slukh.cost.spool import Spool
 from slukh.types import AttemptEnded, CallEvent
 
 spool = Spool(Path(sys.argv[1]) / "spool")
-sink = MeterSink(spool, Ledger(f"sqlite:///{sys.argv[1]}/ledger.db"), interval_seconds=0.002)
+sink = MeterSink(spool, Ledger(sys.argv[2]), interval_seconds=0.002)
 sink.start()
 number = 0
 while True:
@@ -66,11 +67,11 @@ def stamped(event: Event, call_id: str) -> CallEvent:
     )  # fmt: skip
 
 
-def killed_after(directory: Path, rows: int) -> int:
+def killed_after(directory: Path, url: str, rows: int) -> int:
     """Run the endless caller, kill it after so many rows; how many it had reported durable."""
     reported = 0
     with subprocess.Popen(
-        [sys.executable, "-c", ENDLESS_CALLS, str(directory)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", ENDLESS_CALLS, str(directory), url], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -83,11 +84,13 @@ def killed_after(directory: Path, rows: int) -> int:
     return reported
 
 
-def test_a_killed_gateway_loses_no_row_that_was_durable_and_books_none_twice(tmp_path: Path) -> None:
+def test_a_killed_gateway_loses_no_row_that_was_durable_and_books_none_twice(
+    tmp_path: Path, new_url: Callable[[], str]
+) -> None:
     for trial, rows in enumerate((1, 7, 40, 133)):
-        directory = tmp_path / str(trial)
-        reported = killed_after(directory, rows)
-        with Spool(directory / "spool") as spool, Ledger(f"sqlite:///{directory}/ledger.db") as ledger:
+        directory, url = tmp_path / str(trial), new_url()
+        reported = killed_after(directory, url, rows)
+        with Spool(directory / "spool") as spool, Ledger(url) as ledger:
             drain = Drain(spool, ledger)
             while drain.drain_once() != Recorded():
                 pass
@@ -143,8 +146,7 @@ def test_a_hundred_calls_are_booked_to_the_millisecond(tmp_path: Path) -> None:
             assert [leg.sent_ms for leg in record.legs] == [sum(stt)]
 
 
-def test_two_gateways_share_one_ledger(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.db"
+def test_two_gateways_share_one_ledger(tmp_path: Path, url: str) -> None:
     with (
         Ledger(url) as first, Ledger(url) as second,
         Spool(tmp_path / "a") as a, Spool(tmp_path / "b") as b,

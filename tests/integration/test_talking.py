@@ -240,6 +240,18 @@ async def test_a_caller_whom_no_recogniser_heard_is_asked_again() -> None:
     assert own.events.said()[1][0] == "Перепрошую, я не розчула."
 
 
+async def test_a_caller_who_speaks_over_the_hand_over_is_handed_over() -> None:
+    script = SCRIPT | {"states": SCRIPT["states"] | {"bye": {"say": {"uk-UA": LONG}, "leave": "handover"}}}  # type: ignore[operator]
+    async with shop(dialog=ScriptedDialog(DialogScript.model_validate(script))) as own:
+        await own.phone.answered(quiet_seconds=0.2)
+        await own.phone.say(numbered_speech([33]))
+        await own.phone.speaks()
+        await own.phone.say(numbered_speech([11]))
+        async with asyncio.timeout(2):
+            await own.events.ended.wait()
+    assert own.events.said()[-1] == (LONG, "interrupted")
+
+
 async def test_a_silent_caller_is_asked_twice_and_let_go() -> None:
     async with shop(silence_seconds=0.3) as own:
         await own.events.ended.wait()

@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cost": set(),
     "experiment": set(),
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
-    "config": {"routing", "stt", "voice_settings"},  # what a flag may be, and the languages
+    "cost_settings": set(),
+    "config": {"cost_settings", "routing", "stt", "voice_settings"},  # what a flag may be, and the languages
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
@@ -45,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handset": {"audio", "telephony"},
     "terminal": set(),
     "ports": set(),
+    "metering": {"config", "cost", "cost_settings", "monitoring"},
     "doctor": {
         "assembly",
         "config",
@@ -66,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cost",
         "experiment",
         "gateway",
+        "metering",
         "monitoring",
         "ports",
         "routing",
@@ -96,16 +99,22 @@ MAY_IMPORT: dict[str, set[str]] = {
         "web",
     },
     "commands": {
+        "answering",
+        "audio",
         "config",
         "cost",
+        "cost_settings",
         "evaluation",
         "experiment",
         "monitoring",
         "routing",
         "conformance",
         "stt",
+        "telephony",
         "terminal",
         "testing",
+        "tts",
+        "voice_settings",
         "weights",
     },
     "cli": {
@@ -146,6 +155,7 @@ ONLY_IN = {
     "faster_whisper": {"stt/whisper/model.py"},
     "huggingface_hub": {"weights_sources.py"},
     "mmh3": {"routing/rollout.py"},
+    "matplotlib": {"cost/report/curves.py", "cost/report/plots.py", "cost/report/svg.py"},
     "genai_prices": {"cost/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
     "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},
@@ -166,20 +176,21 @@ SANS_IO = (
     "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
     "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
     "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
-    "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py",
-    "telephony/clock.py", "cost/meter.py", "cost/price.py", "cost/tiers.py", "cost/charge.py",
-    "cost/rating.py", "cost/fixed.py", "cost/llm_tokens.py", "cost/yaml_lines.py", "experiment/wer.py",
-    "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py", "experiment/canonical.py",
-    "experiment/numbers.py", "experiment/scoring.py", "experiment/statistics/estimates.py",
-    "experiment/statistics/labelled.py", "experiment/statistics/mapsswe.py",
-    "experiment/statistics/planning.py", "experiment/statistics/quantiles.py",
-    "experiment/statistics/sequential.py", "cost/capacity.py", "cost/roi.py", "cost/breakdown.py",
-    "cost/scenario_usage.py", "cost/call_costs.py", "cost/decision.py", "cost/uncertainty.py",
-    "conformance/report.py", "stt/whisper/address.py", "stt/whisper/conversation.py",
-    "stt/whisper/deepgram.py", "stt/whisper/finals.py", "stt/whisper/http_answers.py",
-    "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
-    "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
-    "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
+    "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
+    "telephony/base.py", "telephony/clock.py", "cost/meter.py", "cost/price.py", "cost/tiers.py",
+    "cost/charge.py", "cost/rating.py", "cost/fixed.py", "cost/llm_tokens.py", "cost/yaml_lines.py",
+    "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
+    "experiment/canonical.py", "experiment/numbers.py", "experiment/scoring.py",
+    "experiment/statistics/estimates.py", "experiment/statistics/labelled.py",
+    "experiment/statistics/mapsswe.py", "experiment/statistics/planning.py",
+    "experiment/statistics/quantiles.py", "experiment/statistics/sequential.py", "cost/capacity.py",
+    "cost/roi.py", "cost/breakdown.py", "cost/scenario_usage.py", "cost/call_costs.py",
+    "cost/decision.py", "cost/uncertainty.py", "conformance/report.py", "stt/whisper/address.py",
+    "stt/whisper/conversation.py", "stt/whisper/deepgram.py", "stt/whisper/finals.py",
+    "stt/whisper/http_answers.py", "stt/whisper/http_events.py", "stt/whisper/realtime.py",
+    "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
+    "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
+    "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
@@ -188,8 +199,8 @@ PUBLIC = {
     "engine.py": "EngineTranscript STTEngine",
     "stt/base.py": "Capabilities Hypothesis Rejection Result StreamConfig SttProvider SttStream",
     "tts/base.py": "SpeechRequest TtsCapabilities TtsProvider Voice",
-    "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallEnded CallEvent CallStarted DROP_REASONS "
-    "DropReason Dtmf Event event_json event_name Failover FlagDecision ModelAnswered "
+    "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallCost CallEnded CallEvent CallStarted "
+    "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision ModelAnswered "
     "Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown ResultDropped "
     "SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted SpokenOutcome "
     "SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS UNITS_PER_REQUEST Usage Word",

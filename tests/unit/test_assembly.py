@@ -8,11 +8,13 @@ import pytest
 from slukh.assembly import build_parts
 from slukh.config import load_all
 from slukh.errors import SttAuthenticationError, SttConnectError, SttError
+from slukh.routing.health import Probes, stored_clips
 from slukh.routing.upstreams import Upstreams
 from slukh.stt.fake import FakeProvider
 from slukh.testing.numbered import heard_words
 from slukh.testing.parts import fake_parts
 from slukh.testing.virtual_time import VirtualTimeLoop
+from slukh.types import AttemptEnded
 
 
 class Away(FakeProvider):
@@ -51,6 +53,33 @@ def test_a_recogniser_that_is_away_at_the_start_is_started_when_it_is_there() ->
     assert tried(gone, gone, gone) == [0.0, 5.0, 10.0, 15.0]
     assert tried(gone, SttAuthenticationError("away", "wrong key")) == [0.0, 5.0]
     assert len(tried(*[gone] * 99)) == 12
+
+
+def test_a_recogniser_that_failed_gets_calls_again_wherever_the_parts_are_used() -> None:
+    words = " ".join(clip.text for clip in stored_clips()).split()
+    upstreams = Upstreams({"fake": FakeProvider(lambda _pcm: words)})
+    parts = replace(fake_parts(), upstreams=upstreams, probes=Probes(upstreams))
+    failed = AttemptEnded(
+        utterance_id=1, attempt=1, provider="fake", model="m", purpose="serve", outcome="connect",
+        audio_samples=0,
+    )  # fmt: skip
+
+    async def first_minute() -> None:
+        await parts.start()
+        for _ in range(5):
+            upstreams.ended(failed, 0.0, was_outrun=False)
+        failing = [upstreams.breakers["fake"].is_failing]
+        await asyncio.sleep(60.0)
+        assert [*failing, upstreams.breakers["fake"].is_failing] == [True, False]
+        await parts.aclose()
+        assert all(task.done() for task in parts.background)
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(first_minute())
+
+
+def test_the_parts_of_the_settings_have_probes() -> None:
+    assert build_parts(load_all(provider="whisper")).probes is not None
 
 
 def test_word_timings_of_google_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

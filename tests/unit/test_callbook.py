@@ -83,6 +83,8 @@ def test_a_record_tells_the_call(book: CallBook) -> None:
         "speech_seconds": 1.5,
         "sent_seconds": 2.0,
         "withheld_seconds": 8.0,
+        "cost_usd": None,  # nothing was rated
+        "cost_is_whole": True,
     }
     assert [final.text for final in record.finals] == ["добрий день"]
 

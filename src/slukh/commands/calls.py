@@ -8,6 +8,7 @@ from rich.console import Console
 
 from slukh.commands.options import Json
 from slukh.config import Settings, load
+from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, help="Calls and their usage, from the ledger.")
@@ -31,18 +32,25 @@ def calls_list(
 
 @app.command("show")
 def calls_show(call_id: str, as_json: Json = False) -> None:
-    """One call and every usage row of it."""
-    from slukh.terminal import call_tables
+    """One call, every usage row of it, and what it cost; `slukh cost explain` has the proof."""
+    from slukh.cost.explanation import explain
+    from slukh.cost.price_book import PriceBook
+    from slukh.terminal import call_tables, cost_line
 
-    found = _ledger().call(call_id)
+    ledger, book = _ledger(), PriceBook.load(load(CostSettings).slukh_prices)
+    found = ledger.call(call_id)
     if found is None:
         raise UserError(
             f"no call {call_id} in the ledger", remedy="`slukh calls list` shows the ones there are"
         )
+    bill = explain(ledger, book, call_id)
+    cost = None if bill is None else bill.summary_json()
     if as_json:
-        typer.echo(json.dumps({"call_id": call_id, **found.as_json()}, ensure_ascii=False))
+        typer.echo(json.dumps({"call_id": call_id, **found.as_json(), "cost": cost}, ensure_ascii=False))
     else:
         Console().print(*call_tables(found.as_json()))
+        if cost is not None:
+            Console(highlight=False).print(cost_line(cost))
 
 
 def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save

@@ -10,8 +10,22 @@ import typer
 from rich.console import Console
 
 from slukh.commands import cost_ledger, cost_prices
+from slukh.commands.cost_report import (
+    AsOf,
+    Format,
+    FormatOption,
+    Language,
+    LanguageOption,
+    Output,
+    Vat,
+    check_output,
+    made,
+    on_the_day,
+    written,
+)
 from slukh.commands.options import Json
 from slukh.config import Settings, load
+from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that other commands save
@@ -168,6 +182,37 @@ def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
         _show(recommendation_tables(advice, steps))
 
 
+@app.command("report")
+def cost_report(  # noqa: PLR0917  # a command's parameters are its options
+    as_of: AsOf = None,
+    scenario: ScenarioName = None,
+    calls: Calls = None,
+    prices: Prices = None,
+    capacity: Capacity = None,
+    vat: Vat = None,
+    language: LanguageOption = Language.en,
+    form: FormatOption = Format.md,
+    output: Output = None,
+) -> None:
+    """The whole report for whoever pays: text, tables, plots; the same day gives the same report.
+
+    slukh cost report --as-of 2026-11-26 --language ru --format html --output cost.html
+    """
+    from slukh.cost.cost_report import analysis_report
+    from slukh.cost.price_book import PriceBook
+    from slukh.cost.report.findings import findings_of
+
+    check_output(output, form)
+    name = scenario or SHOP
+    asked = on_the_day(_asked(name, calls, capacity), as_of, vat)
+    book, market = _book(asked, prices), PriceBook.load(cost_prices.DEFAULT_BOOK)
+    command = made(name, asked, calls=calls, prices=prices, capacity=capacity, vat=vat)
+    found = findings_of(analysis_report(asked, book, market), book, command=command)
+    text = written(found, language=language, form=form, output=output)
+    if text is not None:
+        typer.echo(text, nl=False)
+
+
 def _print_json(scenario: "Scenario", book: str, **results: object) -> None:
     from slukh.cost.analysis import VERSION
     from slukh.cost.plain import plain
@@ -205,9 +250,8 @@ def _real(  # noqa: PLR0917  # the options, in their order
     wishes = as_if_from(as_if or ())
     until = datetime.now(UTC)
     since = None if since is None else since.replace(tzinfo=UTC)
-    settings = load(Settings)
-    book = _book(frame, prices or settings.slukh_prices)
-    with Ledger(settings.ledger_url) as ledger:
+    book = _book(frame, prices or load(CostSettings).slukh_prices)
+    with Ledger(load(Settings).ledger_url) as ledger:
         rows = each_call(ledger, since=since or until - timedelta(days=30), until=until)
         return real_costs(rows, frame, book, since=since, until=until, as_if=wishes), book
 

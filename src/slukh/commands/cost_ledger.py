@@ -14,6 +14,7 @@ from rich.table import Table
 
 from slukh.commands.options import Json
 from slukh.config import Settings, load
+from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
@@ -90,7 +91,7 @@ def cost_reconcile(
     begin, end = statement.started_at, statement.ended_at
     with _opened(prices) as (ledger, book):
         lines = RatedLines(ledger, book)
-        lines.rate_new(since=begin)
+        rated = lines.rate_new(since=begin)
         found = compare(statement, lines.totals(since=begin, until=end), book)
         booked = Adjustments(ledger, book.name).book(
             found, started_at=begin, ended_at=end, source=statement.source
@@ -101,7 +102,8 @@ def cost_reconcile(
             json.dumps(
                 {"version": 1, "format": statement.format, "source": statement.source, "book": book.name,
                  "currency": "USD", "started_at": begin.isoformat(), "ended_at": end.isoformat(),
-                 "other_rows": statement.others, "comparisons": rows},
+                 "other_rows": statement.others, "comparisons": rows,
+                 "unpriced": [{"rows": count, "problem": what.problem} for what, count in rated.unpriced]},
                 ensure_ascii=False,
             )
         )  # fmt: skip
@@ -110,6 +112,8 @@ def cost_reconcile(
         _print_comparisons(title, found, booked)
         if statement.others:
             typer.echo(f"{statement.others} rows of other services were left out")
+        for what, count in rated.unpriced:
+            typer.echo(f"{count} usage rows have no amount and are not metered: {what.problem}")
     raise typer.Exit(1 if any(comparison.is_off for comparison in found) else 0)
 
 
@@ -145,9 +149,8 @@ def _opened(prices: str | None) -> "Iterator[tuple[Ledger, PriceBook]]":
     from slukh.cost.ledger import Ledger
     from slukh.cost.price_book import PriceBook
 
-    settings = load(Settings)
-    book = PriceBook.load(prices or settings.slukh_prices)
-    with Ledger(settings.ledger_url) as ledger:
+    book = PriceBook.load(prices or load(CostSettings).slukh_prices)
+    with Ledger(load(Settings).ledger_url) as ledger:
         yield ledger, book
 
 
@@ -162,13 +165,16 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _print_explanation(found: "Explanation") -> None:
+    from slukh.cost.charge import shown
+
     table = Table(title=f"call {found.call_id}, prices of {found.book}", title_justify="left")
     for name in ("leg", "what", "by which rule", "price"):
         table.add_column(name)
     table.add_column("USD", justify="right", no_wrap=True)
     for line in found.lines:
         why = "" if line.purpose == "serve" else f" ({line.purpose})"
-        repeated = f"; {line.repeated_quantity} of it sent before" if line.repeated_quantity else ""
+        before = shown(line.unit, line.repeated_quantity)
+        repeated = f"; {before} of it an earlier attempt had sent" if line.repeated_quantity else ""
         table.add_row(
             str(line.leg),
             f"{line.component} {line.provider} {line.model}".strip() + why,

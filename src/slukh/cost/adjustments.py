@@ -81,7 +81,7 @@ class Adjustments:
             return tuple(_adjustment(row) for row in found.mappings())
 
     def drifts(self) -> dict[tuple[str, str], float]:
-        """By component and provider, the drift of the newest statement; infinite where nothing was billed."""
+        """By component and provider, the drift of the newest statement; -inf where nothing was billed."""
         newest: dict[tuple[str, str], dict[str, Adjustment]] = {}
         for row in self.all():
             rows = newest.setdefault((row.component, row.provider), {})
@@ -132,7 +132,7 @@ def _drift(rows: Iterable[Adjustment]) -> float:
     invoiced = sum(row.invoiced_pico_usd for row in found)
     if invoiced:
         return (invoiced - metered) / invoiced
-    return math.inf if metered else 0.0
+    return -math.inf if metered else 0.0
 
 
 def _adjustment(mapping: RowMapping) -> Adjustment:

@@ -12,7 +12,7 @@ def cloud_event(line: StoredLine) -> dict[str, object]:
         "specversion": "1.0",
         "id": f"{line.call_id}:{line.leg}:{line.component}:{line.sequence}",
         "source": f"/{line.component}/{line.provider}/{line.model}".rstrip("/"),
-        "type": f"io.slukh.usage.{line.component}.v1",
+        "type": f"slukh.usage.{line.component}.v1",
         "time": line.occurred_at.isoformat(),
         "subject": line.call_id,
         "datacontenttype": "application/json",

@@ -20,7 +20,7 @@ class AsIf:
     """What to put in place of what was used; None leaves it.
 
     Attributes:
-        stt: every Attempt, by this recogniser.
+        stt: every Attempt, by this recogniser; the columns of Google are its columns then.
         llm: every request, to this model, in its own count of tokens.
         caching: this policy of prompt caching, cold at the start of a call.
         tts_hit_rate: this share of the characters from the phrase cache.

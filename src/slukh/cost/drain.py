@@ -1,6 +1,6 @@
 """From the events of calls to the ledger, by way of the spool, whatever the ledger's health.
 
-    observe(event) -> Meter -> Spool          in the caller's thread, at once
+    observe(event) -> Meter -> Spool          in the caller's thread, at once; and what it costs, for who asks
     Drain.drain_once: Spool -> Ledger         in a thread of its own, about once a second
 
 A row leaves the spool only after the ledger has committed it. A crash between the two delivers it again, and
@@ -9,12 +9,14 @@ its key makes the second delivery a duplicate.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from slukh.cost.ledger import Ledger, Recorded
+from slukh.cost.live import LiveCosts
 from slukh.cost.meter import Meter, UsageStage
 from slukh.cost.spool import Spool
-from slukh.types import CallEvent
+from slukh.types import CallCost, CallEnded, CallEvent, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class MeterSink:
     Args:
         spool: where rows become durable.
         ledger: where they end.
+        costs: says what rows cost; None where nobody asks.
+        payees: who is paid for a recogniser that is not paid by its own name.
         interval_seconds: pause between two drains.
         on_error: called with the stage of every error, from any thread.
         on_rows: called after every drain with the rows that still wait.
@@ -64,11 +68,14 @@ class MeterSink:
         spool: Spool,
         ledger: Ledger,
         *,
+        costs: LiveCosts | None = None,
+        payees: Mapping[str, str] = MappingProxyType({}),
         interval_seconds: float = 1.0,
         on_error: Callable[[UsageStage], None] = _ignore_stage,
         on_rows: Callable[[int], None] = _ignore_rows,
     ) -> None:
-        self._meter = Meter()
+        self._meter = Meter(payees=payees)
+        self._costs = costs
         self._spool = spool
         self._drain = Drain(spool, ledger)
         self._interval_seconds = interval_seconds
@@ -90,13 +97,22 @@ class MeterSink:
 
     def observe(self, event: CallEvent) -> None:
         """Book what an event used. To be called from one thread."""
+        self.costs_of(event)
+
+    def costs_of(self, event: CallEvent) -> tuple[CallCost, ...]:
+        """Book what an event used, in place of `observe`; what it costs."""
         try:
-            for row in self._meter.rows(event):
+            rows = self._meter.rows(event)
+            for row in rows:
                 self._spool.append(row)
+            usage = [row for row in rows if isinstance(row, Usage)]
+            if self._costs is not None and usage:
+                return self._costs.add(usage, is_final=isinstance(event.event, CallEnded))
         except Exception as error:  # noqa: BLE001  # a sink's fault must not end a call
             fault = {"error": type(error).__name__}  # not its text, which may hold a call's data
             logger.error("usage_not_metered", extra=fault)  # noqa: TRY400  # likewise
             self._on_error("meter")
+        return ()
 
     def start(self) -> None:
         """Begin to drain in the background. Once."""

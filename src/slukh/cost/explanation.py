@@ -37,6 +37,18 @@ class Explanation:
         """The exact sum of the lines."""
         return Decimal(sum(line.amount_pico_usd for line in self.lines)) / PICO
 
+    def summary_json(self) -> dict[str, object]:
+        """Sums alone, by component; money as decimal strings."""
+        sums: dict[str, int] = {}
+        for line in self.lines:
+            sums[line.component] = sums.get(line.component, 0) + line.amount_pico_usd
+        return {
+            "book": self.book,
+            "total_usd": f"{self.total_usd:f}",
+            "components": {name: f"{Decimal(pico) / PICO:f}" for name, pico in sorted(sums.items())},
+            "unpriced_rows": sum(count for _, count in self.unpriced),
+        }
+
     def as_json(self) -> dict[str, object]:
         """For scripts; money as decimal strings."""
         return {
@@ -110,7 +122,7 @@ def _prices(lines: Iterable[StoredLine], book: PriceBook) -> dict[str, Price]:
                     line.component,  # type: ignore[arg-type]  # as it was rated
                     line.provider,
                     line.model,
-                    line.unit,  # type: ignore[arg-type]
+                    line.unit,
                     on=line.occurred_at.date(),
                 )
             except PriceError:

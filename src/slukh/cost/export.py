@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from slukh.cost.adjustments import Adjustments
 from slukh.cost.cloud_events import cloud_event
-from slukh.cost.focus import COLUMNS, FocusRow, FocusRows, as_text
+from slukh.cost.focus import COLUMNS, FocusRows
 from slukh.cost.ledger import Ledger
 from slukh.cost.price_book import PriceBook
 from slukh.cost.rated_lines import RatedLines
@@ -49,7 +49,7 @@ def export(
 
 def _focus_rows(
     lines: RatedLines, adjustments: Adjustments, rows: FocusRows, since: datetime | None
-) -> Iterator[FocusRow]:
+) -> Iterator[list[str]]:
     for line in lines.each(since=since):
         yield rows.of_line(line)
     for adjustment in adjustments.all(since=since):
@@ -72,11 +72,11 @@ def _replaced(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _write_csv(path: Path, rows: Iterator[FocusRow]) -> int:
+def _write_csv(path: Path, rows: Iterator[list[str]]) -> int:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        return _counted(writer.writerow([as_text(row[name]) for name in COLUMNS]) for row in rows)
+        return _counted(writer.writerow(row) for row in rows)
 
 
 def _write_events(path: Path, events: Iterator[dict[str, object]]) -> int:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Literal
 
 from slukh.cost.adjustments import Adjustment
@@ -91,8 +90,17 @@ _UNITS: Mapping[str, tuple[str, int]] = {
 }
 _TOKENS = ("Tokens", 1)
 
-Value = str | Decimal | datetime | None
-FocusRow = Mapping[str, Value]
+_COSTS = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost")
+# Where the values stand that every line has of its own.
+_OWN_PLACES = tuple(
+    tuple(COLUMNS).index(name)
+    for name in (
+        *_COSTS, "ChargePeriodStart", "ChargePeriodEnd", "ConsumedQuantity", "PricingQuantity", "x_CallId",
+        "x_Engine", "x_Leg", "x_Outcome", "x_Purpose", "x_Rule", "x_Sequence",
+    )
+)  # fmt: skip
+# A charge period's end is not part of it, and it may not be empty.
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +117,7 @@ class Account:
 
 
 class FocusRows:
-    """Lines and adjustments into rows; every column of `COLUMNS`, in that order.
+    """Lines and adjustments as texts, a value for every column of `COLUMNS`.
 
     Args:
         book: what the lines were rated with.
@@ -120,71 +128,73 @@ class FocusRows:
         self._book_name = book.name
         self._prices = {price.id: price for price in book.all_prices()}
         self._account = account or Account()
+        # What lines of a price and month share, because there are millions of them.
+        self._templates: dict[tuple[object, ...], list[str]] = {}
 
-    def of_line(self, line: StoredLine) -> FocusRow:
+    def of_line(self, line: StoredLine) -> list[str]:
         """What a usage row cost."""
-        unit, size = _UNITS.get(line.unit, _TOKENS)
-        price = self._prices.get(line.price_id)
-        list_price = None if price is None else price.amount * size / price.per
-        own: dict[str, Value] = {
-            "ChargeCategory": "Usage",
-            "ChargeDescription": f"{line.provider} {line.model} {line.unit}".replace("  ", " "),
-            "ChargeFrequency": "Usage-Based",
-            "ChargePeriodStart": line.occurred_at,
-            # The period's end is not part of it, and it may not be empty.
-            "ChargePeriodEnd": line.occurred_at + timedelta(seconds=1),
-            "ConsumedQuantity": Decimal(line.quantity) / size,
-            "ConsumedUnit": unit,
-            "ContractedUnitPrice": list_price,
-            "ListUnitPrice": list_price,
-            "PricingCategory": "Standard",
-            "PricingQuantity": Decimal(line.billed_quantity) / size,
-            "PricingUnit": unit,
-            "SkuId": _sku(price, line.price_id),
-            "SkuPriceId": line.price_id or None,
-            "x_CallId": line.call_id,
-            "x_Engine": line.engine,
-            "x_Leg": Decimal(line.leg),
-            "x_Model": line.model,
-            "x_Outcome": line.outcome,
-            "x_Purpose": line.purpose,
-            "x_Rule": line.rule,
-            "x_Sequence": Decimal(line.sequence),
-            "x_Unit": line.unit,
-        }
-        return self._row(own, line.component, line.provider, line.amount_pico_usd, line.occurred_at)
+        at = line.occurred_at.astimezone(UTC)
+        key = line.component, line.provider, line.model, line.unit, line.price_id, at.year, at.month
+        template = self._templates.get(key)
+        if template is None:
+            template = self._templates[key] = self._template(line)
+        row = template.copy()
+        cost = money(line.amount_pico_usd)
+        _, size = _UNITS.get(line.unit, _TOKENS)
+        own = (
+            cost, cost, cost, cost, moment(at), moment(at + _SECOND), quantity(line.quantity, size),
+            quantity(line.billed_quantity, size), line.call_id, line.engine, str(line.leg), line.outcome,
+            line.purpose, line.rule, str(line.sequence),
+        )  # fmt: skip
+        for place, value in zip(_OWN_PLACES, own, strict=True):
+            row[place] = value
+        return row
 
-    def of_adjustment(self, adjustment: Adjustment) -> FocusRow:
+    def of_adjustment(self, adjustment: Adjustment) -> list[str]:
         """What an invoice differed by."""
-        own: dict[str, Value] = {
+        row = self._shared(adjustment.component, adjustment.provider, adjustment.started_at)
+        row |= dict.fromkeys(_COSTS, money(adjustment.amount_pico_usd))
+        row |= {
             "ChargeCategory": "Adjustment",
             "ChargeClass": "Correction",
             "ChargeDescription": f"{adjustment.sku}: {adjustment.source} against the meter",
             "ChargeFrequency": "One-Time",
-            "ChargePeriodStart": adjustment.started_at,
-            "ChargePeriodEnd": adjustment.ended_at,
+            "ChargePeriodStart": moment(adjustment.started_at),
+            "ChargePeriodEnd": moment(adjustment.ended_at),
         }
-        return self._row(
-            own,
-            adjustment.component,
-            adjustment.provider,
-            adjustment.amount_pico_usd,
-            adjustment.started_at,
-        )
+        return [row[name] for name in COLUMNS]
 
-    def _row(
-        self, own: Mapping[str, Value], component: str, provider: str, amount_pico_usd: int, at: datetime
-    ) -> FocusRow:
-        cost = Decimal(amount_pico_usd) / PICO
+    def _template(self, line: StoredLine) -> list[str]:
+        unit, size = _UNITS.get(line.unit, _TOKENS)
+        price = self._prices.get(line.price_id)
+        unit_price = "" if price is None else f"{price.amount * size / price.per:f}"
+        row = self._shared(line.component, line.provider, line.occurred_at)
+        row |= {
+            "ChargeCategory": "Usage",
+            "ChargeDescription": " ".join(part for part in (line.provider, line.model, line.unit) if part),
+            "ChargeFrequency": "Usage-Based",
+            "ConsumedUnit": unit,
+            "ContractedUnitPrice": unit_price,
+            "ListUnitPrice": unit_price,
+            "PricingCategory": "Standard",
+            "PricingUnit": unit,
+            "SkuId": _sku(price, line.price_id),
+            "SkuPriceId": line.price_id,
+            "x_Model": line.model,
+            "x_Unit": line.unit,
+        }
+        return [row[name] for name in COLUMNS]
+
+    def _shared(self, component: str, provider: str, at: datetime) -> dict[str, str]:
         category, service = _SERVICES[component]
         start = at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        shared: dict[str, Value] = {
-            **dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), cost),
+        return {
+            **dict.fromkeys(COLUMNS, ""),
             "BillingAccountId": self._account.id,
             "BillingAccountName": self._account.name,
             "BillingCurrency": "USD",
-            "BillingPeriodStart": start,
-            "BillingPeriodEnd": (start + timedelta(days=31)).replace(day=1),
+            "BillingPeriodStart": moment(start),
+            "BillingPeriodEnd": moment((start + timedelta(days=31)).replace(day=1)),
             **dict.fromkeys(("InvoiceIssuerName", "ProviderName", "PublisherName"), provider),
             "ServiceCategory": category,
             "ServiceName": service,
@@ -193,17 +203,23 @@ class FocusRows:
             "x_PriceBook": self._book_name,
             "x_Provider": provider,
         }
-        return {**dict.fromkeys(COLUMNS), **shared, **own}
 
 
-def _sku(price: Price | None, price_id: str) -> str | None:
-    return (price.sku if price is not None and price.sku else price_id) or None
+def _sku(price: Price | None, price_id: str) -> str:
+    return price.sku if price is not None and price.sku else price_id
 
 
-def as_text(value: Value) -> str:
-    """A value as CSV has it: plain decimals, moments in UTC, nothing for null."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return f"{value:f}" if isinstance(value, Decimal) else value
+def moment(at: datetime) -> str:
+    """A moment in UTC, as FOCUS wants it: `2026-11-22T10:00:00Z`."""
+    return f"{at.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
+
+
+def money(pico_usd: int) -> str:
+    """Dollars with all twelve decimals."""
+    return f"{'-' if pico_usd < 0 else ''}{abs(pico_usd) // PICO}.{abs(pico_usd) % PICO:012d}"
+
+
+def quantity(count: int, size: int) -> str:
+    """Units of `size`, 1 or 1000: 4200 of 1000 -> `4.2`."""
+    whole, rest = divmod(count, size)
+    return f"{whole}.{rest:03d}".rstrip("0") if rest else str(whole)

@@ -163,7 +163,7 @@ class Ledger:
         with self.reading() as connection:
             record = CallRecord(
                 legs=tuple(facts_of(row) for row in connection.execute(legs).mappings()),
-                usage=tuple(usage_of(row) for row in connection.execute(lines).mappings()),
+                usage=tuple(usage_of(row) for row in connection.execute(lines)),
             )
         return record if record.legs or record.usage else None
 

@@ -47,8 +47,8 @@ def each_call(ledger: Ledger, *, since: datetime, until: datetime) -> Iterator[C
                 .where(USAGE.c.call_id.in_(page))
                 .order_by(USAGE.c.call_id, USAGE.c.leg, USAGE.c.component, USAGE.c.sequence)
             )
-            for mapping in connection.execute(rows).mappings():
-                usage[mapping["call_id"]].append(usage_of(mapping))
+            for row in map(usage_of, connection.execute(rows)):
+                usage[row.call_id].append(row)
         for call_id in page:
             yield CallRecord(legs=tuple(legs[call_id]), usage=tuple(usage[call_id]))
         if len(page) < _PAGE:

@@ -2,17 +2,17 @@
 
 import csv
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from slukh.cost.focus import COLUMNS, FOCUS_VERSION, ColumnType, FocusRow, as_text
+from slukh.cost.focus import COLUMNS, FOCUS_VERSION, ColumnType
 from slukh.errors import LedgerError
 
 _TYPES: dict[ColumnType, str] = {"text": "VARCHAR", "decimal": "DECIMAL(38, 12)", "moment": "TIMESTAMPTZ"}
 
 
-def write_parquet(path: Path, rows: Iterable[FocusRow]) -> int:
-    """Write rows; how many.
+def write_parquet(path: Path, rows: Iterable[Sequence[str]]) -> int:
+    """Write rows, each with a text for every column of `COLUMNS`; how many.
 
     Raises:
         LedgerError: DuckDB is not installed.
@@ -26,8 +26,8 @@ def write_parquet(path: Path, rows: Iterable[FocusRow]) -> int:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".slukh-parquet-") as folder:
         plain = Path(folder) / "rows.csv"
         with plain.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
-            count = sum(1 for row in rows if writer.writerow([as_text(row[name]) for name in COLUMNS]))
+            writer = csv.writer(file)
+            count = sum(1 for row in rows if writer.writerow(row))
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             # Names of ours; a path cannot be bound here.

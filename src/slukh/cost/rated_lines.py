@@ -9,9 +9,12 @@ and of the new prices stand beside each other.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Select, exists, func, select, tuple_
@@ -28,7 +31,7 @@ from slukh.cost.ledger_tables import (
 )
 from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE
 from slukh.cost.price_book import PriceBook
-from slukh.cost.rated_rows import StoredLine, Total, columns_of, line_of, upsert
+from slukh.cost.rated_rows import StoredLine, Total, columns_of, delete, line_of, upsert
 from slukh.cost.rating import RatingOptions
 from slukh.cost.tolerant import Rated, TolerantRater, Unpriced
 from slukh.types import UNITS_PER_REQUEST, Usage
@@ -37,7 +40,7 @@ _BATCH_LEGS = 1_000
 # Rows of one request or utterance end within this time of each other, and are rated together.
 _TOGETHER_US = 120_000_000
 _Group = tuple[str, int, str, int]
-_Leg = tuple[str, int, int, int]  # call, leg, its first and last new row
+_Leg = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +91,17 @@ class RatedLines:
             LedgerError: the ledger cannot be read or written.
         """
         rater = TolerantRater(self._book, self._options)
-        rows = changed = 0
-        for batch in self._batches(_month_of(since) if since else None):
-            rows += len(batch)
-            changed += self._store(rater.rate(batch))
+        rows = 0
+        stored: list[Future[int]] = []
+        # The database writes one batch while the next is rated: most of its work needs no interpreter.
+        with ThreadPoolExecutor(max_workers=1) as writer:
+            for batch in self._batches(_month_of(since) if since else None):
+                rated = rater.rate(batch)
+                rows += len(batch)
+                if stored:
+                    stored[-1].result()
+                stored.append(writer.submit(self._store, rated))
+            changed = sum(batch.result() for batch in stored)
         return Rerated(rows=rows, changed=changed, unpriced=tuple(rater.unpriced.items()))
 
     def rate_new(self, *, call_id: str | None = None, since: datetime | None = None) -> Rerated:
@@ -104,34 +114,29 @@ class RatedLines:
         Raises:
             LedgerError: the ledger cannot be read or written.
         """
-        rows = changed = 0
         with self._ledger.reading() as connection:
+            if call_id is None and self._is_empty(connection):
+                return self.rerate(since=since)
             legs = self._legs_with_new_rows(connection, call_id, since)
             options = self._where_the_months_stand(connection, legs) if legs else self._options
         rater = TolerantRater(self._book, options)
-        for at in range(0, len(legs), _BATCH_LEGS):
-            batch = [leg[:2] for leg in legs[at : at + _BATCH_LEGS]]
+        rows = changed = 0
+        for batch in _batched(legs):
             with self._ledger.reading() as connection:
-                query = select(USAGE).where(tuple_(USAGE.c.call_id, USAGE.c.leg).in_(batch))
-                usage = [usage_of(row) for row in connection.execute(query).mappings()]
+                query = select(USAGE).where(USAGE.c.call_id.in_({call for call, _ in batch}))
+                found = [usage_of(row) for row in connection.execute(query)]
+            usage = [row for row in found if (row.call_id, row.leg) in batch]
             rows += len(usage)
             changed += self._store(rater.rate(usage))
         return Rerated(rows=rows, changed=changed, unpriced=tuple(rater.unpriced.items()))
 
     def lines(self, call_id: str) -> tuple[StoredLine, ...]:
         """The lines of a call, by time and key."""
-        query = (
-            self._select()
-            .where(RATED_LINES.c.call_id == call_id)
-            .order_by(
-                RATED_LINES.c.occurred_at_us,
-                RATED_LINES.c.leg,
-                RATED_LINES.c.component,
-                RATED_LINES.c.sequence,
-            )
-        )
+        query = self._select().where(RATED_LINES.c.call_id == call_id)
         with self._ledger.reading() as connection:
-            return tuple(line_of(row) for row in connection.execute(query).mappings())
+            lines = [line_of(row) for row in connection.execute(query)]
+        # Ordered here: asked for that order, SQLite would walk through the book by time.
+        return tuple(sorted(lines, key=attrgetter("occurred_at", "leg", "component", "sequence")))
 
     def each(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[StoredLine]:
         """All lines in the order of time, read as they are asked for."""
@@ -140,7 +145,7 @@ class RatedLines:
         )
         with self._ledger.reading() as connection:
             found = connection.execution_options(yield_per=self._batch_rows).execute(query)
-            for row in found.mappings():
+            for row in found:
                 yield line_of(row)
 
     def totals(self, *, since: datetime | None = None, until: datetime | None = None) -> tuple[Total, ...]:
@@ -169,42 +174,53 @@ class RatedLines:
     def _select(self) -> Select[Any]:
         return select(RATED_LINES).where(RATED_LINES.c.book == self._book.name)
 
+    def _is_empty(self, connection: Connection) -> bool:
+        return connection.execute(self._select().limit(1)).first() is None
+
     def _legs_with_new_rows(
         self, connection: Connection, call_id: str | None, since: datetime | None
-    ) -> list[_Leg]:
-        """Legs with a row that has no line, in the order of time."""
+    ) -> dict[_Leg, tuple[int, int]]:
+        """Legs with a row that has no line, in the order of time, with their first and last such row."""
         has_line = exists().where(
             *(RATED_LINES.c[name] == USAGE.c[name] for name in KEYS[Usage]),
             RATED_LINES.c.book == self._book.name,
         )
-        first, last = func.min(USAGE.c.occurred_at_us), func.max(USAGE.c.occurred_at_us)
-        leg = (USAGE.c.call_id, USAGE.c.leg)
-        query = select(*leg, first, last).where(~has_line).group_by(*leg).order_by(first, *leg)
+        query = select(USAGE.c.call_id, USAGE.c.leg, USAGE.c.occurred_at_us).where(~has_line)
         if call_id is not None:
             query = query.where(USAGE.c.call_id == call_id)
         if since is not None:
             query = query.where(USAGE.c.occurred_at_us >= microseconds(since))
-        return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+        legs: dict[_Leg, tuple[int, int]] = {}
+        for call, leg, at in connection.execution_options(yield_per=self._batch_rows).execute(query):
+            first, last = legs.get((call, leg), (at, at))
+            legs[call, leg] = min(first, at), max(last, at)
+        return dict(sorted(legs.items(), key=lambda item: (item[1][0], item[0])))
 
-    def _where_the_months_stand(self, connection: Connection, legs: Sequence[_Leg]) -> RatingOptions:
+    def _where_the_months_stand(
+        self, connection: Connection, legs: Mapping[_Leg, tuple[int, int]]
+    ) -> RatingOptions:
         """The options with what these months were billed for without these legs, where tiers ask for it."""
         prices = (price for price in self._book.all_prices() if price.graduated or price.free_tier)
         tiered = {price.id: price.sku or price.id for price in prices}
         stands: Counter[tuple[str, str]] = Counter(self._options.month_quantity)
         own = RATED_LINES.c.book == self._book.name, RATED_LINES.c.price_id.in_(tiered)
-        billed = RATED_LINES.c.billed_quantity
-        for month in _months(min(leg[2] for leg in legs), max(leg[3] for leg in legs)):
-            sums = select(RATED_LINES.c.price_id, func.sum(billed)).where(*own)
-            for price_id, quantity in connection.execute(
-                _between(sums, *month).group_by(RATED_LINES.c.price_id)
-            ):
+        columns = RATED_LINES.c
+        times = legs.values()
+        for month in _months(min(first for first, _ in times), max(last for _, last in times)):
+            sums = select(columns.price_id, func.sum(columns.billed_quantity)).where(*own)
+            for price_id, quantity in connection.execute(_between(sums, *month).group_by(columns.price_id)):
                 stands[tiered[price_id], f"{month[0]:%Y-%m}"] += int(quantity)
-        for at in range(0, len(legs), _BATCH_LEGS):
-            batch = [leg[:2] for leg in legs[at : at + _BATCH_LEGS]]
-            again = select(RATED_LINES.c.price_id, RATED_LINES.c.occurred_at_us, billed)
-            theirs = tuple_(RATED_LINES.c.call_id, RATED_LINES.c.leg).in_(batch)
-            for price_id, occurred_at_us, quantity in connection.execute(again.where(*own, theirs)):
-                stands[tiered[price_id], f"{moment_at(occurred_at_us):%Y-%m}"] -= quantity
+        for batch in _batched(legs):
+            again = select(
+                columns.call_id,
+                columns.leg,
+                columns.price_id,
+                columns.occurred_at_us,
+                columns.billed_quantity,
+            ).where(*own, columns.call_id.in_({call for call, _ in batch}))
+            for call, leg, price_id, at, quantity in connection.execute(again):
+                if (call, leg) in batch:
+                    stands[tiered[price_id], f"{moment_at(at):%Y-%m}"] -= quantity
         return replace(self._options, month_quantity=stands)
 
     def _batches(self, since: datetime | None) -> Iterator[list[Usage]]:
@@ -218,15 +234,15 @@ class RatedLines:
             if position is not None:
                 page = page.where(order > position)
             with self._ledger.reading() as connection:
-                found = connection.execute(page.limit(self._batch_rows)).mappings().all()
+                found = connection.execute(page.limit(self._batch_rows)).all()
             rows = held + [usage_of(row) for row in found]
             if len(found) < self._batch_rows:
                 if rows:
                     yield rows
                 return
             last = found[-1]
-            position = (last["occurred_at_us"], *(last[name] for name in KEYS[Usage]))
-            late = moment_at(last["occurred_at_us"] - _TOGETHER_US)
+            position = (last.occurred_at_us, *(getattr(last, name) for name in KEYS[Usage]))
+            late = moment_at(last.occurred_at_us - _TOGETHER_US)
             open_groups = {_group(row) for row in rows if row.occurred_at > late}
             held = [row for row in rows if _group(row) in open_groups]
             if complete := [row for row in rows if _group(row) not in open_groups]:
@@ -236,10 +252,14 @@ class RatedLines:
         """Write what differs; how many lines did."""
         with self._ledger.writing() as connection:
             changed = upsert(connection, [columns_of(line, self._book.name) for line in rated.lines])
-            for row in rated.unpriced:  # its price may have been taken back
-                key = [RATED_LINES.c[name] == getattr(row, name) for name in KEYS[Usage]]
-                connection.execute(RATED_LINES.delete().where(*key, RATED_LINES.c.book == self._book.name))
+            delete(connection, rated.unpriced, self._book.name)  # their price may have been taken back
         return changed
+
+
+def _batched(legs: Iterable[_Leg]) -> Iterator[frozenset[_Leg]]:
+    rest = iter(legs)
+    while batch := frozenset(islice(rest, _BATCH_LEGS)):
+        yield batch
 
 
 def _group(row: Usage) -> _Group:

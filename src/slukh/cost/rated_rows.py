@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection, bindparam
 
 from slukh.cost.ledger_tables import RATED_KEY, RATED_LINES, microseconds, moment_at
 from slukh.cost.rating import PICO, RatedLine
+from slukh.types import Unit, Usage
 
 # Raise it when a formula changes: lines then say which one made them.
 ENGINE = "1"
@@ -54,7 +57,7 @@ class StoredLine:
     engine: str
     provider: str
     model: str
-    unit: str
+    unit: Unit
     purpose: str
     outcome: str
     occurred_at: datetime
@@ -72,13 +75,16 @@ class StoredLine:
 
 
 _NAMES = tuple(RATED_LINES.c.keys())
-_FROM_LINE = tuple(name for name in _NAMES if name not in ("book", "engine", "occurred_at_us"))
+_KEY = attrgetter(*RATED_KEY[:-1])
+_WHAT = attrgetter("provider", "model", "unit", "purpose", "outcome")
+_AMOUNT = attrgetter(
+    "quantity", "billed_quantity", "repeated_quantity", "price_id", "rule", "amount_pico_usd"
+)
 
 
 def columns_of(line: RatedLine, book: str) -> tuple[object, ...]:
-    """A line as its columns."""
-    own = {"book": book, "engine": ENGINE, "occurred_at_us": microseconds(line.occurred_at)}
-    return tuple(own[name] if name in own else getattr(line, name) for name in _NAMES)
+    """A line as its columns, in order."""
+    return (*_KEY(line), book, ENGINE, *_WHAT(line), microseconds(line.occurred_at), *_AMOUNT(line))
 
 
 def upsert(connection: Connection, values: Sequence[tuple[object, ...]]) -> int:
@@ -100,8 +106,19 @@ def upsert(connection: Connection, values: Sequence[tuple[object, ...]]) -> int:
     return connection.exec_driver_sql(statement, columns).rowcount
 
 
-def line_of(mapping: RowMapping) -> StoredLine:
-    """A row of `rated_lines`."""
-    values = dict(mapping)
-    occurred_at = moment_at(values.pop("occurred_at_us"))
-    return StoredLine(**values, occurred_at=occurred_at)
+def delete(connection: Connection, rows: Sequence[Usage], book: str) -> None:
+    """Take the lines of these rows out, where there are any."""
+    if rows:
+        keys = [RATED_LINES.c[name] == bindparam(f"key_{name}") for name in RATED_KEY]
+        values = [{f"key_{name}": getattr(row, name, book) for name in RATED_KEY} for row in rows]
+        connection.execute(RATED_LINES.delete().where(*keys), values)
+
+
+def line_of(row: Sequence[Any]) -> StoredLine:
+    """A row of `RATED_LINES`, its columns in order."""
+    return StoredLine(
+        call_id=row[0], leg=row[1], component=row[2], sequence=row[3], book=row[4], engine=row[5],
+        provider=row[6], model=row[7], unit=row[8], purpose=row[9], outcome=row[10],
+        occurred_at=moment_at(row[11]), quantity=row[12], billed_quantity=row[13],
+        repeated_quantity=row[14], price_id=row[15], rule=row[16], amount_pico_usd=row[17],
+    )  # fmt: skip

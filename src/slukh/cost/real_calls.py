@@ -10,7 +10,7 @@ Calls come one after the other and are forgotten; what stays are sums, and a sce
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -121,6 +121,8 @@ class _Sums:
     """Dollars of the calls so far."""
 
     def __init__(self, frame: Scenario, book: PriceBook, as_if: AsIf) -> None:
+        if as_if.stt is not None:
+            frame = replace(frame, stt=replace(frame.stt, google=as_if.stt))
         self._frame, self._book, self._as_if = frame, book, as_if
         # Each has its own position in the month's tiers.
         self._used, self._asked, self._whole, self._gated, self._service = (Rater(book) for _ in range(5))
@@ -149,7 +151,7 @@ class _Sums:
             asked = self._asked.rate(rows)
         for line in asked:
             self._asked_usd[line.component] += line.amount_usd
-        google = self._frame.stt.google if self._as_if.stt is None else self._as_if.stt
+        google = self._frame.stt.google
         self._hear(self._whole, "google", [row for call in calls for row in whole_call_rows(call, google)])
         self._hear(self._gated, "google_gated", [row for call in calls for row in spoken_rows(call, google)])
         whisper = self._frame.stt.whisper

@@ -12,8 +12,9 @@ from slukh.errors import ScenarioError
 _ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
 _FOLDER = files("slukh.cost").joinpath("scenarios")
 _REMEDIES = {
-    "missing": "it must be given",
+    "missing": "add it; the scenarios that ship show how",
     "unexpected_keyword_argument": "there is no such name; mend its spelling",
+    "dataclass_type": "write names and values, as the scenarios that ship do",
 }
 
 
@@ -62,10 +63,11 @@ def scenario_from_yaml(text: str, *, file: str = "scenario.yaml") -> Scenario:
         # Members of a union stand in pydantic's path by their class's name.
         where = tuple(part for part in first["loc"] if isinstance(part, int) or not part[:1].isupper())
         shown = f" {first['input']}" if isinstance(first["input"], str | int | float) else ""
+        fault = "is missing" if first["type"] == "missing" else "refused"
         remedy = _REMEDIES.get(first["type"]) or first["msg"].removeprefix("Value error, ")
         raise document.error(
             where,
-            f"{'.'.join(map(str, where)) or 'the scenario'}{shown} refused",
+            f"{'.'.join(map(str, where)) or 'the scenario'}{shown} {fault}",
             remedy=remedy[:1].lower() + remedy[1:],
         ) from refused
     for path in scenario.assumptions:

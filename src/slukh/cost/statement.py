@@ -3,7 +3,7 @@
     google-cost-table   Google Cloud's console, Billing > Cost table > Download CSV
     anthropic-cost      Claude's console, Cost > Export: dollars per day, model and kind of token
     anthropic-usage     Claude's console, Usage > Export: tokens per day and model, without dollars
-    call-records        a telephone company's: a date, billed seconds, a cost and a currency per call
+    call-records        a telephone company's, of whole days: date, billed seconds, cost, currency per call
     focus               FOCUS 1.x, our own export among them
 
 The header tells which. What is of other services is counted and left out; another currency is refused,
@@ -215,6 +215,8 @@ def _call_record(_file: StatementFile, row: StatementRow) -> Iterator[Item | Non
     _dollars(row, row.text("currency"))
     start = row.moment(*_CALL_DATES, zone=None)
     seconds = row.number(*_CALL_SECONDS)
+    # Whole days: a call is metered when it ends, which no record says to the second.
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     yield Item(
         provider=row.text(*_TRUNKS) or "*",
         component="line",
@@ -222,8 +224,8 @@ def _call_record(_file: StatementFile, row: StatementRow) -> Iterator[Item | Non
         unit="call_ms",
         quantity=int(seconds * 1000),
         amount_usd=row.number(*_CALL_COSTS),
-        started_at=start,
-        ended_at=start + timedelta(seconds=float(seconds), microseconds=1),
+        started_at=midnight,
+        ended_at=midnight + _DAY,
     )
 
 

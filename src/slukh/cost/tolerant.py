@@ -71,6 +71,10 @@ class TolerantRater:
         without = tuple(row for row, wrong in zip(rows, missing, strict=True) if wrong is not None)
         return Rated(lines=tuple(self._rater.rate(priced)), unpriced=without)
 
+    def named(self, row: Usage) -> Unpriced | None:
+        """How `unpriced` names a row that had no price; None for one that has."""
+        return self._missing(row)
+
     def _missing(self, row: Usage) -> Unpriced | None:
         if row.component == "tts" and row.outcome == CACHED:
             return None

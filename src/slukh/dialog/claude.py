@@ -22,7 +22,7 @@ from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTur
 from slukh.dialog.claude_errors import error_from
 from slukh.dialog.claude_lines import GOODBYES, GREETINGS, PERSONA, STILL_THERE
 from slukh.dialog.claude_stream import AnswerSoFar
-from slukh.dialog.history import CACHE, History, least_cached_tokens
+from slukh.dialog.history import CACHE, History
 from slukh.dialog.tools import Tool, ToolResult
 from slukh.errors import DialogError
 from slukh.tts.base import SpeechRequest
@@ -57,6 +57,7 @@ class ClaudeRules:
         first_seconds: to the first event, and between two.
         tool_seconds: for one tool.
         retries: of the client, before anything has come.
+        least_cached_tokens: the shortest prefix that the model caches; None when nobody says.
         longest_history: characters of turns from which on the older ones are summed up.
     """
 
@@ -66,6 +67,7 @@ class ClaudeRules:
     first_seconds: float = 8.0
     tool_seconds: float = 3.0
     retries: int = 2
+    least_cached_tokens: int | None = None
     longest_history: int = 6000
 
 
@@ -131,7 +133,7 @@ class ClaudeDialog:
             )
         except (anthropic.AnthropicError, TypeError) as error:
             raise error_from(self.name, error) from error
-        least = least_cached_tokens(self.rules.model)
+        least = self.rules.least_cached_tokens
         is_cached = None if least is None else counted.input_tokens >= least
         log = logger.warning if is_cached is False else logger.info
         fields = {"tokens": counted.input_tokens, "least_cached": least, "is_cached": is_cached}

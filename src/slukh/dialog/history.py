@@ -3,9 +3,6 @@
 The prompt only grows at its end, so with a breakpoint on its last block every request reads what the one
 before it wrote (a moving breakpoint); the system prompt and the tools, which all calls share, have their own.
 A prefix that is shorter than the model's minimum is silently not cached.
-
-Source of the minimums: Anthropic's documentation of prompt caching and measurements, 2026-11; a model that is
-not here has no published one.
 """
 
 import copy
@@ -15,28 +12,8 @@ from typing import Any, Final
 Message = dict[str, Any]
 
 CACHE: Final = {"type": "ephemeral"}
-LEAST_CACHED_TOKENS: Final = {
-    "claude-haiku-4-5": 4096,
-    "claude-sonnet-4-5": 1024,
-    "claude-sonnet-4-6": 2048,
-    "claude-sonnet-5": 1024,
-    "claude-sonnet-5-5": 512,
-    "claude-opus-4-5": 4096,
-    "claude-opus-4-6": 4096,
-    "claude-opus-4-8": 1024,
-    "claude-opus-5": 512,
-    "claude-opus-5-5": 512,
-}
 # Turns that stay as they were said when the rest is summed up.
 _KEPT: Final = 4
-
-
-def least_cached_tokens(model: str) -> int | None:
-    """The shortest prefix that a model caches; dated names are their model's; None when nobody says."""
-    name = max(
-        (own for own in LEAST_CACHED_TOKENS if own == model or model.startswith(f"{own}-2")), default=None
-    )
-    return None if name is None else LEAST_CACHED_TOKENS[name]
 
 
 @dataclass(slots=True)

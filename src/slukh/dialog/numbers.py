@@ -101,12 +101,25 @@ def digits(text: str) -> str:
 
 
 def tyre_size(text: str) -> TyreSize | None:
-    """The size in a text, or None when there is no width, profile and rim in this order."""
+    """The size in a text, or None when it has no width, profile and rim in this order."""
     found = numbers(text)
     for width, profile, rim in zip(found, found[1:], found[2:], strict=False):
-        if 125 <= width <= 355 and 25 <= profile <= 85 and 12 <= rim <= 24:  # noqa: PLR2004  # cars' and vans'
+        if _is_size(width, profile, rim):
             return TyreSize(width=width, profile=profile, rim=rim)
-    return None
+    return _run_together("".join(str(number) for number in found))
+
+
+def _run_together(said: str) -> TyreSize | None:
+    """Recognisers write a size that is said quickly as one number, 2055516, or two."""
+    if len(said) != 7:  # noqa: PLR2004  # three digits, two and two
+        return None
+    width, profile, rim = int(said[:3]), int(said[3:5]), int(said[5:])
+    return TyreSize(width=width, profile=profile, rim=rim) if _is_size(width, profile, rim) else None
+
+
+def _is_size(width: int, profile: int, rim: int) -> bool:
+    """Cars' and vans'."""
+    return 125 <= width <= 355 and 25 <= profile <= 85 and 12 <= rim <= 24  # noqa: PLR2004
 
 
 def _value(word: str) -> int | None:

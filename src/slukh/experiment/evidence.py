@@ -162,6 +162,27 @@ class LabelRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RampRow:
+    """One change of Whisper's share.
+
+    Attributes:
+        decided_at: wall clock, UTC.
+        from_percent: share before.
+        to_percent: share after.
+        decision: the verdict at that moment.
+        override: why it was changed without a PROMOTE, or None.
+        flag_number: of the flag file after it.
+    """
+
+    decided_at: datetime
+    from_percent: int
+    to_percent: int
+    decision: str
+    override: str | None
+    flag_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What is measured elsewhere and told to the report; None is not measured.
 

@@ -6,13 +6,17 @@ measures   a difference, Whisper less Google, with bounds that hold at every loo
            margin is ROLL BACK, certainly within it passes, between is HOLD.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from slukh.experiment.evidence import ARMS, CallRow, Evidence
+from slukh.experiment.statistics.estimates import Estimate
+from slukh.experiment.statistics.sequential import Bounds
 
 Status = Literal["pass", "wait", "fail"]
+Kind = Literal["validity", "enough", "measure"]
 ADJUDICATED = "adjudicated"  # the labeller that settles what others disagree on
 
 
@@ -23,6 +27,7 @@ class Margins:
     Attributes:
         days: full days at least.
         calls_per_language: of Whisper's, at least.
+        first_look: calls in the smaller arm before anything is decided.
         sample_ratio_p: below it the arms are not what the flags say.
         shadow_loss: share of shadowed utterances that may be incomplete.
         wer: more words wrong, of all languages together.
@@ -37,10 +42,12 @@ class Margins:
         cost_per_call: dearer, as a ratio of Google's.
         deadline_seconds: at which a final that never came is counted.
         planned_calls: at which the decision is expected; the bounds are tightest there.
+        planned_shadowed: the same of shadowed calls.
     """
 
     days: int = 14
     calls_per_language: int = 200
+    first_look: int = 100
     sample_ratio_p: float = 0.001
     shadow_loss: float = 0.02
     wer: float = 0.02
@@ -55,6 +62,7 @@ class Margins:
     cost_per_call: float = 1.0
     deadline_seconds: float = 8.0
     planned_calls: int = 11_200
+    planned_shadowed: int = 2_240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +71,8 @@ class Gate:
 
     Attributes:
         name: which.
-        status: `fail` of a validity gate is HOLD, of a measure ROLL BACK; `wait` is HOLD.
-        is_validity: which of the two it is.
+        status: `fail` of a measure is ROLL BACK; anything else that is not `pass` is HOLD.
+        kind: what it is about.
         detail: what was seen, one clause.
         missing: what would settle it; empty when it is settled.
         expected: when that is, at the present pace, or None.
@@ -76,7 +84,7 @@ class Gate:
 
     name: str
     status: Status
-    is_validity: bool = False
+    kind: Kind = "measure"
     detail: str
     missing: str = ""
     expected: datetime | None = None
@@ -89,6 +97,36 @@ class Gate:
 def drawn_calls(evidence: Evidence) -> list[CallRow]:
     """The calls that were drawn by lot: only those compare the arms."""
     return [call for call in evidence.calls if call.flag_reason == "SPLIT" and call.arm in ARMS]
+
+
+def decided(
+    name: str,
+    estimate: Estimate,
+    bounds: Bounds,
+    margin: float,
+    evidence: Evidence,
+    *,
+    detail: str,
+    missing: str,
+) -> Gate:
+    """Within the margin, beyond it, or not known yet; a margin is how much more is too much."""
+    known = math.isfinite(bounds.low) and math.isfinite(bounds.high)
+    status: Status = "pass" if bounds.high < margin else "fail" if bounds.low > margin else "wait"
+    expected = None
+    if status == "wait" and known and estimate.value < margin:
+        times = ((bounds.high - estimate.value) / (margin - estimate.value)) ** 2
+        expected = later(evidence, times)
+    return Gate(
+        name=name,
+        status=status,
+        detail=detail,
+        missing=missing if status == "wait" else "",
+        expected=expected,
+        value=estimate.value if math.isfinite(estimate.value) else None,
+        low=bounds.low if known else None,
+        high=bounds.high if known else None,
+        margin=margin,
+    )
 
 
 def at_this_pace(began: datetime, now: datetime, count: int, wanted: int) -> datetime | None:

@@ -4,6 +4,7 @@ An event becomes rows, at once and in the caller's thread; a thread of their own
 What a shadow heard is compared with what was published, and both texts are forgotten.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -234,7 +235,8 @@ class ExperimentSink:
     def stop(self, timeout_seconds: float = 5.0) -> None:
         """Write what waits, end the thread."""
         if self._thread.ident is not None:
-            self._queue.put(None)
+            with contextlib.suppress(queue.Full):  # a store that hangs must not hang the end
+                self._queue.put(None, timeout=timeout_seconds)
             self._thread.join(timeout_seconds)
 
     def _run(self) -> None:

@@ -25,14 +25,15 @@ from sqlalchemy import (
     insert,
     select,
     table,
+    true,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from slukh.errors import ExperimentError
-from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, RampRow, ShadowRow, TurnRow
 
-Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow
+Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow | RampRow
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION = 1
 
@@ -42,6 +43,7 @@ _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
     OutcomeRow: ("ab_outcomes", ("call_id",)),
     ShadowRow: ("ab_shadows", ("call_id", "utterance_id")),
     LabelRow: ("ab_labels", ("call_id", "utterance_id", "labeller")),
+    RampRow: ("ab_ramps", ("decided_at_us",)),
 }
 _SQL_TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION", bool: "INTEGER", datetime: "BIGINT"}
 
@@ -119,6 +121,15 @@ class ExperimentStore:
                 shadows=_read(connection, ShadowRow, is_of_a_call),
                 labels=_read(connection, LabelRow, is_of_a_call),
             )
+
+    def ramps(self) -> tuple[RampRow, ...]:
+        """Every change of Whisper's share, oldest first.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            return _read(connection, RampRow, true())
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

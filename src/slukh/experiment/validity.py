@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from slukh.experiment.evidence import ARMS, CallRow, Evidence, LabelRow
-from slukh.experiment.gates import ADJUDICATED, Gate, Margins, at_this_pace, drawn_calls
+from slukh.experiment.gates import ADJUDICATED, Gate, Kind, Margins, at_this_pace, drawn_calls
+from slukh.experiment.paired import direction_gate
 from slukh.experiment.statistics.sequential import sample_ratio_p
 
 
@@ -14,6 +15,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
     calls = drawn_calls(evidence)
     return [
         _arms(calls),
+        _first_look(calls, margins),
         _days(evidence, calls, margins),
         *_languages(evidence, calls, margins),
         *_sample_ratios(evidence, calls, margins),
@@ -23,14 +25,23 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
         _clocks(evidence),
         _shadow_loss(evidence, margins),
         _labellers(evidence.labels),
+        direction_gate(evidence),
     ]
 
 
-def _validity(name: str, is_valid: bool, detail: str, missing: str, expected: datetime | None = None) -> Gate:
+def _validity(
+    name: str,
+    is_valid: bool,
+    detail: str,
+    missing: str,
+    expected: datetime | None = None,
+    *,
+    kind: Kind = "validity",
+) -> Gate:
     return Gate(
         name=name,
-        status="pass" if is_valid else "fail",
-        is_validity=True,
+        status="pass" if is_valid else "wait" if kind == "enough" else "fail",
+        kind=kind,
         detail=detail,
         missing="" if is_valid else missing,
         expected=None if is_valid else expected,
@@ -46,12 +57,22 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
     )
 
 
+def _first_look(calls: Sequence[CallRow], margins: Margins) -> Gate:
+    """The bounds hold for large numbers only."""
+    fewest = min(Counter(call.arm for call in calls)[arm] for arm in ARMS)
+    return _validity(
+        "a first look", fewest >= margins.first_look, f"{fewest} calls in the smaller arm",
+        f"{margins.first_look - fewest} more before anything is decided",
+    )  # fmt: skip
+
+
 def _days(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
     first = min((call.started_at for call in calls), default=evidence.until)
     days = (evidence.until - first) // timedelta(days=1)
     return _validity(
         "days", days >= margins.days, f"{days} full days",
         f"{margins.days - days} days more", first + timedelta(days=margins.days),
+        kind="enough",
     )  # fmt: skip
 
 
@@ -64,7 +85,7 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
         gates.append(
             _validity(
                 f"calls in {language}", count >= wanted, f"{count} of Whisper's",
-                f"{wanted - count} more", at_this_pace(began, evidence.until, count, wanted),
+                f"{wanted - count} more", at_this_pace(began, evidence.until, count, wanted), kind="enough",
             )
         )  # fmt: skip
     return gates

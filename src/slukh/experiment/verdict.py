@@ -1,11 +1,11 @@
 """May Whisper get more calls? PROMOTE, HOLD or ROLL BACK, with every gate, and what it was made of.
 
-    ROLL BACK   valid, and some measure is certainly beyond its margin
-    PROMOTE     valid, and every measure is certainly within its margin
+    ROLL BACK   valid, and some measure is certainly beyond its margin, however few the days
+    PROMOTE     valid, days and calls enough, and every measure is certainly within its margin
     HOLD        anything else: not valid, or not known yet
 
-All gates must pass, so none needs a stricter bound for the others' sake. The same evidence, margins and seed
-give the same verdict: they are all in it.
+All gates must pass to promote, so none needs a stricter bound for the others' sake. The same evidence,
+margins and seed give the same verdict: they are all in it.
 """
 
 from collections import Counter
@@ -80,7 +80,7 @@ def verdict(evidence: Evidence, margins: Margins, *, seed: int = 1) -> Verdict:
         seed: of the resampling of latencies.
     """
     validity, measures = validity_gates(evidence, margins), measure_gates(evidence, margins, seed=seed)
-    is_valid = all(gate.status == "pass" for gate in validity)
+    is_valid = all(gate.status == "pass" for gate in validity if gate.kind == "validity")
     gates = (*validity, *measures)
     open_ = [gate for gate in gates if gate.status != "pass"]
     decision: Decision = "HOLD"

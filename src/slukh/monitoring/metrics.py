@@ -23,9 +23,11 @@ from slukh.routing.breaker_store import Standing
 from slukh.types import (
     DROP_REASONS,
     OUTCOMES,
+    UNITS,
     AttemptEnded,
     AudioGap,
     BargeIn,
+    CallCost,
     CallEvent,
     Failover,
     ModelAnswered,
@@ -46,9 +48,11 @@ _END_REASONS = ("hangup", "gateway", "detached", "drained", "error")
 _GAP_REASONS = ("idle", "stale", "detached")
 _HEDGE_WINNERS = {"published": "hedge", "superseded": "first"}
 _BREAKER_STATES = {"closed": 0, "recovering": 1, "half_open": 2, "open": 3}
+_LINE = "line"
 _SERVING = ("serve", "retry", "hedge")
 
 # A final within 0.8 s of the endpoint keeps a conversation going; our own deadline is some seconds.
+_DOLLARS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0, 2.0)
 _LATENCY = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
@@ -62,6 +66,7 @@ class Declaration:
         unit: of its value.
         help: what it counts.
         labels: label -> the name of its closed set.
+        buckets: of a histogram, in its unit.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Declaration:
     unit: str
     help: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    buckets: tuple[float, ...] = _LATENCY
 
 
 DECLARATIONS: tuple[Declaration, ...] = (
@@ -158,6 +164,12 @@ DECLARATIONS: tuple[Declaration, ...] = (
         labels={"provider": "providers"},
     ),
     Declaration(
+        name="stt_shadows_total", kind="counter", unit="attempts",
+        help="Utterances that the other recogniser heard beside the one that served, by how that ended; "
+        "`superseded` is a text to compare. No caller waited for them, and no other count has them.",
+        labels={"provider": "providers", "outcome": "outcomes"},
+    ),
+    Declaration(
         name="stt_stalls_total", kind="counter", unit="attempts",
         help="Attempts given up because voice went in and no word came out.",
         labels={"provider": "providers"},
@@ -232,6 +244,41 @@ DECLARATIONS: tuple[Declaration, ...] = (
         labels={"reason": "gap reasons"},
     ),
     Declaration(
+        name="call_cost_usd", kind="histogram", unit="US dollars",
+        help="What a leg of a call cost, as far as the price book knows, when it ended.",
+        buckets=_DOLLARS,
+    ),
+    Declaration(
+        name="cost_usd_total", kind="counter", unit="US dollars",
+        help="What was used, by the price book; an estimate until statements are reconciled.",
+        labels={"component": "components", "provider": "payees"},
+    ),
+    Declaration(
+        name="usage_units_total", kind="counter", unit="units",
+        help="What was used, in the units that are billed, before rounding.",
+        labels={"component": "components", "unit": "units"},
+    ),
+    Declaration(
+        name="cost_unpriced_total", kind="counter", unit="usage rows",
+        help="Usage that the price book has no price for: its cost is unknown and in no other metric.",
+        labels={"component": "components"},
+    ),
+    Declaration(
+        name="cost_budget_used_ratio", kind="gauge", unit="ratio",
+        help="Share of the day's budget (`SLUKH_BUDGET_DAY_USD`) that is spent; NaN without one.",
+    ),
+    Declaration(
+        name="cost_budget_exceeded_total", kind="counter", unit="budgets",
+        help="Budgets that were spent: a call's, or the day's.",
+        labels={"scope": "budgets"},
+    ),
+    Declaration(
+        name="cost_reconciliation_drift_ratio", kind="gauge", unit="ratio",
+        help="What the newest reconciled statement billed less what was metered, as a share of what it "
+        "billed; NaN before the first one, -Inf where nothing was billed.",
+        labels={"component": "components", "provider": "payees"},
+    ),
+    Declaration(
         name="usage_spool_rows", kind="gauge", unit="rows",
         help="Usage rows that are not in the ledger yet.",
     ),
@@ -261,6 +308,9 @@ _FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "spoken outcomes": ("sent", "cached", "interrupted"),
     "token buckets": ("input", "output", "cache_read", "cache_write"),
     "model outcomes": ("ok", "aborted"),
+    "components": ("stt", "tts", "llm", "line"),
+    "units": UNITS,
+    "budgets": ("call", "day"),
 }
 
 
@@ -279,6 +329,7 @@ class Metrics:
         languages: Iterable[str] = CANARY_LANGUAGES,
     ) -> None:
         named = {"providers": providers, "languages": languages, **_FIXED_SETS}
+        named["payees"] = (*providers, *_FIXED_SETS["voices"], "anthropic", _LINE)
         closed = {name: frozenset(values) | {OTHER} for name, values in named.items()}
         closed["yes or no"] = frozenset({"true", "false"})
         self._allowed = {
@@ -291,8 +342,10 @@ class Metrics:
         self._histograms: dict[str, Histogram] = {}
         for declared in DECLARATIONS:
             self._declare(declared)
-        for values in _combinations(self._allowed["stt_provider_accuracy"]):
-            self._gauges["stt_provider_accuracy"].labels(**values).set(math.nan)
+        for unknown in ("stt_provider_accuracy", "cost_reconciliation_drift_ratio"):
+            for values in _combinations(self._allowed[unknown]):
+                self._gauges[unknown].labels(**values).set(math.nan)
+        self._gauges["cost_budget_used_ratio"].set(math.nan)
         self._tallies = CallTallies()
 
     def observe(self, event: CallEvent) -> None:
@@ -336,6 +389,15 @@ class Metrics:
         is_permanent = standing.is_permanent and standing.state != "closed"
         self._set("stt_permanent_error", float(is_permanent), provider=provider)
 
+    def budget_used(self, share: float) -> None:
+        """So much of the day's budget is spent."""
+        self._set("cost_budget_used_ratio", share)
+
+    def drift(self, component: str, provider: str, ratio: float) -> None:
+        """A provider's statement was reconciled."""
+        provider = _LINE if component == "line" else provider
+        self._set("cost_reconciliation_drift_ratio", ratio, component=component, provider=provider)
+
     def phrase_lookup(self, result: str, characters: int) -> None:
         """A phrase was asked for."""
         self._add("tts_cache_requests_total", 1, result=result)
@@ -365,6 +427,8 @@ class Metrics:
                 self._add("stt_recognisers_down_total", 1)
             case TurnTimed() | BargeIn() | PhraseSpoken() | ModelAnswered() as voice:
                 self._count_voice(voice)
+            case CallCost() as cost:
+                self._count_cost(cost)
             case AudioGap(start=start, end=end, reason=reason):
                 self._add("audio_gap_seconds_total", seconds(end - start), reason=reason)
         facts = self._tallies.add(event)
@@ -376,6 +440,19 @@ class Metrics:
             self._add("calls_total", 1, announced=announced, reason=facts.end_reason)
             self._add("stt_audio_heard_seconds_total", facts.heard_ms / 1000)
             self._add("stt_audio_withheld_seconds_total", facts.withheld_ms / 1000)
+
+    def _count_cost(self, cost: CallCost) -> None:
+        component = cost.component
+        provider = _LINE if component == "line" else cost.provider  # trunks have any name
+        self._add("usage_units_total", cost.quantity, component=component, unit=cost.unit)
+        if cost.added_usd is None:
+            self._add("cost_unpriced_total", 1, component=component)
+        else:
+            self._add("cost_usd_total", float(cost.added_usd), component=component, provider=provider)
+        if cost.over_budget is not None:
+            self._add("cost_budget_exceeded_total", 1, scope=cost.over_budget)
+        if cost.is_final:
+            self._time("call_cost_usd", float(cost.leg_usd))
 
     def _count_voice(self, event: TurnTimed | BargeIn | PhraseSpoken | ModelAnswered) -> None:
         match event:
@@ -417,6 +494,10 @@ class Metrics:
 
     def _count_attempt(self, assigned: str, ended: AttemptEnded) -> None:
         provider, outcome = ended.provider, ended.outcome
+        if ended.purpose == "shadow":
+            self._add("stt_shadows_total", 1, provider=provider, outcome=outcome)
+            self._add("stt_audio_sent_seconds_total", seconds(ended.audio_samples), provider=provider)
+            return
         self._add("stt_provider_requests_total", 1, assigned=assigned, provider=provider, outcome=outcome)
         self._add("stt_audio_sent_seconds_total", seconds(ended.audio_samples), provider=provider)
         self._add("stt_replayed_seconds_total", seconds(ended.replayed_samples), provider=provider)
@@ -448,7 +529,7 @@ class Metrics:
                 metric = self._gauges[name] = Gauge(name, declared.help, labels, registry=self._registry)
             case "histogram":
                 metric = self._histograms[name] = Histogram(
-                    name, declared.help, labels, registry=self._registry, buckets=_LATENCY
+                    name, declared.help, labels, registry=self._registry, buckets=declared.buckets
                 )
         if labels:
             for values in _combinations(self._allowed[name]):
@@ -510,13 +591,15 @@ def reference() -> str:
         )
     sets = {
         "providers": "the recognisers of this process, by registry name",
+        "payees": f"the providers, the voices, `anthropic`, and `{_LINE}` for every trunk",
         "languages": _listed(CANARY_LANGUAGES),
         "yes or no": _listed(("true", "false")),
         **{name: _listed(values) for name, values in _FIXED_SETS.items()},
     }
     lines += ["", "| set | values |", "|---|---|"]
     lines += [f"| {name} | {values} |" for name, values in sorted(sets.items())]
-    lines += ["", f"Buckets of the histograms, in seconds: {', '.join(f'{b:g}' for b in _LATENCY)}."]
+    for unit, buckets in (("seconds", _LATENCY), ("US dollars", _DOLLARS)):
+        lines += ["", f"Buckets of the histograms, in {unit}: {', '.join(f'{b:g}' for b in buckets)}."]
     return "\n".join(lines) + "\n"
 
 

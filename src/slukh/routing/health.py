@@ -174,20 +174,16 @@ class Probes:
     Args:
         upstreams: whose breakers say when.
         clips: what is played; by default the stored ones.
+
+    Attributes:
         on_heard: told what a provider made of a clip; it may cost money.
     """
 
     LOOK_SECONDS = 0.25
 
-    def __init__(
-        self,
-        upstreams: Upstreams,
-        clips: Sequence[Clip] | None = None,
-        *,
-        on_heard: Callable[[str, Heard], None] = lambda _name, _heard: None,
-    ) -> None:
+    def __init__(self, upstreams: Upstreams, clips: Sequence[Clip] | None = None) -> None:
+        self.on_heard: Callable[[str, Heard], None] = lambda _name, _heard: None
         self._upstreams = upstreams
-        self._on_heard = on_heard
         self._clips = deque(stored_clips() if clips is None else clips)
 
     async def run(self) -> None:
@@ -205,7 +201,7 @@ class Probes:
         outcome: Outcome
         try:
             heard = await self._hear(self._upstreams.providers[name], seconds)
-            self._on_heard(name, heard)
+            self.on_heard(name, heard)
             outcome = "published" if _has_its_words(heard) else "empty"
         except TimeoutError:
             outcome = "timeout"

@@ -54,7 +54,7 @@ class CallRouter:
         self._interim_results = interim_results
         self._phrase_hints = phrase_hints
         # Whole calls: those that begin when the day's budget is spent have none.
-        is_shadowed = shadows is not None and assignment.shadow is not None and shadows.has_budget
+        is_shadowed = shadows is not None and assignment.shadow is not None and shadows.take_calls
         self._shadows = shadows if is_shadowed else None
         self._tracker = LanguageTracker(call.language_code, call.alternative_language_codes)
         self._runs: dict[int, UtteranceRun] = {}
@@ -88,6 +88,7 @@ class CallRouter:
                 utterance_id=utterance.id, position=utterance.speech_end, endpoint=utterance.end
             )
             self.publish(ended)
+            # Before the live Attempts: they may let go of the audio at once.
             if self._shadows is not None and self.assignment.shadow is not None:
                 self._shadows.hear(self.assignment.shadow, utterance, self.stream_config(), self.publish)
             if (run := self._runs.get(utterance.id)) is not None:

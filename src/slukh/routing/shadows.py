@@ -57,7 +57,8 @@ class Shadows:
         patience_seconds: how long a shadow may take.
 
     Attributes:
-        on_heard: told what became of every utterance of a shadowed call.
+        on_heard: told what became of every utterance of a shadowed call; None: nobody compares, so no call is
+            shadowed.
     """
 
     def __init__(
@@ -79,14 +80,14 @@ class Shadows:
             name: asyncio.Semaphore(_AT_ONCE_METERED if provider.capabilities.metered else _AT_ONCE)
             for name, provider in providers.items()
         }
-        self.on_heard: Callable[[ShadowHeard], None] = lambda _heard: None
+        self.on_heard: Callable[[ShadowHeard], None] | None = None
 
     @property
-    def has_budget(self) -> bool:
+    def take_calls(self) -> bool:
         """Whether one more call may be shadowed today."""
         if (today := self._today()) != self._day:
             self._day, self._spent_seconds = today, 0.0
-        return self._spent_seconds < self._budget_seconds
+        return self.on_heard is not None and self._spent_seconds < self._budget_seconds
 
     def hear(
         self,
@@ -169,6 +170,8 @@ class Shadows:
             self._tell(config, utterance, provider.name, text if is_heard else None)
 
     def _tell(self, config: StreamConfig, utterance: Utterance, provider: str, text: str | None) -> None:
+        if self.on_heard is None:
+            return
         self.on_heard(
             ShadowHeard(
                 call_id=config.call_id,

@@ -76,6 +76,13 @@ class Upstreams:
             and self.providers[name].backlog_seconds() <= self.limits.backlog_seconds
         )
 
+    @property
+    def deaf(self) -> str | None:
+        """Why no call is heard as things are: every recogniser fails calls. None while one does not."""
+        if not all(breaker.is_failing for breaker in self.breakers.values()):
+            return None
+        return f"{' and '.join(self.breakers)} failed calls, and no probe was heard since"
+
     def with_room(self, chain: Sequence[str]) -> tuple[str, ...]:
         """The providers of a chain, those that are full behind the others; empty when all are."""
         room = {name: self.has_room(name) for name in chain}

@@ -78,11 +78,15 @@ class _Answer:
 
     Attributes:
         turn: what to; None for the greeting and what we say by ourselves.
+        is_ours: the dialogue knows nothing of it, such as an excuse.
+        hands_over: it ends with the caller at a person.
         first_text_at: when its first words came.
         phrases: begun or waiting, in order.
     """
 
     turn: Turn | None = None
+    is_ours: bool = False
+    hands_over: bool = False
     first_text_at: float | None = None
     phrases: list[_Phrase] = field(default_factory=list)
 
@@ -235,7 +239,8 @@ class Talk:
             while not is_over:
                 turn = await self._next_turn()
                 if turn is None:
-                    is_over = await self._give(self._say(FAREWELLS, Leave(reason="goodbye")), _Answer())
+                    await self._give(self._say(FAREWELLS, Leave(reason="goodbye")), _Answer(is_ours=True))
+                    is_over = True
                 else:
                     is_over = await self._take_turn(turn)
             await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
@@ -247,7 +252,7 @@ class Talk:
     async def _take_turn(self, turn: Turn) -> bool:
         """Answer a turn; whether the call is over with it."""
         if turn.turn is None:
-            return await self._give(self._say(EXCUSES), _Answer())
+            return await self._give(self._say(EXCUSES), _Answer(is_ours=True))
         cut = self._cut
         if cut is not None and not isinstance(turn.turn, CallerPressed):
             self._conversation.interrupted(cut.heard())
@@ -291,10 +296,11 @@ class Talk:
             self._time(answer)
         self._turns.spoke(max(self._loop.time(), self._mouth.quiet_at))
         if task.cancelled():
-            self._cut = answer
+            if not answer.is_ours:
+                self._cut = answer
             if not answer.heard():
                 self._take_back()
-            return False
+            return answer.hands_over  # whoever speaks over "I connect you" is connected
         error = task.exception()
         if error is None:
             if answer.turn is not None:
@@ -305,8 +311,10 @@ class Talk:
     def _take_back(self) -> None:
         """The answer that was cut off counts as not given: what it was to is to be answered again."""
         cut, self._cut = self._cut, None
+        if cut is None:
+            return
         self._conversation.interrupted("")
-        if cut is not None and cut.turn is not None:
+        if cut.turn is not None:
             self._turns.unanswered(cut.turn)
 
     async def _excuse(self, error: BaseException, answer: _Answer) -> bool:
@@ -320,8 +328,9 @@ class Talk:
         self._conversation.interrupted(answer.heard())
         self._failures += 1
         if error.is_permanent or self._failures >= _FAILURES:
-            return await self._give(self._say(HANDOVERS, Leave(reason="handover")), _Answer()) or True
-        return await self._give(self._say(EXCUSES), _Answer())
+            await self._give(self._say(HANDOVERS, Leave(reason="handover")), _Answer(is_ours=True))
+            return True
+        return await self._give(self._say(EXCUSES), _Answer(is_ours=True))
 
     async def _apologise(self) -> None:
         """Nobody can speak: what is left is a recording."""
@@ -385,6 +394,7 @@ class Talk:
                             answer.phrases.append(phrase)
                             await waiting.put(phrase)
                     case Leave():
+                        answer.hands_over = step.reason == "handover"
                         await waiting.put(step)
 
     def _requests(self, said: Say) -> list[SpeechRequest]:

@@ -215,7 +215,7 @@ class AsteriskWebSocketCodec:
     def encode_refusal(self, reason: RefusalReason, /) -> bytes:
         """An HTTP answer before the handshake, a close frame after it; both name the reason."""
         if self._call_id is not None:
-            is_busy = reason in {"draining", "full"}
+            is_busy = reason in {"draining", "full", "over_budget"}
             code = CloseCode.TRY_AGAIN_LATER if is_busy else CloseCode.POLICY_VIOLATION
             return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)
         status = HTTPStatus.UNAUTHORIZED if reason == "unauthorized" else HTTPStatus.BAD_REQUEST

@@ -12,6 +12,8 @@ from slukh.assembly import Parts
 from slukh.callbook import CallBook
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger import Ledger
+from slukh.cost.live import LiveCosts
+from slukh.cost.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
@@ -123,8 +125,21 @@ async def loopback_gateway(
     metrics = Metrics(providers=tuple(parts.providers))
     book = CallBook(transcript_seconds=15 * 60, now=now)
     with Ledger(f"sqlite:///{folder / 'ledger.db'}") as ledger, Spool(folder / "spool") as spool:
-        meter = MeterSink(spool, ledger, on_error=metrics.usage_error, on_rows=metrics.spooled)
-        gateway = Gateway(parts, book, (metrics, meter, CallLog(book), *sinks), admission, metrics.refused)
+        meter = MeterSink(
+            spool,
+            ledger,
+            costs=LiveCosts(PriceBook.load("market-2026-11")),
+            on_error=metrics.usage_error,
+            on_rows=metrics.spooled,
+        )
+        gateway = Gateway(
+            parts,
+            book,
+            (metrics, CallLog(book), *sinks),
+            admission,
+            metrics.refused,
+            costs_of=meter.costs_of,
+        )
         meter.start()
         try:
             await parts.start()

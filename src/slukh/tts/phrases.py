@@ -111,14 +111,16 @@ class Templates:
 
     @classmethod
     def declared(cls, texts: Iterable[str]) -> "Templates":
-        """Templates such as `Ваше замовлення {n} готове.`; those without a hole say nothing new."""
-        return cls(tuple(_pattern(text) for text in texts if _HOLE.search(text)))
+        """Templates such as `Ваше замовлення {n} готове.`, cut into sentences; others have no hole."""
+        own = (sentence for text in texts for sentence in sentences(text))
+        return cls(tuple(_pattern(sentence) for sentence in own if _HOLE.search(sentence)))
 
     def pieces(self, sentence: str) -> list[str]:
         """What a sentence is kept as: its fixed parts and what fills the holes, or itself."""
         for pattern in self.patterns:
             if found := pattern.fullmatch(sentence):
-                return [piece for group in found.groups() if (piece := group.strip())]
+                # What is a mark alone nobody can say, and with a mark no piece begins.
+                return [piece for group in found.groups() if (piece := group.strip().lstrip(" ,.;:!?"))]
         return [sentence]
 
 

@@ -3,8 +3,9 @@
     phrases/uk-UA/greeting.wav      mono PCM, any usual rate
     phrases/uk-UA/greeting.txt      Добрий день! Шинний центр, слухаю вас.
 
-It says exactly these sentences, compared by their words alone, and refuses every other one, so that the next
-voice of the chain is asked. The package's own pack holds the apology that is left when all have failed.
+A sentence each, because replies are cut into sentences. It says exactly these, compared by their words alone,
+and refuses every other one, so that the next voice of the chain is asked. The package's own pack holds the
+apology that is left when all have failed.
 """
 
 import wave

@@ -35,6 +35,7 @@ class Announcement(BaseModel):
     language_code: str | None = None
     alternative_language_codes: tuple[str, ...] | None = None
     trunk: str | None = Field(None, max_length=64)
+    leg: int = Field(1, ge=1, le=10_000)
 
     @field_validator("language_code", "alternative_language_codes")
     @classmethod
@@ -66,7 +67,7 @@ class ApiOptions:
         caller_key: key of the callers' hash; the same number gets the same hash under the same key.
         language_code: of announcements that name none.
         alternative_language_codes: likewise.
-        refuse_reason: why new calls are not taken now (`full`, `draining`), or None.
+        refuse_reason: why new calls are not taken now (`full`, `draining`, `over_budget`), or None.
         not_ready: what is wrong, by part; empty when ready.
         metrics: the Prometheus page and its content type.
         outcome: takes what the dialogue says of a call, by its id.
@@ -164,6 +165,7 @@ def _announced_call(announcement: Announcement, options: ApiOptions) -> CallStar
     alternatives = announcement.alternative_language_codes
     return CallStarted(
         call_id=str(announcement.call_id),
+        leg=announcement.leg,
         caller=caller_hash(options.caller_key, announcement.caller),
         language_code=announcement.language_code or options.language_code,
         alternative_language_codes=(

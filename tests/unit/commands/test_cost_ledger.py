@@ -147,11 +147,11 @@ def test_reconcile_within_two_percent_is_exit_code_0(cost: Cost, tmp_path: Path)
     assert cost("reconcile", bill(tmp_path, "0.0152")).exit_code == 0
 
 
-def test_a_statement_that_crosses_one_that_is_booked_is_refused(cost: Cost, tmp_path: Path) -> None:
-    cost("reconcile", bill(tmp_path, "0.018"))
-    path = tmp_path / "late.csv"
-    path.write_text("calldate,billsec,cost,currency\n2026-11-22T10:00:30+00:00,90,1,USD\n", encoding="utf-8")
-    assert "crosses the time of calls.csv" in str(cost("reconcile", path).exception)
+def test_a_statement_of_a_part_of_one_that_is_booked_is_refused(cost: Cost, tmp_path: Path) -> None:
+    both = bill(tmp_path, "0.018")
+    both.write_text(both.read_text("utf-8") + "2026-11-23T10:00:00+00:00,90,0.01,USD\n", encoding="utf-8")
+    assert cost("reconcile", both).exit_code == 1
+    assert "crosses the time of calls.csv" in str(cost("reconcile", bill(tmp_path, "0.018")).exception)
 
 
 def focus(path: Path) -> list[dict[str, str]]:

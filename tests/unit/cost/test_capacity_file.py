@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slukh.conformance.report import Report, Step
 from slukh.cost.capacity_file import read_capacity, with_capacity
 from slukh.cost.scenario import Service, WhisperFleet
 from slukh.cost.scenario_file import load_scenario
@@ -61,3 +62,14 @@ def test_a_service_has_no_capacity_of_yours(tmp_path: Path) -> None:
     shop = replace(shop, stt=replace(shop.stt, whisper=Service(provider="openai", model="whisper-1")))
     with pytest.raises(ScenarioError, match="leave the capacity file out"):
         with_capacity(shop, *read_capacity(written(tmp_path, MEASURED)))
+
+
+def test_the_check_of_a_server_writes_what_is_read_here(tmp_path: Path) -> None:
+    report = Report(
+        url="http://gpu:8000", dialect="http", server="speaches", model="turbo", language_code="uk-UA",
+        wer=0.1, interims=0.0, first_interim_seconds=None, revised_share=None,
+        steps=(Step(streams=6, p50_seconds=0.4, p95_seconds=0.61, failed=0),), streams=6, doubled_at=None,
+        on_silence="nothing", on_bcp_47="as uk", on_disconnect="stops",
+    )  # fmt: skip
+    measured, _ = read_capacity(written(tmp_path, report.capacity()))
+    assert (measured.streams, measured.model, measured.p95_ms) == (6, "turbo", 610)

@@ -23,7 +23,7 @@ def report() -> CostReport:
 
 
 def test_a_report_begins_with_what_a_call_costs(report: CostReport) -> None:
-    assert report.verdict[0].startswith("A call costs $0.0946 with Google, whole call (below), ")
+    assert report.verdict[0].startswith("A call costs $0.0776 with Google, whole call (below), ")
     assert "the target is $0.15 to $0.30" in report.verdict[0]
     assert len(report.verdict) > 3
 

@@ -7,7 +7,10 @@ import pytest
 
 from slukh.cost.drain import Drain, MeterSink
 from slukh.cost.ledger import Ledger, Recorded
+from slukh.cost.live import LiveCosts
 from slukh.cost.meter import UsageStage
+from slukh.cost.price import Price
+from slukh.cost.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.errors import LedgerError
 from slukh.types import AttemptEnded, CallEnded, CallEvent, CallStarted, Usage
@@ -155,3 +158,30 @@ def test_rejected_lines_do_not_keep_the_rest_from_the_last_drain(
         sink.start()
         assert sink.stop()
     assert ledger.call("c-1") is not None
+
+
+class BrokenBook(PriceBook):
+    """A price book with a defect."""
+
+    def price(self, *_: object, **__: object) -> Price:
+        raise ZeroDivisionError
+
+
+def test_a_defect_of_the_rating_loses_no_usage_and_ends_no_call(
+    spool: Spool, ledger: Ledger, stamp: Stamp
+) -> None:
+    stages: list[UsageStage] = []
+    costs = LiveCosts(BrokenBook(name="broken", prices=()))
+    sink = MeterSink(spool, ledger, costs=costs, on_error=stages.append)
+    assert sink.costs_of(stamp(ATTEMPT)) == ()
+    assert spool.waiting_rows == 1
+    assert stages == ["meter"]
+
+
+def test_what_an_event_used_is_said_with_its_cost(spool: Spool, ledger: Ledger, stamp: Stamp) -> None:
+    sink = MeterSink(spool, ledger, costs=LiveCosts(PriceBook.load("seed-reference")))
+    assert sink.costs_of(stamp(STARTED)) == ()
+    (attempt,) = sink.costs_of(stamp(ATTEMPT))
+    assert (attempt.component, attempt.quantity, attempt.is_final) == ("stt", 1000, False)
+    (line,) = sink.costs_of(stamp(ENDED))
+    assert (line.component, line.quantity, line.is_final) == ("line", 2000, True)

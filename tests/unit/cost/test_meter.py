@@ -83,6 +83,11 @@ def test_an_attempt_is_billed_by_the_audio_that_left_us(stamp: Stamp) -> None:
     assert (row.provider, row.model, row.purpose, row.outcome) == ("whisper", "base", "retry", "timeout")
 
 
+def test_what_a_rented_whisper_hears_is_billed_by_who_is_paid(stamp: Stamp) -> None:
+    rows = Meter(payees={"whisper": "groq"}).rows(stamp(attempt(1)))
+    assert [row.provider for row in rows] == ["groq"]
+
+
 def test_a_call_is_billed_to_its_trunk(stamp: Stamp) -> None:
     meter = Meter()
     meter.rows(stamp(STARTED))
@@ -205,3 +210,14 @@ def test_attempts_of_a_call_never_share_a_key(pairs: list[tuple[int, int]]) -> N
     )  # fmt: skip
     rows = [usage_from(dataclasses.replace(envelope, event=attempt(u, n))) for u, n in pairs]
     assert len({row.sequence for row in rows if row}) == len(pairs)
+
+
+def test_a_shadow_has_its_usage_row_and_is_no_part_of_the_legs_sums(stamp: Stamp) -> None:
+    meter = Meter()
+    meter.rows(stamp(STARTED))
+    (row,) = meter.rows(stamp(attempt(1, 999, purpose="shadow", outcome="superseded")))
+    assert isinstance(row, Usage)
+    assert (row.purpose, row.sequence, row.quantity) == ("shadow", 1999, 1000)
+    facts, _ = meter.rows(stamp(CallEnded(position=16_000, reason="hangup", heard=16_000)))
+    assert isinstance(facts, CallFacts)
+    assert (facts.attempts, facts.sent_ms, facts.withheld_ms) == (0, 0, 2000)

@@ -144,6 +144,8 @@ def test_a_days_tokens_are_no_long_prompt(tmp_path: Path) -> None:
 def test_call_records_are_recognised_by_their_columns(tmp_path: Path) -> None:
     read = read_statement(statement(tmp_path, CALLS))
     assert (read.format, len(read.items)) == ("call-records", 2)
+    assert read.started_at == datetime(2026, 11, 22, tzinfo=UTC)
+    assert read.ended_at == datetime(2026, 11, 23, tzinfo=UTC)
     line = {"component": "line", "provider": "kyiv", "model": "", "unit": "call_ms"}
     (found,) = compare(read, [total("sip-inbound", 25_200_000_000, **line)], BOOK)
     assert found.provider == "*"

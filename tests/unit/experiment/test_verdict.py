@@ -17,7 +17,7 @@ DAYS = 15
 # Wide enough for a few hundred calls; the real ones want weeks of traffic.
 MARGINS = Margins(
     calls_per_language=100, wer=0.05, wer_of_language=0.08, entity_errors=0.2, task_success=0.2, repairs=0.2,
-    ttfs_p95_seconds=0.3, unheard=0.05, planned_calls=800,
+    ttfs_p95_seconds=0.3, unheard=0.05, planned_calls=800, planned_shadowed=800,
 )  # fmt: skip
 OUTSIDE = Outside(
     queue_p95_seconds=0.3,
@@ -167,6 +167,49 @@ def test_what_makes_the_numbers_doubtful_is_named_and_holds(
 
 def test_numbers_that_are_not_valid_never_roll_back() -> None:
     assert decided(changed(evidence(worse=0.15), clock_jumped=True)).decision == "HOLD"
+
+
+def first_days(found: Evidence, days: int) -> Evidence:
+    until = BEGAN + timedelta(days=days)
+    return replace(found, until=until, calls=tuple(call for call in found.calls if call.ended_at <= until))
+
+
+def test_what_is_certainly_worse_goes_before_the_days_are_full() -> None:
+    found = decided(first_days(evidence(later=0.8), 6))
+    assert found.decision == "ROLL BACK"
+    assert gate(found, "days") == "wait"
+
+
+def test_nothing_is_decided_on_a_handful_of_calls() -> None:
+    found = decided(first_days(evidence(later=0.8), 2))
+    assert gate(found, "time to final, p95") == "fail"
+    assert found.decision == "HOLD"
+    assert any(reason.startswith("a first look") for reason in found.reasons)
+
+
+def test_errors_that_depend_on_who_serves_hold() -> None:
+    lives = {row.utterance_id: row.live for row in EQUAL.shadows}
+    biased = tuple(
+        replace(label, whisper_errors=label.whisper_errors + (lives[label.utterance_id] == "google"))
+        for label in EQUAL.labels
+    )
+    found = decided(replace(EQUAL, labels=biased))
+    assert found.decision == "HOLD"
+    assert any(reason.startswith("same in both directions") for reason in found.reasons)
+
+
+def test_a_label_of_two_equal_texts_stands_for_itself_alone() -> None:
+    equal = [row for row in EQUAL.shadows if not row.differing_words][:200]
+    checked = tuple(
+        replace(
+            EQUAL.labels[0], call_id=row.call_id, utterance_id=row.utterance_id, probability=0.005,
+            words=row.live_words, google_errors=1, whisper_errors=1,
+        )
+        for row in equal
+    )  # fmt: skip
+    before, after = decided(EQUAL), decided(replace(EQUAL, labels=(*EQUAL.labels, *checked)))
+    values = [next(g.value for g in found.gates if g.name == "word error rate") for found in (before, after)]
+    assert values[0] == pytest.approx(values[1], abs=1e-6)
 
 
 def test_a_disagreement_that_was_settled_is_none() -> None:

@@ -1,6 +1,8 @@
 import math
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -11,6 +13,7 @@ from slukh.monitoring.metrics import DECLARATIONS, Metrics, reference
 from slukh.types import (
     AttemptEnded,
     AudioGap,
+    CallCost,
     CallEnded,
     CallEvent,
     CallStarted,
@@ -126,8 +129,12 @@ def test_every_declared_metric_is_there_at_zero_before_any_call(metrics: Metrics
         name = f"{declared.name}_count" if declared.kind == "histogram" else declared.name
         values = [v for (n, _), v in found.items() if n == name]
         assert values, name
-        if name == "stt_provider_accuracy":
-            assert all(math.isnan(v) for v in values)  # 0 would say that every word was wrong
+        if name in (
+            "stt_provider_accuracy",  # 0 would say that every word was wrong
+            "cost_budget_used_ratio",  # that there is a budget
+            "cost_reconciliation_drift_ratio",  # that a statement agrees
+        ):
+            assert all(math.isnan(v) for v in values), name
         else:
             assert set(values) == {0.0}, name
 
@@ -156,6 +163,14 @@ def test_latency_is_taken_from_what_a_caller_waited_for(metrics: Metrics) -> Non
     assert value(metrics, "stt_whisper_latency_seconds_bucket", le="0.8") == 1
     assert value(metrics, "stt_final_seconds_sum", provider="google") == 0.25
     assert value(metrics, "stt_first_interim_seconds_sum", provider="whisper") == 0.3
+
+
+def test_a_shadow_that_fails_is_no_failure_that_a_caller_met(metrics: Metrics) -> None:
+    metrics.observe(stamped(attempt(purpose="shadow", outcome="timeout", final=9.0)))
+    assert value(metrics, "stt_shadows_total", provider="whisper", outcome="timeout") == 1
+    assert total(metrics, "stt_provider_requests_total") == 0
+    assert total(metrics, "stt_whisper_errors_total") == 0
+    assert value(metrics, "stt_audio_sent_seconds_total", provider="whisper") == 1.0
 
 
 def test_a_final_that_was_ready_early_took_no_time(metrics: Metrics) -> None:
@@ -233,3 +248,50 @@ def test_names_follow_prometheus_conventions() -> None:
 def test_the_reference_is_up_to_date() -> None:
     written = (ROOT / "doc" / "metrics.md").read_text(encoding="utf-8")
     assert written == reference(), f"python -m {module.__name__} > doc/metrics.md"
+
+
+def cost(added: str | None, **other: Any) -> CallCost:
+    given = {"component": "stt", "provider": "google", "unit": "audio_ms", "is_whole": added is not None}
+    amount = Decimal(added or 0)
+    return CallCost(
+        **{**given, **other}, quantity=4200, added_usd=None if added is None else amount,
+        call_usd=amount, leg_usd=amount,
+    )  # fmt: skip
+
+
+def test_costs_are_counted_by_component_and_payee(metrics: Metrics) -> None:
+    metrics.observe(stamped(cost("0.25")))
+    metrics.observe(stamped(cost("0.5", component="line", provider="trunk-of-380671234567", unit="call_ms")))
+    assert value(metrics, "cost_usd_total", component="stt", provider="google") == 0.25
+    assert value(metrics, "cost_usd_total", component="line", provider="line") == 0.5
+    assert value(metrics, "usage_units_total", component="stt", unit="audio_ms") == 4200
+    assert "380671234567" not in metrics.render()[0].decode()
+
+
+def test_what_has_no_price_is_counted_and_costs_nothing_that_is_known(metrics: Metrics) -> None:
+    metrics.observe(stamped(cost(None)))
+    assert value(metrics, "cost_unpriced_total", component="stt") == 1
+    assert total(metrics, "cost_usd_total") == 0
+
+
+def test_a_legs_cost_is_observed_when_it_ends(metrics: Metrics) -> None:
+    metrics.observe(stamped(cost("0.1")))
+    assert value(metrics, "call_cost_usd_count") == 0
+    metrics.observe(stamped(cost("0.3", is_final=True)))
+    assert (value(metrics, "call_cost_usd_count"), value(metrics, "call_cost_usd_sum")) == (1, 0.3)
+    assert value(metrics, "call_cost_usd_bucket", le="0.25") == 0
+    assert value(metrics, "call_cost_usd_bucket", le="0.3") == 1
+
+
+def test_budgets_and_drift_are_unknown_until_they_are_known(metrics: Metrics) -> None:
+    drift = {"component": "stt", "provider": "google"}
+    assert math.isnan(value(metrics, "cost_budget_used_ratio"))
+    assert math.isnan(value(metrics, "cost_reconciliation_drift_ratio", **drift))
+    metrics.observe(stamped(cost("0.3", over_budget="call")))
+    metrics.budget_used(0.5)
+    metrics.drift("stt", "google", -0.01)
+    metrics.drift("line", "*", 0.02)
+    assert value(metrics, "cost_budget_exceeded_total", scope="call") == 1
+    assert value(metrics, "cost_budget_used_ratio") == 0.5
+    assert value(metrics, "cost_reconciliation_drift_ratio", **drift) == -0.01
+    assert value(metrics, "cost_reconciliation_drift_ratio", component="line", provider="line") == 0.02

@@ -28,7 +28,8 @@ class Patient:
         self.upstreams = Upstreams({"fake": provider}, limits=Limits(breaker=QUICK), on_standing=self._stands)
         pcm = numbered_speech([1, 2, 3]).tobytes()
         self.clips = [Clip(language_code="uk-UA", pcm=pcm, text=clip)]
-        self.probes = Probes(self.upstreams, self.clips, on_heard=self._hears)
+        self.probes = Probes(self.upstreams, self.clips)
+        self.probes.on_heard = self._hears
 
     def _hears(self, name: str, heard: Heard) -> None:
         self.heard.append(f"{name}: {heard.text}")

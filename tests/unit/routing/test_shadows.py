@@ -165,6 +165,15 @@ async def test_when_the_budget_of_a_day_is_spent_new_calls_have_no_shadow_until_
     assert calls.heard[-1].text == "8 9"
 
 
+async def test_nothing_is_shadowed_where_nobody_compares() -> None:
+    calls = ShadowedCalls()
+    calls.shadows.on_heard = None
+    await calls.speak([1, 2])
+    assert calls.finals == ["1 2"]
+    assert calls.whisper.asked == []
+    assert DECISION not in calls.events
+
+
 async def test_too_many_that_wait_are_told_as_lost_at_once() -> None:
     calls = ShadowedCalls(*[BLOCKS] * 100, patience_seconds=60.0)
     for _ in range(65):

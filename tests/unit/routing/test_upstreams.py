@@ -46,6 +46,15 @@ def test_a_provider_that_fails_is_kept_away_from_calls() -> None:
     assert names(failing()) == ["google"]
 
 
+def test_nobody_hears_when_all_fail_and_one_is_enough() -> None:
+    assert upstreams().deaf is None
+    known = failing()
+    assert known.deaf is None
+    for number in range(5):
+        known.ended(ended("connect", provider="google"), float(number), was_outrun=False)
+    assert str(known.deaf).startswith("whisper and google failed calls")
+
+
 def test_a_provider_whose_hedges_give_the_finals_is_kept_away_from_calls() -> None:
     assert names(failing(outcome="superseded")) == ["whisper", "google"]
     assert names(failing(outcome="superseded", was_outrun=True)) == ["google"]

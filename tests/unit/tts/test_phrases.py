@@ -77,6 +77,12 @@ def test_a_template_keeps_its_fixed_parts_apart_from_what_changes() -> None:
     assert templates.pieces("Дякую!") == ["Дякую!"]
 
 
+def test_a_template_of_two_sentences_is_a_template_of_each_and_no_piece_is_a_mark() -> None:
+    templates = Templates.declared(["Отже, {width} на {profile}, {season}. Ваше {n}, так?"])
+    assert templates.pieces("Отже, 205 на 55, зимові.") == ["Отже,", "205", "на", "55", "зимові"]
+    assert templates.pieces("Ваше 7, так?") == ["Ваше", "7", "так?"]
+
+
 def test_a_recording_is_known_by_its_words() -> None:
     assert normalised("  Добрий ДЕНЬ!  Шини 205/55 — є.") == "добрий день шини 205/55 є"
     assert normalised("п\u2019ять") == normalised("П'ять")

@@ -45,6 +45,12 @@ def test_an_announced_call_is_known_and_not_done() -> None:
     assert [c["call_id"] for c in api.get("/v1/calls").json()["calls"]] == [call_id]
 
 
+def test_the_legs_of_a_call_are_counted_from_what_was_announced() -> None:
+    api, call_id = client(), str(uuid4())
+    assert api.post("/v1/calls", json={"call_id": call_id, "leg": 101}).json()["leg"] == 101
+    assert api.post("/v1/calls", json={"call_id": str(uuid4())}).json()["leg"] == 1
+
+
 def test_the_same_call_announced_again_is_refused() -> None:
     api, body = client(), {"call_id": str(uuid4())}
     api.post("/v1/calls", json=body)

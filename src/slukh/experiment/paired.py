@@ -1,0 +1,191 @@
+"""Errors of both recognisers on the same words: from shadowed utterances, and labels where the two differ.
+
+Where both canonical texts are equal, so are the errors, whatever was said, and as many words were said as
+both wrote. Where they differ, labels tell, drawn with known probabilities.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slukh.experiment.evidence import ARMS, Evidence, LabelRow, ShadowRow
+from slukh.experiment.gates import ADJUDICATED, Gate, Margins, decided, drawn_calls
+from slukh.experiment.statistics.estimates import Estimate
+from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
+from slukh.experiment.statistics.planning import labels_needed
+from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
+
+_FEWEST_LABELS = 30  # of each direction, before the two are compared
+_FAR_APART = 3.3  # standard errors: 1 in 1000
+
+
+def paired_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
+    """Words and entities that Whisper gets wrong and Google does not."""
+    pairs = _pairs(evidence)
+    languages = sorted({call.language_code for call in drawn_calls(evidence)})
+    return [
+        _gate("word error rate", pairs, _word_errors, margins.wer, evidence, margins),
+        *(
+            _gate(
+                f"word error rate in {code}",
+                [pair for pair in pairs if pair.language_code == code],
+                _word_errors,
+                margins.wer_of_language,
+                evidence,
+                margins,
+            )
+            for code in languages
+        ),
+        _gate("entity errors", pairs, _entity_errors, margins.entity_errors, evidence, margins),
+    ]
+
+
+def direction_gate(evidence: Evidence) -> Gate:
+    """Whether the difference is the same whoever serves.
+
+    Callers repeat what the one who serves has misheard, so what is said depends on who serves; when the
+    errors do as well, one number for both directions is none.
+    """
+    pairs = _pairs(evidence)
+    estimates = {}
+    for arm in ARMS:
+        served = [pair for pair in pairs if pair.row.live == arm]
+        if sum(pair.label is not None for pair in served) >= _FEWEST_LABELS:
+            estimates[arm] = _estimate(served, _word_errors)
+    if len(estimates) < len(ARMS):
+        detail = f"fewer than {_FEWEST_LABELS} labels of a direction: not compared"
+        return Gate(name="same in both directions", kind="validity", status="pass", detail=detail)
+    apart = estimates["whisper"] - estimates["google"]
+    distance = abs(apart.value) / apart.standard_error if apart.standard_error else 0.0
+    is_same = distance < _FAR_APART
+    return Gate(
+        name="same in both directions",
+        kind="validity",
+        status="pass" if is_same else "fail",
+        detail=", ".join(f"{arm} serves: {found.value:+.3f}" for arm, found in estimates.items()),
+        missing="" if is_same else "look at both directions apart: the dialogue follows who serves",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """A shadowed utterance, its cluster and language, and its label where there is one."""
+
+    row: ShadowRow
+    label: LabelRow | None
+    cluster: str
+    language_code: str
+
+
+def _pairs(evidence: Evidence) -> list[_Pair]:
+    calls = {call.call_id: call for call in evidence.calls}
+    labels: dict[tuple[str, int], LabelRow] = {}
+    for label in sorted(evidence.labels, key=lambda each: each.labeller == ADJUDICATED):
+        labels[label.call_id, label.utterance_id] = label
+    return [
+        _Pair(
+            row=row,
+            label=labels.get((row.call_id, row.utterance_id)),
+            cluster=calls[row.call_id].cluster,
+            language_code=calls[row.call_id].language_code,
+        )
+        for row in evidence.shadows
+        if row.is_complete and row.call_id in calls
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """Of one utterance: what is compared, in both hypotheses and, where it is labelled, in the reference."""
+
+    length: float
+    difference: float = 0.0
+    said: float = 0.0
+
+
+def _word_errors(row: ShadowRow, label: LabelRow | None) -> _Counts:
+    length = (row.live_words + row.shadow_words) / 2
+    if label is None:
+        return _Counts(length=length)
+    return _Counts(length=length, difference=label.whisper_errors - label.google_errors, said=label.words)
+
+
+def _entity_errors(row: ShadowRow, label: LabelRow | None) -> _Counts:
+    length = (row.live_entities + row.shadow_entities) / 2
+    if label is None:
+        return _Counts(length=length)
+    difference = label.whisper_entity_errors - label.google_entity_errors
+    return _Counts(length=length, difference=difference, said=label.entities)
+
+
+def _estimate(pairs: Sequence[_Pair], count: Callable[[ShadowRow, LabelRow | None], _Counts]) -> Estimate:
+    """The difference of the rates (F8); nothing is known without two labels."""
+    if sum(pair.label is not None for pair in pairs) < 2:  # noqa: PLR2004  # one has no spread
+        return Estimate(value=math.nan, standard_error=math.inf, clusters=0)
+    counts = [count(pair.row, pair.label) for pair in pairs]
+    is_equal = [pair.row.differing_words == 0 for pair in pairs]
+    return labelled_difference(
+        Shadowed(
+            calls=[pair.cluster for pair in pairs],
+            difference=np.array([c.difference for c in counts]),
+            words=np.array(
+                [c.length if p.label is None else c.said for c, p in zip(counts, pairs, strict=True)]
+            ),
+            proxy=np.zeros(len(pairs)),
+            length=np.array([c.length for c in counts]),
+            # All that are equal are known, labelled or not: none of them stands for others.
+            probability=np.array(
+                [
+                    1.0 if pair.label is None or equal else pair.label.probability
+                    for pair, equal in zip(pairs, is_equal, strict=True)
+                ]
+            ),
+            is_labelled=np.array(
+                [equal or pair.label is not None for pair, equal in zip(pairs, is_equal, strict=True)], bool
+            ),
+        )
+    )
+
+
+def _gate(  # noqa: PLR0917  # a gate is what it is made of
+    name: str,
+    pairs: Sequence[_Pair],
+    count: Callable[[ShadowRow, LabelRow | None], _Counts],
+    margin: float,
+    evidence: Evidence,
+    margins: Margins,
+) -> Gate:
+    estimate = _estimate(pairs, count)
+    calls = len({pair.row.call_id for pair in pairs})
+    bounds = confidence_sequence(estimate, observations=calls, planned=margins.planned_shadowed)
+    labelled = sum(pair.label is not None for pair in pairs)
+    waiting = [pair.row for pair in pairs if pair.label is None and pair.row.differing_words]
+    return decided(
+        name, estimate, bounds, margin, evidence,
+        detail=f"{labelled} labels on {len(pairs)} shadowed utterances",
+        missing=_missing_labels(estimate, bounds, margin, labelled, waiting)
+        if pairs else "shadowed calls (FF_SHADOW_PERCENT), then labels",
+    )  # fmt: skip
+
+
+def _missing_labels(
+    estimate: Estimate, bounds: Bounds, margin: float, labelled: int, waiting: Sequence[ShadowRow]
+) -> str:
+    """What labels would settle a difference, and how much listening they are."""
+    if not labelled or not math.isfinite(estimate.standard_error) or not estimate.standard_error:
+        return "labels of shadowed utterances in which the two differ (`slukh ab labels`)"
+    plan = labels_needed(
+        estimate,
+        labels=labelled,
+        margin=margin,
+        reach=(bounds.high - estimate.value) / estimate.standard_error,
+        seconds_per_label=sum(row.audio_ms for row in waiting) / 1000 / max(1, len(waiting)),
+    )
+    if plan is None:
+        return "the difference is at the margin itself: more shadowed calls and labels may part them"
+    if plan.labels > len(waiting):
+        return f"{plan.labels} labels more, of {len(waiting)} that differ: more shadowed calls first"
+    minutes = max(1, round(plan.audio_seconds / 60))
+    return f"{plan.labels} labels more, about {minutes} minutes of audio, to decide with {plan.power:.0%}"
