@@ -113,6 +113,24 @@ class WhisperSettings(BaseSettings):
             raise ValueError(str(error)) from error
         return urls
 
+    @model_validator(mode="after")
+    def _are_paid_as_one(self) -> Self:
+        if len(names := self._payees()) > 1:
+            raise SettingsError(
+                f"the servers of WHISPER_API_URL are paid apart ({', '.join(sorted(names))})",
+                remedy="name those of one owner",
+            )
+        return self
+
+    @property
+    def payee(self) -> str:
+        """Who is paid for what Whisper hears, as price books name it; `whisper` is one's own machine."""
+        return next(iter(self._payees()), "whisper")
+
+    def _payees(self) -> set[str]:
+        metered = bool(self.slukh_whisper_metered)
+        return {one.payee(metered=metered) for one in addresses(self.whisper_api_url)}
+
 
 class GoogleSettings(BaseSettings):
     """Google Cloud Speech-to-Text: whose project, where, which model."""

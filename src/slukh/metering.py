@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,8 +79,16 @@ class Metering:
 
 
 @contextlib.contextmanager
-def metering(settings: Settings, given: CostSettings, metrics: Metrics) -> Iterator[Metering]:
+def metering(
+    settings: Settings, given: CostSettings, metrics: Metrics, *, payees: Mapping[str, str] | None = None
+) -> Iterator[Metering]:
     """The meter, draining until the block ends.
+
+    Args:
+        settings: where usage is kept.
+        given: prices and budgets.
+        metrics: told of everything.
+        payees: who is paid for a recogniser that is not paid by its own name.
 
     Raises:
         PriceError: the price book cannot be used.
@@ -93,7 +101,14 @@ def metering(settings: Settings, given: CostSettings, metrics: Metrics) -> Itera
         if given.slukh_budget_day_usd is not None:
             _spent_before(costs, ledger, book)
         spool = stack.enter_context(_own_spool(settings.slukh_data_dir, metrics))
-        meter = MeterSink(spool, ledger, costs=costs, on_error=metrics.usage_error, on_rows=metrics.spooled)
+        meter = MeterSink(
+            spool,
+            ledger,
+            costs=costs,
+            payees=payees or {},
+            on_error=metrics.usage_error,
+            on_rows=metrics.spooled,
+        )
         meter.start()
         stack.callback(meter.stop)
         yield Metering(meter=meter, costs=costs, ledger=ledger, book_name=book.name, metrics=metrics)

@@ -89,7 +89,9 @@ async def serve(given: AllSettings) -> None:
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
-        meter = stack.enter_context(metering(settings, given.cost, metrics))
+        meter = stack.enter_context(
+            metering(settings, given.cost, metrics, payees={"whisper": given.whisper.payee})
+        )
         experiment = stack.enter_context(_experiment(settings))
         _compare(parts, experiment, stack)
         answering = _answering(given, metrics, stack)

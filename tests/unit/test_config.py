@@ -168,3 +168,10 @@ def test_a_server_address_that_is_not_http_is_refused(monkeypatch: pytest.Monkey
 def test_the_configuration_page_is_the_one_this_code_writes() -> None:
     page = Path(__file__).parents[2] / "doc" / "configuration.md"
     assert page.read_text(encoding="utf-8") == reference(), "run `make docs`"
+
+
+def test_servers_of_two_owners_are_refused_because_their_bills_differ() -> None:
+    with pytest.raises(SettingsError, match=r"groq, whisper.*one owner"):
+        load(WhisperSettings, whisper_api_url="https://api.groq.com/openai/v1,http://10.0.0.5:8000")
+    assert load(WhisperSettings, whisper_api_url="https://api.groq.com/openai/v1").payee == "groq"
+    assert load(WhisperSettings, whisper_api_url="").payee == "whisper"

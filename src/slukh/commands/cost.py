@@ -10,6 +10,19 @@ import typer
 from rich.console import Console
 
 from slukh.commands import cost_ledger, cost_prices
+from slukh.commands.cost_report import (
+    AsOf,
+    Format,
+    FormatOption,
+    Language,
+    LanguageOption,
+    Output,
+    Vat,
+    check_output,
+    made,
+    on_the_day,
+    written,
+)
 from slukh.commands.options import Json
 from slukh.config import Settings, load
 from slukh.cost_settings import CostSettings
@@ -167,6 +180,37 @@ def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
         _print_json(asked, book.name, recommendations=advice, waterfall=steps)
     else:
         _show(recommendation_tables(advice, steps))
+
+
+@app.command("report")
+def cost_report(  # noqa: PLR0917  # a command's parameters are its options
+    as_of: AsOf = None,
+    scenario: ScenarioName = None,
+    calls: Calls = None,
+    prices: Prices = None,
+    capacity: Capacity = None,
+    vat: Vat = None,
+    language: LanguageOption = Language.en,
+    form: FormatOption = Format.md,
+    output: Output = None,
+) -> None:
+    """The whole report for whoever pays: text, tables, plots; the same day gives the same report.
+
+    slukh cost report --as-of 2026-11-26 --language ru --format html --output cost.html
+    """
+    from slukh.cost.cost_report import analysis_report
+    from slukh.cost.price_book import PriceBook
+    from slukh.cost.report.findings import findings_of
+
+    check_output(output, form)
+    name = scenario or SHOP
+    asked = on_the_day(_asked(name, calls, capacity), as_of, vat)
+    book, market = _book(asked, prices), PriceBook.load(cost_prices.DEFAULT_BOOK)
+    command = made(name, asked, calls=calls, prices=prices, capacity=capacity, vat=vat)
+    found = findings_of(analysis_report(asked, book, market), book, command=command)
+    text = written(found, language=language, form=form, output=output)
+    if text is not None:
+        typer.echo(text, nl=False)
 
 
 def _print_json(scenario: "Scenario", book: str, **results: object) -> None:

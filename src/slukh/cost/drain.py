@@ -9,7 +9,8 @@ its key makes the second delivery a duplicate.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from slukh.cost.ledger import Ledger, Recorded
 from slukh.cost.live import LiveCosts
@@ -56,6 +57,7 @@ class MeterSink:
         spool: where rows become durable.
         ledger: where they end.
         costs: says what rows cost; None where nobody asks.
+        payees: who is paid for a recogniser that is not paid by its own name.
         interval_seconds: pause between two drains.
         on_error: called with the stage of every error, from any thread.
         on_rows: called after every drain with the rows that still wait.
@@ -67,11 +69,12 @@ class MeterSink:
         ledger: Ledger,
         *,
         costs: LiveCosts | None = None,
+        payees: Mapping[str, str] = MappingProxyType({}),
         interval_seconds: float = 1.0,
         on_error: Callable[[UsageStage], None] = _ignore_stage,
         on_rows: Callable[[int], None] = _ignore_rows,
     ) -> None:
-        self._meter = Meter()
+        self._meter = Meter(payees=payees)
         self._costs = costs
         self._spool = spool
         self._drain = Drain(spool, ledger)

@@ -11,8 +11,10 @@ delivered twice is one row.
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from slukh.cost.voice import voice_usage
@@ -86,7 +88,13 @@ def milliseconds(samples: int) -> int:
     return -(-samples * 1000 // SAMPLE_RATE_HERTZ)
 
 
-def usage_from(event: CallEvent, *, trunk: str | None = None, leg_start: int = 0) -> Usage | None:
+def usage_from(
+    event: CallEvent,
+    *,
+    trunk: str | None = None,
+    leg_start: int = 0,
+    payees: Mapping[str, str] = MappingProxyType({}),
+) -> Usage | None:
     """The usage row of an event, or None when nothing billable ended.
 
     Args:
@@ -94,6 +102,7 @@ def usage_from(event: CallEvent, *, trunk: str | None = None, leg_start: int = 0
         trunk: who is paid for the line.
         leg_start: position on the call's clock where the previous leg ended. The telephone call behind a
             re-attached leg went on meanwhile, so the legs' `call_ms` add up to the call's.
+        payees: who is paid for a recogniser that is not paid by its own name.
     """
     match event.event:
         case AttemptEnded() as ended:
@@ -102,7 +111,7 @@ def usage_from(event: CallEvent, *, trunk: str | None = None, leg_start: int = 0
                 leg=event.leg,
                 component="stt",
                 sequence=ended.utterance_id * ATTEMPTS_PER_UTTERANCE + ended.attempt,
-                provider=ended.provider,
+                provider=payees.get(ended.provider, ended.provider),
                 model=ended.model,
                 unit="audio_ms",
                 quantity=milliseconds(ended.audio_samples),
@@ -230,9 +239,15 @@ class CallTallies:
 
 
 class Meter:
-    """Rows of all calls of this process, in bounded memory."""
+    """Rows of all calls of this process, in bounded memory.
 
-    def __init__(self, *, max_calls: int = 10_000) -> None:
+    Args:
+        payees: who is paid for a recogniser that is not paid by its own name.
+        max_calls: so many are remembered.
+    """
+
+    def __init__(self, *, payees: Mapping[str, str] = MappingProxyType({}), max_calls: int = 10_000) -> None:
+        self._payees = payees
         self._max_calls = max_calls
         self._tallies = CallTallies(max_calls=max_calls)
         self._ended_at: OrderedDict[str, int] = OrderedDict()  # any end: a caller may be connected again
@@ -241,7 +256,7 @@ class Meter:
         """The ledger rows that an event makes; most make none."""
         facts = self._tallies.add(event)
         trunk = facts.trunk if facts else None
-        usage = usage_from(event, trunk=trunk, leg_start=self._leg_start(event))
+        usage = usage_from(event, trunk=trunk, leg_start=self._leg_start(event), payees=self._payees)
         return (*(row for row in (facts, usage) if row is not None), *voice_usage(event))
 
     def _leg_start(self, event: CallEvent) -> int:

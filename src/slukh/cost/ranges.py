@@ -8,6 +8,7 @@ from typing import Any
 
 from slukh.cost.price_book import Price, PriceBook, PriceComponent, PriceUnit
 from slukh.cost.scenario import Scenario
+from slukh.cost.wording import Fact, Facts
 
 Applied = tuple[Scenario, PriceBook]
 _ONE = Decimal(1)
@@ -18,21 +19,21 @@ class Range:
     """An assumption with a low and a high value.
 
     Attributes:
-        what: how reports call it.
+        name: its sentences in the catalogues stand under `range.NAME`.
         low: its low value, in its own unit or as a factor.
         base: what the scenario has.
         high: its high value.
         apply: the scenario and the book with a value in place.
-        shown: a value as people read it.
+        facts: what a value comes to, for those sentences.
         is_drawn: it is uncertain; not so what somebody decides, and what others of the list are parts of.
     """
 
-    what: str
+    name: str
     low: Decimal
     base: Decimal
     high: Decimal
     apply: Callable[[Scenario, PriceBook, Decimal], Applied]
-    shown: Callable[[Decimal], str]
+    facts: Callable[[Decimal], Facts]
     is_drawn: bool = True
 
 
@@ -80,7 +81,7 @@ def ranges_of(scenario: Scenario) -> tuple[Range, ...]:
     half, twice = _ONE / 2, Decimal(2)
     found = [
         Range(
-            what="length and turns of a call",
+            name="length-and-turns",
             low=half,
             base=_ONE,
             high=twice,
@@ -88,52 +89,52 @@ def ranges_of(scenario: Scenario) -> tuple[Range, ...]:
                 with_call(s, seconds=s.call.seconds * factor, turns=round(s.call.turns * factor)),
                 book,
             ),
-            shown=lambda factor: f"{call.seconds * factor:.0f} s, {round(call.turns * factor)} turns",
+            facts=lambda factor: {"seconds": call.seconds * factor, "turns": round(call.turns * factor)},
             is_drawn=False,
         ),
         Range(
-            what="turns",
+            name="turns",
             low=half,
             base=_ONE,
             high=twice,
             apply=lambda s, book, factor: (with_call(s, turns=round(s.call.turns * factor)), book),
-            shown=lambda factor: f"{round(call.turns * factor)}",
+            facts=lambda factor: {"turns": round(call.turns * factor)},
         ),
         Range(
-            what="length of a call, turns as they are",
+            name="length",
             low=Decimal(2) / 3,
             base=_ONE,
             high=Decimal(5) / 3,
             apply=lambda s, book, factor: (with_call(s, seconds=s.call.seconds * factor), book),
-            shown=lambda factor: f"{call.seconds * factor:.0f} s",
+            facts=lambda factor: {"seconds": call.seconds * factor},
         ),
         Range(
-            what="system prompt and tools",
+            name="prefix",
             low=half,
             base=_ONE,
             high=Decimal(3),
             apply=lambda s, book, factor: (_llm(s, prefix_tokens=round(s.llm.prefix_tokens * factor)), book),
-            shown=lambda factor: f"{llm.prefix_tokens * factor:,.0f} tokens",
+            facts=lambda factor: {"tokens": llm.prefix_tokens * factor},
         ),
         Range(
-            what="price of the model",
+            name="model-price",
             low=_ONE / 3,
             base=_ONE,
             high=Decimal(5) / 3,
             apply=lambda s, book, factor: (s, ScaledBook(book, "llm", factor)),
-            shown=lambda factor: f"x {factor:.2f}",
+            facts=_factor,
             is_drawn=False,
         ),
         Range(
-            what="tokens for the same text",
+            name="tokens",
             low=Decimal("0.8"),
             base=_ONE,
             high=Decimal("1.3"),
             apply=lambda s, book, factor: (_tokens(s, factor), book),
-            shown=lambda factor: f"x {factor:.2f}",
+            facts=_factor,
         ),
         Range(
-            what="calls a month",
+            name="volume",
             low=Decimal(5),
             base=_ONE,
             high=half,
@@ -146,32 +147,32 @@ def ranges_of(scenario: Scenario) -> tuple[Range, ...]:
                 ),
                 book,
             ),
-            shown=lambda factor: f"{volume.calls_per_month * factor:,.0f}",
+            facts=lambda factor: {"calls": volume.calls_per_month * factor},
         ),
         Range(
-            what="price of the line",
+            name="line-price",
             low=Decimal(0),
             base=_ONE,
             high=Decimal(3),
             apply=lambda s, book, factor: (s, ScaledBook(book, "line", factor)),
-            shown=lambda factor: f"x {factor:.2f}",
+            facts=_factor,
         ),
         Range(
-            what="streams a call is sent in",
+            name="streams",
             low=_ONE,
             base=Decimal(call.streams),
             high=Decimal(max(call.turns, call.streams)),
             apply=lambda s, book, streams: (replace(s, call=replace(s.call, streams=int(streams))), book),
-            shown=lambda streams: f"{streams:.0f}",
+            facts=lambda streams: {"streams": streams},
             is_drawn=False,
         ),
         Range(
-            what="characters spoken from the cache",
+            name="hit-rate",
             low=Decimal("0.8"),
             base=scenario.tts.hit_rate,
             high=Decimal(0),
             apply=lambda s, book, rate: (replace(s, tts=replace(s.tts, hit_rate=rate)), book),
-            shown=lambda rate: f"{rate:.0%}",
+            facts=lambda rate: {"rate": rate},
         ),
     ]
     return tuple(item for item in found if item.low != item.high)
@@ -184,6 +185,10 @@ def with_call(scenario: Scenario, *, seconds: Decimal | None = None, turns: int 
     turns = call.turns if turns is None else max(1, turns)
     utterance = min(call.utterance_seconds, seconds / turns)
     return replace(scenario, call=replace(call, seconds=seconds, turns=turns, utterance_seconds=utterance))
+
+
+def _factor(factor: Decimal) -> dict[str, Fact]:
+    return {"factor": factor}
 
 
 def _llm(scenario: Scenario, **values: Any) -> Scenario:  # noqa: ANN401  # fields of LanguageModel

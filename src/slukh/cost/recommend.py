@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from slukh.cost.measures import Measure, measures_of
+from slukh.cost.measures import measures_of
 from slukh.cost.price_book import PriceBook
 from slukh.cost.scenario import Scenario
-from slukh.cost.setup import Setup, setup_of
+from slukh.cost.setup import Measure, Setup, setup_of
+from slukh.cost.wording import Facts, wording
 
 # Less than that a month is not worth a change.
 LEAST_USD = Decimal("0.01")
@@ -25,7 +26,9 @@ class Recommendation:
 
     Attributes:
         name: short and stable, for scripts.
-        title: what to do, one clause.
+        kind: of measure: its sentences in the catalogues stand under `measure.KIND`.
+        facts: the numbers in them.
+        title: what to do, one clause; in English, as the next two.
         change: where to do it, and how.
         because: the numbers behind it.
         saving_usd_per_month: on its own, against today.
@@ -34,6 +37,8 @@ class Recommendation:
     """
 
     name: str
+    kind: str
+    facts: Facts
     title: str
     change: str
     because: str
@@ -57,13 +62,14 @@ class Step:
     """One step of the way from today to the best setup.
 
     Attributes:
-        name: of the measure.
-        title: what is done.
+        name, kind, facts, title: of the measure.
         saving_usd_per_month: on top of the steps before it.
         per_call_usd: what a call costs after it.
     """
 
     name: str
+    kind: str
+    facts: Facts
     title: str
     saving_usd_per_month: Decimal
     per_call_usd: Decimal
@@ -86,9 +92,11 @@ def recommend(scenario: Scenario, book: PriceBook, market: PriceBook) -> tuple[R
             found.append(
                 Recommendation(
                     name=measure.name,
-                    title=measure.title,
-                    change=measure.change,
-                    because=measure.because,
+                    kind=measure.kind,
+                    facts=measure.facts,
+                    title=_english(measure, "title"),
+                    change=_english(measure, "change"),
+                    because=_english(measure, "because"),
                     saving_usd_per_month=saving,
                     confidence=measure.confidence,
                 )
@@ -113,9 +121,15 @@ def _steps(setup: Setup, left: list[Measure]) -> Iterator[Step]:
         setup = best.apply(setup)
         yield Step(
             name=best.name,
-            title=best.title,
+            kind=best.kind,
+            facts=best.facts,
+            title=_english(best, "title"),
             saving_usd_per_month=month - months[best.name],
             per_call_usd=months[best.name] / setup.scenario.volume.calls_per_month,
         )
         month = months[best.name]
         left = [measure for measure in left if measure is not best]
+
+
+def _english(measure: Measure, sentence: str) -> str:
+    return wording("en").say(f"measure.{measure.kind}.{sentence}", measure.facts)

@@ -4,12 +4,15 @@ A setup is a scenario, who hears (whole calls or speech only, GPUs beside Google
 of each service: an old price list may be compared with today's, service by service.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any, Literal
 
 from slukh.cost.call_costs import CallCosts, fleet_of, traffic_of
 from slukh.cost.price_book import PriceBook
 from slukh.cost.scenario import Scenario, WhisperFleet
+from slukh.cost.wording import Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +70,28 @@ class Setup:
 def setup_of(scenario: Scenario, book: PriceBook) -> Setup:
     """The scenario as it is: whole calls at Google, one price list."""
     return Setup(scenario=scenario, book=book, stt_book=book, llm_book=book, tts_book=book)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A change of a setup.
+
+    Attributes:
+        name: short and stable, for scripts.
+        kind: whose sentences tell it.
+        facts: the numbers in them.
+        confidence: as in `Recommendation`.
+        apply: a setup with the change made.
+    """
+
+    name: str
+    kind: str
+    facts: Facts
+    confidence: Literal["high", "medium", "low"]
+    apply: Callable[[Setup], Setup]
+
+
+def with_part(scenario: Scenario, part: str, **values: Any) -> Scenario:  # noqa: ANN401  # fields of the part
+    """The scenario with other values in one of its parts."""
+    changed: Any = {part: replace(getattr(scenario, part), **values)}
+    return replace(scenario, **changed)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
+from decimal import Decimal
 
 from slukh.cost.price_book import Price
 from slukh.cost.scenario import Scenario
@@ -26,6 +27,9 @@ class Source:
         source: a document, a measurement, or `assumption`.
         read_on: when it was read or measured, or None where the source's own version says it.
         confidence: `fact`, `measured` or `assumption`.
+        amount: of a price, in `currency`; None for a scenario's value, as the next two.
+        currency: ISO 4217.
+        unit: what `amount` buys, as in `value`.
     """
 
     what: str
@@ -33,6 +37,9 @@ class Source:
     source: str
     read_on: date | None
     confidence: str
+    amount: Decimal | None = None
+    currency: str | None = None
+    unit: str | None = None
 
     def as_json(self) -> dict[str, str | None]:
         """Plain values."""
@@ -53,6 +60,9 @@ def source_of(price: Price) -> Source:
         source=price.source,
         read_on=price.read_on,
         confidence=price.confidence,
+        amount=price.amount,
+        currency=price.currency,
+        unit=_quantity(price),
     )
 
 

@@ -18,8 +18,10 @@ from slukh.cost.breakdown import Column
 from slukh.cost.call_costs import CallCosts
 from slukh.cost.price_book import PriceBook
 from slukh.cost.ranges import Range, ranges_of
+from slukh.cost.roi import Operator
 from slukh.cost.scenario import Scenario
 from slukh.cost.scenario_usage import CallShape, shape_of
+from slukh.cost.wording import Facts, wording
 
 SEED = 20261122
 CALLS_DRAWN = 20_000
@@ -34,16 +36,22 @@ class Swing:
     """What one assumption does to the mean cost of a call.
 
     Attributes:
-        what: the assumption.
-        low: how its low value is called.
+        name: the assumption, as the catalogues call it; `agent.` before it: seen from the person's side.
+        what: the same in English.
+        low: how its low value is called there.
         high: and its high one.
+        low_facts: numbers of the low value.
+        high_facts: and of the high one.
         low_usd: cost of a call at the low value.
         high_usd: cost of a call at the high value.
     """
 
+    name: str
     what: str
     low: str
     high: str
+    low_facts: Facts
+    high_facts: Facts
     low_usd: Decimal
     high_usd: Decimal
 
@@ -91,15 +99,7 @@ def tornado(scenario: Scenario, book: PriceBook, *, column: Column = "google") -
         low, high = (
             mean_cost(*item.apply(scenario, book, value), column=column) for value in (item.low, item.high)
         )
-        swings.append(
-            Swing(
-                what=item.what,
-                low=item.shown(item.low),
-                high=item.shown(item.high),
-                low_usd=low,
-                high_usd=high,
-            )
-        )
+        swings.append(_swing(item.name, (item.facts(item.low), item.facts(item.high)), (low, high)))
     return tuple(sorted(swings, key=lambda swing: swing.width_usd, reverse=True))
 
 
@@ -117,58 +117,58 @@ def staff_tornado(
     agent = mean_cost(scenario, book, column=column)
     person, contained = operator_of(scenario, book), scenario.staff.containment
     low_wage, high_wage = person.gross_wage * Decimal("0.8"), person.gross_wage * Decimal("1.12")
-    persons = {
-        ("wage", f"{low_wage:,.0f} {person.currency}", f"{high_wage:,.0f} {person.currency}"): (
-            replace(person, gross_wage=low_wage),
-            replace(person, gross_wage=high_wage),
+    persons: dict[str, tuple[tuple[Facts, Operator], ...]] = {
+        "wage": (
+            ({"wage": low_wage, "currency": person.currency}, replace(person, gross_wage=low_wage)),
+            ({"wage": high_wage, "currency": person.currency}, replace(person, gross_wage=high_wage)),
         ),
-        ("shrinkage", "20%", "40%"): (
-            replace(person, shrinkage=Decimal("0.2")),
-            replace(person, shrinkage=Decimal("0.4")),
+        "shrinkage": tuple(
+            ({"rate": rate}, replace(person, shrinkage=rate)) for rate in (Decimal("0.2"), Decimal("0.4"))
         ),
-        ("occupancy", "65%", "85%"): (
-            replace(person, occupancy=Decimal("0.65")),
-            replace(person, occupancy=Decimal("0.85")),
+        "occupancy": tuple(
+            ({"rate": rate}, replace(person, occupancy=rate)) for rate in (Decimal("0.65"), Decimal("0.85"))
         ),
-        ("overhead", "0%", "50%"): (
-            replace(person, overhead=Decimal(0)),
-            replace(person, overhead=Decimal("0.5")),
+        "overhead": tuple(
+            ({"rate": rate}, replace(person, overhead=rate)) for rate in (Decimal(0), Decimal("0.5"))
         ),
         # The usual mistake: every paid minute is a call.
-        ("a person's idle time", "not counted", "as here"): (
-            replace(person, shrinkage=Decimal(0), occupancy=Decimal(1)),
-            person,
+        "idle-time": (
+            ({"how": "not-counted"}, replace(person, shrinkage=Decimal(0), occupancy=Decimal(1))),
+            ({"how": "as-here"}, person),
         ),
     }
     found = [
-        Swing(
-            what=what,
-            low=low,
-            high=high,
-            low_usd=contained * one.call_usd - agent,
-            high_usd=contained * other.call_usd - agent,
-        )
-        for (what, low, high), (one, other) in persons.items()
+        _swing(name, (low[0], high[0]), tuple(contained * end[1].call_usd - agent for end in (low, high)))
+        for name, (low, high) in persons.items()
     ]
-    found.append(
-        Swing(
-            what="calls that end without a person",
-            low="50%",
-            high="90%",
-            low_usd=Decimal("0.5") * person.call_usd - agent,
-            high_usd=Decimal("0.9") * person.call_usd - agent,
-        )
-    )
-    found.append(
-        Swing(
-            what=f"agent: {widest.what}",
-            low=widest.low,
-            high=widest.high,
-            low_usd=contained * person.call_usd - widest.low_usd,
-            high_usd=contained * person.call_usd - widest.high_usd,
-        )
+    few, many = Decimal("0.5"), Decimal("0.9")
+    found += (
+        _swing(
+            "containment",
+            ({"rate": few}, {"rate": many}),
+            (few * person.call_usd - agent, many * person.call_usd - agent),
+        ),
+        _swing(
+            f"agent.{widest.name}",
+            (widest.low_facts, widest.high_facts),
+            (contained * person.call_usd - widest.low_usd, contained * person.call_usd - widest.high_usd),
+        ),
     )
     return tuple(sorted(found, key=lambda swing: swing.width_usd, reverse=True))
+
+
+def _swing(name: str, facts: tuple[Facts, Facts], usd: tuple[Decimal, ...]) -> Swing:
+    english, (low_usd, high_usd) = wording("en"), usd
+    return Swing(
+        name=name,
+        what=english.range_title(name),
+        low=english.range_value(name, facts[0]),
+        high=english.range_value(name, facts[1]),
+        low_facts=facts[0],
+        high_facts=facts[1],
+        low_usd=low_usd,
+        high_usd=high_usd,
+    )
 
 
 def mean_cost(scenario: Scenario, book: PriceBook, *, column: Column) -> Decimal:

@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from slukh.errors import SttError, SttRequestError
+from slukh.errors import SttError, SttLanguageError
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.breaker_store import BreakerStore, Standing
 from slukh.routing.health import Clip, Probes
@@ -89,18 +89,19 @@ class ServerPool:
                 if error.is_permanent or len(failed) == len(self.servers):
                     raise
                 logger.warning("server_not_started", extra={"server": key, "error": str(error)})
-        self._probing = asyncio.create_task(Probes(self.upstreams, self._clips).run())
+        if self._probing is None:
+            self._probing = asyncio.create_task(Probes(self.upstreams, self._clips).run())
 
     async def open(self, config: StreamConfig) -> SttStream:
         """A stream on the server with the least to do; the next one when that cannot be reached.
 
         Raises:
-            SttRequestError: a language that they do not all speak.
+            SttLanguageError: one that they do not all speak.
             SttError: none took it.
         """
         unknown = {config.language_code, *config.alternative_language_codes} - self.capabilities.languages
         if unknown:  # the caller's fault, and no server's
-            raise SttRequestError(self.name, f"the servers do not speak {', '.join(sorted(unknown))}")
+            raise SttLanguageError(self.name, f"the servers do not speak {', '.join(sorted(unknown))}")
         now = asyncio.get_running_loop().time()
         candidates = [c.name for c in self.upstreams.candidates(tuple(self.servers), config.call_id, now)]
         slow = _outliers({key: self._seconds[key] for key in candidates if key in self._seconds})

@@ -83,6 +83,11 @@ def test_an_attempt_is_billed_by_the_audio_that_left_us(stamp: Stamp) -> None:
     assert (row.provider, row.model, row.purpose, row.outcome) == ("whisper", "base", "retry", "timeout")
 
 
+def test_what_a_rented_whisper_hears_is_billed_by_who_is_paid(stamp: Stamp) -> None:
+    rows = Meter(payees={"whisper": "groq"}).rows(stamp(attempt(1)))
+    assert [row.provider for row in rows] == ["groq"]
+
+
 def test_a_call_is_billed_to_its_trunk(stamp: Stamp) -> None:
     meter = Meter()
     meter.rows(stamp(STARTED))

@@ -95,7 +95,7 @@ def test_traffic_decides_how_long_a_prompt_is_kept() -> None:
     }
     best = found(replace(seldom, llm=replace(seldom.llm, caching="none")), MARKET)["prompt-caching"]
     assert keeps["1h"] != keeps["5m"]
-    assert ("1h" in best.title) == (keeps["1h"] < keeps["5m"])
+    assert (best.facts["lifetime"] == "1h") == (keeps["1h"] < keeps["5m"])
 
 
 @pytest.mark.parametrize(("an_hour", "minutes", "warm"), [(6, 5, 0.39), (40, 5, 0.96), (6, 60, 0.998)])

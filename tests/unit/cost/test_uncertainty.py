@@ -62,7 +62,7 @@ def test_unsure_assumptions_stay_between_their_ends() -> None:
 def test_every_assumption_at_its_base_changes_nothing() -> None:
     base = mean_cost(SEED, REFERENCE, column="google")
     for item in ranges_of(SEED):
-        assert mean_cost(*item.apply(SEED, REFERENCE, item.base), column="google") == base, item.what
+        assert mean_cost(*item.apply(SEED, REFERENCE, item.base), column="google") == base, item.name
 
 
 def test_a_book_may_be_multiplied() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slukh.errors import SttConnectError, SttError, SttRequestError, SttStreamError
+from slukh.errors import SttConnectError, SttError, SttLanguageError, SttStreamError
 from slukh.routing.health import Clip
 from slukh.routing.pool import ServerPool
 from slukh.stt.base import StreamConfig, SttStream
@@ -153,7 +153,7 @@ async def test_a_pool_starts_when_one_of_its_servers_does() -> None:
 @virtually
 async def test_a_language_that_no_server_speaks_is_refused() -> None:
     pool, _ = pool_of(a=Script(), b=Script())
-    with pytest.raises(SttRequestError, match="tlh-KL"):
+    with pytest.raises(SttLanguageError, match="tlh-KL"):
         await pool.open(StreamConfig(language_code="tlh-KL"))
     assert {breaker.state for breaker in pool.upstreams.breakers.values()} == {"closed"}
 

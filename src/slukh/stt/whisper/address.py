@@ -35,7 +35,8 @@ _REMEDY = (
     "use an address such as http://10.0.0.5:8000, or one that begins with "
     "whisper.cpp+http://, whisperlive+ws://, deepgram+ws://, whisperlivekit+ws://, realtime+ws:// or wyoming+tcp://"
 )
-_HOSTED = ("openai.com", "groq.com", "deepgram.com")
+# Services that bill each request, by domain, and what price books call them.
+_HOSTED = {"openai.com": "openai", "groq.com": "groq", "deepgram.com": "deepgram"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +61,19 @@ class Address:
     @property
     def is_hosted(self) -> bool:
         """Whether it is one of the services that are known to bill each request."""
+        return self._service is not None
+
+    def payee(self, *, metered: bool) -> str:
+        """Who is paid for what it hears: a service by its name, a host that bills by its own, else nobody.
+
+        `whisper` is one's own machine, which price books rate at nothing per second.
+        """
+        return self._service or (urlsplit(self.url).hostname or self.key if metered else "whisper")
+
+    @property
+    def _service(self) -> str | None:
         host = urlsplit(self.url).hostname or ""
-        return any(host == name or host.endswith(f".{name}") for name in _HOSTED)
+        return next((n for domain, n in _HOSTED.items() if f".{host}".endswith(f".{domain}")), None)
 
     def __str__(self) -> str:
         return self.url if self.dialect == "openai" else f"{self.dialect}+{self.url}"

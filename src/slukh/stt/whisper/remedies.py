@@ -9,9 +9,11 @@ REMEDIES: Mapping[ErrorType, str] = {
     "timeout": "it is too slow or still loading: a smaller model, a GPU, fewer calls by SLUKH_WHISPER_CALLS, "
     "or another server beside it in WHISPER_API_URL",
     "stream": "look into the server's own log: it broke off, or its process died",
+    "limit": "nothing: the next Attempt begins afresh",
     "overloaded": "fewer calls (SLUKH_WHISPER_CALLS), or another server beside it in WHISPER_API_URL",
     "protocol": "something else answers there, or it speaks another protocol: doc/whisper-servers.md has the "
     "schemes of WHISPER_API_URL",
     "request": "correct the path in WHISPER_API_URL, or name a model that it has in WHISPER_MODEL_SIZE",
+    "language": "a model that speaks it, or another SLUKH_LANGUAGE",
     "authentication": "set WHISPER_API_KEY to the key that the server was started with",
 }

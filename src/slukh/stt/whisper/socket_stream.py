@@ -8,7 +8,14 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 
-from slukh.errors import SettingsError, SttError, SttRequestError, SttStreamError, SttTimeoutError
+from slukh.errors import (
+    SettingsError,
+    SttError,
+    SttLanguageError,
+    SttRequestError,
+    SttStreamError,
+    SttTimeoutError,
+)
 from slukh.stt.base import Capabilities, Hypothesis, Result, StreamConfig
 from slukh.stt.language import SUPPORTED, iso_639_1
 from slukh.stt.whisper.address import Address
@@ -85,7 +92,7 @@ class SocketProvider:
         """A connection for one utterance, ready for audio.
 
         Raises:
-            SttRequestError: a language that nobody knows.
+            SttLanguageError: one that nobody knows.
             SttError: it cannot be reached, or refuses.
         """
         try:
@@ -93,7 +100,7 @@ class SocketProvider:
             for code in prior:
                 iso_639_1(code)
         except SettingsError as error:
-            raise SttRequestError(self.name, str(error)) from error
+            raise SttLanguageError(self.name, str(error)) from error
         language_code = max(prior, key=prior.__getitem__)
         call = self._make_call(
             self.address,

@@ -12,7 +12,7 @@ for.
 from typing import Any, Final
 from uuid import uuid4
 
-from slukh.errors import SttOverloadedError, SttProtocolError, SttStreamError
+from slukh.errors import SttLimitError, SttOverloadedError, SttProtocolError, SttStreamError
 from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, closed_sentence, joined
 from slukh.stt.whisper.finals import Voice
@@ -80,7 +80,7 @@ class WhisperLiveConversation(Conversation):
         if said.get("message") == "SERVER_READY":
             self.is_ready = True
         elif said.get("message") == "DISCONNECT":
-            raise SttStreamError(self.name, "the server's time for one connection is over")
+            raise SttLimitError(self.name, "the server's time for one connection is over")
         elif "segments" in said:
             return self._heard(said["segments"], now)
         return []

@@ -78,6 +78,19 @@ def test_services_that_bill_each_request_are_known(url: str, is_hosted: bool) ->
     assert address(url).is_hosted == is_hosted
 
 
+@pytest.mark.parametrize(
+    ("url", "metered", "payee"),
+    [
+        ("https://api.groq.com/openai/v1", False, "groq"),
+        ("realtime+wss://api.openai.com", False, "openai"),
+        ("http://10.0.0.5:8000", False, "whisper"),
+        ("https://whisper.example.com", True, "whisper.example.com"),
+    ],
+)
+def test_what_a_server_hears_is_paid_to_its_owner(url: str, metered: bool, payee: str) -> None:
+    assert address(url).payee(metered=metered) == payee
+
+
 def test_several_servers_stand_side_by_side_each_once() -> None:
     assert [a.key for a in addresses("http://a:1, whisper.cpp+http://b:2,")] == ["a:1", "b:2"]
     assert addresses("") == ()

@@ -4,11 +4,12 @@ import asyncio
 import io
 import json
 import wave
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from slukh.errors import (
+    ErrorType,
     SttConnectError,
     SttError,
     SttOverloadedError,
@@ -23,6 +24,7 @@ from slukh.stt.whisper.http import HttpDecoder
 from slukh.stt.whisper.http_answers import decoding_from_body
 from slukh.stt.whisper.probing import Seen, recognised
 from slukh.stt.whisper.provider import WhisperProvider
+from slukh.stt.whisper.remedies import REMEDIES
 from slukh.stt.whisper.reposting import RepostingDecoder
 from slukh.stt.whisper.servers import server_at
 from slukh.stt.whisper.whisper_cpp import without_noise
@@ -320,3 +322,7 @@ def test_what_bills_each_request_is_asked_once_per_utterance(url: str) -> None:
     assert isinstance(provider, WhisperProvider)
     assert isinstance(provider.decoder, HttpDecoder)
     assert not provider.decoder.pieces
+
+
+def test_every_class_of_error_has_its_remedy() -> None:
+    assert set(REMEDIES) == set(get_args(ErrorType))

@@ -14,6 +14,8 @@ from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
     SttError,
+    SttLanguageError,
+    SttLimitError,
     SttOverloadedError,
     SttProtocolError,
     SttRequestError,
@@ -132,7 +134,7 @@ async def test_languages_leave_us_as_iso_639_1() -> None:
 
 async def test_a_language_that_nobody_knows_is_refused_before_anything_is_sent() -> None:
     async with SocketServer(SCRIPTS["deepgram+ws"]) as server:
-        with pytest.raises(SttRequestError, match="unknown language"):
+        with pytest.raises(SttLanguageError, match="unknown language"):
             await heard(server, "deepgram+ws", StreamConfig(language_code="tlh-KL"))
         assert server.peers == []
 
@@ -269,6 +271,7 @@ def closes_with(code: int) -> Script:
         ("deepgram+ws", closes_with(4401), SttAuthenticationError, "WHISPER_API_KEY"),
         ("whisperlive+ws", closes, SttProtocolError, "is this WhisperLive"),
         ("whisperlive+ws", says(status="WAIT", message=2.5), SttOverloadedError, "2.5 minutes"),
+        ("whisperlive+ws", says(uid="1", message="DISCONNECT"), SttLimitError, "time for one connection"),
         ("whisperlive+ws", says(status="ERROR", message="no model"), SttStreamError, "no model"),
         ("whisperlivekit+ws", whisperlivekit([""], pcm_input=False), SttRequestError, "--pcm-input"),
         ("whisperlivekit+ws", closes_with(4401), SttAuthenticationError, "WHISPER_API_KEY"),

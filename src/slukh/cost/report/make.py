@@ -1,0 +1,54 @@
+"""A report's files: Markdown with its plots beside it, or one page of HTML."""
+
+from pathlib import Path
+
+from slukh.cost.report.blocks import Block, Figure
+from slukh.cost.report.document import document
+from slukh.cost.report.findings import Findings
+from slukh.cost.report.markdown import markdown
+from slukh.cost.report.page import page
+from slukh.cost.wording import Language, wording
+
+
+def markdown_text(found: Findings, language: Language) -> str:
+    """The text alone, without plots."""
+    return markdown(document(found, wording(language)), picture=None)
+
+
+def markdown_files(found: Findings, language: Language, *, stem: str) -> dict[str, str]:
+    """File names and contents: `STEM.md`, and `STEM.PLOT.svg` for each plot.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    from slukh.cost.report.svg import standalone
+
+    blocks = document(found, wording(language))
+    drawn = _drawn(found, language, blocks)
+    names = {name: f"{stem}.{name}.svg" for name in drawn}
+    text = markdown(blocks, picture=names.__getitem__)
+    return {f"{stem}.md": text} | {names[name]: standalone(svg) for name, svg in drawn.items()}
+
+
+def html_text(found: Findings, language: Language) -> str:
+    """One page with everything in it.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    blocks = document(found, wording(language))
+    return page(blocks, language=language, picture=_drawn(found, language, blocks).__getitem__)
+
+
+def write_files(folder: Path, files: dict[str, str]) -> None:
+    """Write them, over what is there."""
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _drawn(found: Findings, language: Language, blocks: tuple[Block, ...]) -> dict[str, str]:
+    from slukh.cost.report.plots import plots
+    from slukh.cost.report.svg import inline
+
+    captions = {block.name: block.caption for block in blocks if isinstance(block, Figure)}
+    return {name: inline(figure, name, captions[name]) for name, figure in plots(found, wording(language))}
