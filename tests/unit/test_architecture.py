@@ -33,7 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "experiment": set(),
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
-    "config": {"cost_settings", "routing", "stt", "voice_settings"},  # what a flag may be, and the languages
+    "recogniser_settings": {"stt"},  # addresses of Whisper servers
+    # What a flag may be, and the languages.
+    "config": {"cost_settings", "recogniser_settings", "routing", "stt", "voice_settings"},
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
@@ -107,6 +109,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "evaluation",
         "experiment",
         "monitoring",
+        "recogniser_settings",
         "routing",
         "conformance",
         "stt",

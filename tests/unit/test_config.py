@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from slukh.config import GROUPS, GoogleSettings, Settings, WhisperSettings, load, reference
+from slukh.config import GROUPS, Settings, load, reference
 from slukh.errors import SettingsError
+from slukh.recogniser_settings import GoogleSettings, WhisperSettings
 
 
 @pytest.fixture(autouse=True)
