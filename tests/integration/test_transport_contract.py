@@ -276,3 +276,13 @@ async def test_a_full_queue_of_asterisks_stops_what_is_played_until_it_has_room(
         await connected.until(Dtmf)
         async with asyncio.timeout(PATIENCE):
             await playing
+
+
+async def test_what_asterisk_has_not_played_can_be_taken_back() -> None:
+    (transport,) = [one for one in TRANSPORTS if one.name == "asterisk_websocket"]
+    async with call(transport) as own:
+        own.line.flush()
+        await own.line.send_audio(bytes(FRAME_BYTES))
+        await own.hears(1)
+        assert isinstance(own.caller.peer, WebSocketPeer)
+        assert own.caller.peer.flushes == 1

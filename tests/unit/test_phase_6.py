@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from slukh import config
 from slukh.cli import app
-from slukh.monitoring.metrics import DECLARATIONS
+from slukh.monitoring.declarations import DECLARATIONS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "doc" / "phase-6.md").read_text(encoding="utf-8")

@@ -123,7 +123,7 @@ def findings(report: Report) -> tuple[str, ...]:
         found.append(
             f"finals come {alone.p95_seconds:.1f} s after the end of speech: a smaller model, or a GPU"
         )
-    if report.on_silence.startswith("invented"):
+    if report.on_silence.startswith(("invented", "gave no answer")):
         found.append(f"on silence it {report.on_silence}: start it with its voice detection on")
     return tuple(found)
 

@@ -114,9 +114,9 @@ class RatedLines:
         Raises:
             LedgerError: the ledger cannot be read or written.
         """
+        if call_id is None and self._is_empty():
+            return self.rerate(since=since)
         with self._ledger.reading() as connection:
-            if call_id is None and self._is_empty(connection):
-                return self.rerate(since=since)
             legs = self._legs_with_new_rows(connection, call_id, since)
             options = self._where_the_months_stand(connection, legs) if legs else self._options
         rater = TolerantRater(self._book, options)
@@ -174,8 +174,9 @@ class RatedLines:
     def _select(self) -> Select[Any]:
         return select(RATED_LINES).where(RATED_LINES.c.book == self._book.name)
 
-    def _is_empty(self, connection: Connection) -> bool:
-        return connection.execute(self._select().limit(1)).first() is None
+    def _is_empty(self) -> bool:
+        with self._ledger.reading() as connection:
+            return connection.execute(self._select().limit(1)).first() is None
 
     def _legs_with_new_rows(
         self, connection: Connection, call_id: str | None, since: datetime | None

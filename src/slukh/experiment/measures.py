@@ -62,7 +62,7 @@ def _task_success(evidence: Evidence, margins: Margins) -> Gate:
     return decided(
         "failed tasks", estimate, _bounds(estimate, calls, margins), margins.task_success, evidence,
         detail=f"{calls} calls report it",
-        missing="`task_success` of calls: POST /v1/calls/{id}/outcome",
+        missing="more calls that report `task_success`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
 
 
@@ -73,7 +73,8 @@ def _repairs(evidence: Evidence, margins: Margins) -> Gate:
     estimate, calls = _by_arm(evidence, repaired)
     return decided(
         "calls with repairs", estimate, _bounds(estimate, calls, margins), margins.repairs, evidence,
-        detail=f"{calls} calls report it", missing="`repairs` of calls: POST /v1/calls/{id}/outcome",
+        detail=f"{calls} calls report it",
+        missing="more calls that report `repairs`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
 
 

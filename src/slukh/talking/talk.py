@@ -11,13 +11,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from slukh.audio import samples_from_linear16
 from slukh.dialog.base import CallerPressed, CallerSaid, Conversation, Leave, Say, Step
 from slukh.errors import DialogError, TtsError
 from slukh.speech.segmenter import SegmentEvent, Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
+from slukh.talking.answer import Answer, Ended, Phrase
 from slukh.talking.echo import HEARD_SAMPLES, EchoGuard
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.mouth import Mouth, Playing
@@ -26,17 +27,14 @@ from slukh.telephony.line import Line
 from slukh.tts.base import SpeechRequest
 from slukh.tts.phrases import Templates, sentences, speakable
 from slukh.tts.recorded import apology, apology_text
-from slukh.tts.speaker import Speaker, Speech
+from slukh.tts.speaker import Speaker
 from slukh.types import (
     BargeIn,
     CallStarted,
     Dtmf,
     Event,
-    PhraseSpoken,
     SpeechEnded,
-    SpokenOutcome,
     Transcript,
-    TurnTimed,
     seconds,
 )
 
@@ -61,46 +59,6 @@ class TalkRules:
     silence_seconds: float = 8.0
     longest_seconds: float = 900.0
     barge_in: bool = True
-
-
-@dataclass(slots=True)
-class _Phrase:
-    """A phrase of the answer that is being given."""
-
-    speech: Speech
-    playing: Playing = field(default_factory=Playing)
-    is_over: bool = False
-
-
-@dataclass(slots=True)
-class _Answer:
-    """The answer that is being given.
-
-    Attributes:
-        turn: what to; None for the greeting and what we say by ourselves.
-        is_ours: the dialogue knows nothing of it, such as an excuse.
-        hands_over: it ends with the caller at a person.
-        first_text_at: when its first words came.
-        phrases: begun or waiting, in order.
-    """
-
-    turn: Turn | None = None
-    is_ours: bool = False
-    hands_over: bool = False
-    first_text_at: float | None = None
-    phrases: list[_Phrase] = field(default_factory=list)
-
-    def heard(self) -> str:
-        """What the caller heard of it, to the last whole word."""
-        words = []
-        for phrase in self.phrases:
-            text, playing = phrase.speech.request.text, phrase.playing
-            if phrase.is_over:
-                words.append(text)
-            elif playing.played:
-                cut = text[: len(text) * playing.played // max(playing.made, 1)]
-                words.append(cut.rpartition(" ")[0])
-        return " ".join(word for word in words if word)
 
 
 class Talk:
@@ -143,10 +101,10 @@ class Talk:
         self._bell = asyncio.Event()
         self._suspects: dict[int, Utterance] = {}  # voices that may be our own
         self._echoes: set[int] = set()
-        self._ended: dict[int, tuple[SpeechEnded, float]] = {}
-        self._answer = _Answer()
+        self._ended: dict[int, Ended] = {}
+        self._answer = Answer()
         self._answering: asyncio.Task[bool] | None = None
-        self._cut: _Answer | None = None  # an answer that was interrupted, until it is clear by what
+        self._cut: Answer | None = None  # an answer that was interrupted, until it is clear by what
         self._running: asyncio.Task[None] | None = None
         self._phrases = 0
         self._failures = 0
@@ -183,7 +141,7 @@ class Talk:
         now = self._loop.time()
         match event:
             case SpeechEnded(utterance_id=utterance_id):
-                self._ended[utterance_id] = event, now
+                self._ended[utterance_id] = Ended(event=event, at=now)
             case Transcript(is_final=True, utterance_id=utterance_id, text=text, language_code=code):
                 if event.is_salvage and not text:
                     self._turns.unheard()
@@ -235,11 +193,11 @@ class Talk:
 
     async def _run(self) -> None:
         try:
-            is_over = await self._give(self._conversation.greet(), _Answer())
+            is_over = await self._give(self._conversation.greet(), Answer())
             while not is_over:
                 turn = await self._next_turn()
                 if turn is None:
-                    await self._give(self._say(FAREWELLS, Leave(reason="goodbye")), _Answer(is_ours=True))
+                    await self._give(self._say(FAREWELLS, Leave(reason="goodbye")), Answer(is_ours=True))
                     is_over = True
                 else:
                     is_over = await self._take_turn(turn)
@@ -252,14 +210,14 @@ class Talk:
     async def _take_turn(self, turn: Turn) -> bool:
         """Answer a turn; whether the call is over with it."""
         if turn.turn is None:
-            return await self._give(self._say(EXCUSES), _Answer(is_ours=True))
+            return await self._give(self._say(EXCUSES), Answer(is_ours=True))
         cut = self._cut
         if cut is not None and not isinstance(turn.turn, CallerPressed):
             self._conversation.interrupted(cut.heard())
             self._cut = None
         if isinstance(turn.turn, CallerSaid):
             self._language = turn.turn.language_code
-        answer = _Answer(turn=turn)
+        answer = Answer(turn=turn)
         is_over = await self._give(self._conversation.answer(turn.turn), answer)
         if cut is not None and self._cut is cut:
             if answer.phrases or is_over:
@@ -283,7 +241,7 @@ class Talk:
                 async with asyncio.timeout_at(deadline):
                     await self._bell.wait()
 
-    async def _give(self, steps: AsyncGenerator[Step, None], answer: _Answer) -> bool:
+    async def _give(self, steps: AsyncGenerator[Step, None], answer: Answer) -> bool:
         """Give an answer until it is over or the caller interrupts; whether the call is over with it."""
         self._answer = answer
         task = self._answering = asyncio.create_task(self._speak(steps, answer))
@@ -293,7 +251,6 @@ class Talk:
             task.cancel()
             await asyncio.wait({task})
             self._book(answer)
-            self._time(answer)
         self._turns.spoke(max(self._loop.time(), self._mouth.quiet_at))
         if task.cancelled():
             if not answer.is_ours:
@@ -317,7 +274,7 @@ class Talk:
         if cut.turn is not None:
             self._turns.unanswered(cut.turn)
 
-    async def _excuse(self, error: BaseException, answer: _Answer) -> bool:
+    async def _excuse(self, error: BaseException, answer: Answer) -> bool:
         """Who answers, or who speaks, failed: say so, and after a second time give the caller to a person."""
         if not isinstance(error, DialogError | TtsError):
             raise error
@@ -328,9 +285,9 @@ class Talk:
         self._conversation.interrupted(answer.heard())
         self._failures += 1
         if error.is_permanent or self._failures >= _FAILURES:
-            await self._give(self._say(HANDOVERS, Leave(reason="handover")), _Answer(is_ours=True))
+            await self._give(self._say(HANDOVERS, Leave(reason="handover")), Answer(is_ours=True))
             return True
-        return await self._give(self._say(EXCUSES), _Answer(is_ours=True))
+        return await self._give(self._say(EXCUSES), Answer(is_ours=True))
 
     async def _apologise(self) -> None:
         """Nobody can speak: what is left is a recording."""
@@ -345,9 +302,9 @@ class Talk:
         for step in more:
             yield step
 
-    async def _speak(self, steps: AsyncGenerator[Step, None], answer: _Answer) -> bool:
+    async def _speak(self, steps: AsyncGenerator[Step, None], answer: Answer) -> bool:
         """Speak an answer; whether it ends the call. Raises DialogError, TtsError."""
-        waiting: asyncio.Queue[_Phrase | Leave | None] = asyncio.Queue(_AHEAD)
+        waiting: asyncio.Queue[Phrase | Leave | None] = asyncio.Queue(_AHEAD)
         reading = asyncio.create_task(self._read(steps, answer, waiting))
         try:
             while (item := await self._next_phrase(waiting, reading)) is not None:
@@ -364,8 +321,8 @@ class Talk:
 
     @staticmethod
     async def _next_phrase(
-        waiting: "asyncio.Queue[_Phrase | Leave | None]", reading: "asyncio.Task[None]"
-    ) -> _Phrase | Leave | None:
+        waiting: "asyncio.Queue[Phrase | Leave | None]", reading: "asyncio.Task[None]"
+    ) -> Phrase | Leave | None:
         """What is to be played next; None when there is no more, because the answer is over or failed."""
         if waiting.empty() and not reading.done():
             getting = asyncio.ensure_future(waiting.get())
@@ -380,8 +337,8 @@ class Talk:
     async def _read(
         self,
         steps: AsyncGenerator[Step, None],
-        answer: _Answer,
-        waiting: "asyncio.Queue[_Phrase | Leave | None]",
+        answer: Answer,
+        waiting: "asyncio.Queue[Phrase | Leave | None]",
     ) -> None:
         """Have the answer's phrases made, a few ahead of the one that is played."""
         async with aclosing(steps):
@@ -390,7 +347,7 @@ class Talk:
                     case Say():
                         for request in self._requests(step):
                             answer.first_text_at = answer.first_text_at or self._loop.time()
-                            phrase = _Phrase(self._speaker.say(request))
+                            phrase = Phrase(self._speaker.say(request))
                             answer.phrases.append(phrase)
                             await waiting.put(phrase)
                     case Leave():
@@ -404,48 +361,13 @@ class Talk:
             for piece in self._templates.pieces(sentence)
         ]
 
-    def _time(self, answer: _Answer) -> None:
-        """How long the caller waited for its first phrase."""
-        if answer.turn is None or not answer.phrases or answer.first_text_at is None:
-            return
-        began_at = answer.phrases[0].playing.began_at
-        ended = self._ended.pop(answer.turn.utterance_id, None)
-        if ended is None or began_at is None or not answer.turn.said:
-            return
-        event, endpoint_at = ended
-        final_at = answer.turn.said[-1].at
-        self._publish(
-            TurnTimed(
-                utterance_id=event.utterance_id,
-                endpoint_seconds=seconds(event.endpoint - event.position),
-                final_seconds=max(0.0, final_at - endpoint_at),
-                first_text_seconds=max(0.0, answer.first_text_at - final_at),
-                first_audio_seconds=max(0.0, began_at - answer.first_text_at),
-            )
-        )
-
-    def _book(self, answer: _Answer) -> None:
-        """One event for every phrase that was asked for: what was paid for is booked, heard or not."""
-        for phrase in answer.phrases:
-            voice = phrase.speech.recording.voice
-            if voice is None:
-                continue  # nobody spoke, or it was interrupted before anybody did: see `Speaker`
-            self._phrases += 1
-            request, playing = phrase.speech.request, phrase.playing
-            outcome: SpokenOutcome = phrase.speech.outcome
-            if outcome == "sent" and not phrase.is_over:
-                outcome = "interrupted"
-            self._publish(
-                PhraseSpoken(
-                    phrase=self._phrases,
-                    utterance_id=0 if answer.turn is None else answer.turn.utterance_id,
-                    text=request.text,
-                    language_code=request.language_code,
-                    provider=voice.provider,
-                    voice=voice.name,
-                    characters=len(request.text),
-                    outcome=outcome,
-                    audio_ms=playing.made_ms,
-                    played_ms=playing.played_ms,
-                )
-            )
+    def _book(self, answer: Answer) -> None:
+        """Tell what was said, and how long the caller waited for it."""
+        spoken = answer.spoken(after=self._phrases)
+        self._phrases += len(spoken)
+        for phrase in spoken:
+            self._publish(phrase)
+        if answer.turn is not None:
+            timed = answer.timed(self._ended.pop(answer.turn.utterance_id, None))
+            if timed is not None:
+                self._publish(timed)

@@ -56,6 +56,7 @@ def test_a_server_that_is_fit_has_no_findings() -> None:
         ({"steps": (replace(ALONE, p95_seconds=5.0),), "streams": 1}, "5.0 s after the end of speech"),
         ({"steps": (replace(ALONE, failed=2),), "streams": 1}, "2 clips of one caller failed"),
         ({"on_silence": 'invented "Дякую"'}, "voice detection"),
+        ({"on_silence": "gave no answer (timeout)"}, "voice detection"),
     ],
 )
 def test_what_callers_would_feel_is_said_with_what_to_do(change: dict[str, object], sentence: str) -> None:

@@ -9,7 +9,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from slukh.monitoring import metrics as module
-from slukh.monitoring.metrics import DECLARATIONS, Metrics, reference
+from slukh.monitoring.declarations import DECLARATIONS, reference
+from slukh.monitoring.metrics import Metrics
 from slukh.types import (
     AttemptEnded,
     AudioGap,

@@ -1,0 +1,108 @@
+"""An answer on its way to the caller: what of it was heard, what it is booked as, how long it took."""
+
+from dataclasses import dataclass, field
+
+from slukh.talking.mouth import Playing
+from slukh.talking.turns import Turn
+from slukh.tts.speaker import Speech
+from slukh.types import PhraseSpoken, SpeechEnded, SpokenOutcome, TurnTimed, seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """When the caller finished, for how long they waited then.
+
+    Attributes:
+        event: our endpoint.
+        at: when it was.
+    """
+
+    event: SpeechEnded
+    at: float
+
+
+@dataclass(slots=True)
+class Phrase:
+    """A phrase of the answer that is being given."""
+
+    speech: Speech
+    playing: Playing = field(default_factory=Playing)
+    is_over: bool = False
+
+    def spoken(self, number: int, utterance_id: int) -> PhraseSpoken:
+        """The event of it."""
+        voice = self.speech.recording.voice
+        assert voice is not None
+        request = self.speech.request
+        outcome: SpokenOutcome = self.speech.outcome
+        if outcome == "sent" and not self.is_over:
+            outcome = "interrupted"
+        return PhraseSpoken(
+            phrase=number,
+            utterance_id=utterance_id,
+            text=request.text,
+            language_code=request.language_code,
+            provider=voice.provider,
+            voice=voice.name,
+            characters=len(request.text),
+            outcome=outcome,
+            audio_ms=self.playing.made_ms,
+            played_ms=self.playing.played_ms,
+        )
+
+
+@dataclass(slots=True)
+class Answer:
+    """The answer that is being given.
+
+    Attributes:
+        turn: what to; None for the greeting and what we say by ourselves.
+        is_ours: the dialogue knows nothing of it, such as an excuse.
+        hands_over: it ends with the caller at a person.
+        first_text_at: when its first words came.
+        phrases: begun or waiting, in order.
+    """
+
+    turn: Turn | None = None
+    is_ours: bool = False
+    hands_over: bool = False
+    first_text_at: float | None = None
+    phrases: list[Phrase] = field(default_factory=list)
+
+    def heard(self) -> str:
+        """What the caller heard of it, to the last whole word."""
+        words = []
+        for phrase in self.phrases:
+            text, playing = phrase.speech.request.text, phrase.playing
+            if phrase.is_over:
+                words.append(text)
+            elif playing.played:
+                cut = text[: len(text) * playing.played // max(playing.made, 1)]
+                words.append(cut.rpartition(" ")[0])
+        return " ".join(word for word in words if word)
+
+    def spoken(self, *, after: int) -> list[PhraseSpoken]:
+        """One event for every phrase that was asked for: what was paid for is booked, heard or not.
+
+        Args: after: number of the last phrase that was booked.
+        """
+        # Where nobody spoke, or it was interrupted before anybody did, there is no voice: see `Speaker`.
+        said = [phrase for phrase in self.phrases if phrase.speech.recording.voice is not None]
+        utterance_id = 0 if self.turn is None else self.turn.utterance_id
+        return [phrase.spoken(number, utterance_id) for number, phrase in enumerate(said, after + 1)]
+
+    def timed(self, ended: Ended | None) -> TurnTimed | None:
+        """How long the caller waited for the first phrase; None when there was none, or nobody spoke."""
+        if self.turn is None or not self.turn.said or not self.phrases or ended is None:
+            return None
+        began_at, first_text_at = self.phrases[0].playing.began_at, self.first_text_at
+        if began_at is None or first_text_at is None:
+            return None
+        final_at = self.turn.said[-1].at
+        return TurnTimed(
+            utterance_id=ended.event.utterance_id,
+            endpoint_seconds=seconds(ended.event.endpoint - ended.event.position),
+            final_seconds=max(0.0, final_at - ended.at),
+            first_text_seconds=max(0.0, first_text_at - final_at),
+            first_audio_seconds=max(0.0, began_at - first_text_at),
+        )
