@@ -9,12 +9,13 @@ LANGUAGE ?= uk-UA
 # Google is the default recogniser, and needs an account; Whisper needs none.
 FF_STT_PROVIDER ?= whisper
 
-.PHONY: help run test test-servers test-asterisk check format weights docs bench constraints clean
+.PHONY: help run talk test test-servers test-asterisk check format weights docs bench constraints clean
 
 help:
 	@echo "make run            a recorded call through a real server (CALL=FILE LANGUAGE=ru-RU for another)"
+	@echo "make talk           the same caller, answered by a script and a voice"
 	@echo "make test           unit and integration tests"
-	@echo "make test-servers   the Whisper client against real Whisper servers"
+	@echo "make test-servers   the Whisper client against four real servers, six faults each (2 GB once)"
 	@echo "make test-asterisk  fifty SIP calls through a real Asterisk (root, a Debian mirror)"
 	@echo "make check          ruff and mypy"
 	@echo "make weights        fetch Silero and Whisper base into the user's cache"
@@ -36,6 +37,11 @@ weights: .venv/installed
 
 run: weights
 	@FF_STT_PROVIDER=$(FF_STT_PROVIDER) $(BIN)/slukh call $(CALL) --language $(LANGUAGE) --with-server
+
+# The caller is answered: a script and eSpeak, without an account.
+talk: weights
+	@FF_STT_PROVIDER=$(FF_STT_PROVIDER) SLUKH_DIALOG=examples/dialog/tyre-shop.yaml $(BIN)/slukh call $(CALL) \
+		--language $(LANGUAGE) --interactive --with-server
 
 test: weights
 	$(BIN)/pytest
