@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,7 +72,7 @@ def _word(value: object) -> str:
             return f"{value:%Y-%m-%d}"
         case float():
             return f"{value:g}"
-    return str(value)
+    return quote(str(value))
 
 
 def check_basis(*, from_ledger: bool, as_of: datetime | None, vat: float | None) -> None:
@@ -88,11 +89,15 @@ def check_basis(*, from_ledger: bool, as_of: datetime | None, vat: float | None)
 
 
 def check_output(output: Path | None, form: Format) -> None:
-    """Refuse a file that cannot be, before anything is computed.
+    """Refuse what cannot be written, before anything is computed.
 
     Raises:
-        UserError: it is no Markdown file, or its folder is not there.
+        UserError: it is no Markdown file, its folder is not there, or matplotlib is not installed.
     """
+    from slukh.cost.report.make import check_plots
+
+    if output is not None or form is Format.html:
+        check_plots()
     if output is None:
         return
     if form is Format.md and output.suffix != ".md":
@@ -105,7 +110,7 @@ def written(found: "Findings", *, language: Language, form: Format, output: Path
     """The report as text for the terminal, or None when it was written to files.
 
     Raises:
-        UserError: a file cannot be written, or matplotlib is not installed.
+        UserError: a file cannot be written.
     """
     from slukh.cost.report.make import html_text, markdown_files, markdown_text, write_files
 

@@ -4,7 +4,7 @@ from string import Formatter
 
 import pytest
 
-from slukh.cost.wording import LANGUAGES, Fact, Wording, wording
+from slukh.cost.wording import _DECIMALS, LANGUAGES, Fact, Wording, wording
 
 # Words for what others call things; a name without one is shown as it is.
 MAY_DIFFER = ("unit.", "source.")
@@ -31,6 +31,17 @@ def test_both_catalogues_say_the_same_things() -> None:
 @pytest.mark.parametrize("key", [key for key in EN.templates if not key.startswith(MAY_DIFFER)])
 def test_a_sentence_tells_the_same_facts_in_both_languages(key: str) -> None:
     assert facts_of(EN.templates[key]) == facts_of(RU.templates[key])
+
+
+@pytest.mark.parametrize("words", [EN, RU], ids=LANGUAGES)
+def test_every_fact_is_written_in_a_way_that_exists(words: Wording) -> None:
+    groups = {key.rpartition(".")[0] for key in words.templates}
+    for key, template in words.templates.items():
+        for how in (how for _, name, how, _ in Formatter().parse(template) if name):
+            kind, _, rest = (how or "").partition(" ")
+            known = kind in {"", "day", *_DECIMALS} or (kind == "as" and rest in groups)
+            forms = 2 if words is EN else 3
+            assert known or (kind == "plural" and rest.count("|") == forms - 1), (key, how)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from slukh.cost.cost_report import CostReport
 from slukh.cost.fixed import FixedItem, month_of
 from slukh.cost.price_book import ExchangeRate, PriceBook
 from slukh.cost.scenario import Scenario, WhisperFleet
+from slukh.errors import PriceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +94,15 @@ def _machines(scenario: Scenario, book: PriceBook) -> tuple[Machine, ...]:
         for name in price.models
         if name.startswith("gpu-")
     }
-    found = (
-        Machine(name=name, month_usd=month_of(FixedItem(name=name, hours=own.hours), book, on).amount_usd)
-        for name in sorted({own.gpu, *names})
-    )
-    return tuple(sorted(found, key=lambda machine: machine.month_usd))
+    found = (_machine(name, own, book, on) for name in {own.gpu, *names})
+    return tuple(sorted(filter(None, found), key=lambda machine: (machine.month_usd, machine.name)))
+
+
+def _machine(name: str, own: WhisperFleet, book: PriceBook, on: date) -> Machine | None:
+    """None for one that has no price in dollars on that day."""
+    try:
+        return Machine(
+            name=name, month_usd=month_of(FixedItem(name=name, hours=own.hours), book, on).amount_usd
+        )
+    except PriceError:
+        return None

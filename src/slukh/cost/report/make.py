@@ -8,6 +8,19 @@ from slukh.cost.report.findings import Findings
 from slukh.cost.report.markdown import markdown
 from slukh.cost.report.page import page
 from slukh.cost.wording import Language, wording
+from slukh.errors import UserError
+
+
+def check_plots() -> None:
+    """Find out whether there can be plots, before anything is computed for them.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    try:
+        import slukh.cost.report.plots  # noqa: F401  # what will be wanted
+    except ImportError as missing:
+        raise UserError("plots need matplotlib", remedy="pip install 'slukh[report]'") from missing
 
 
 def markdown_text(found: Findings, language: Language) -> str:
@@ -16,11 +29,7 @@ def markdown_text(found: Findings, language: Language) -> str:
 
 
 def markdown_files(found: Findings, language: Language, *, stem: str) -> dict[str, str]:
-    """File names and contents: `STEM.md`, and `STEM.PLOT.svg` for each plot.
-
-    Raises:
-        UserError: matplotlib is not installed.
-    """
+    """File names and contents: `STEM.md`, and `STEM.PLOT.svg` for each plot."""
     from slukh.cost.report.svg import standalone
 
     blocks = document(found, wording(language))
@@ -31,11 +40,7 @@ def markdown_files(found: Findings, language: Language, *, stem: str) -> dict[st
 
 
 def html_text(found: Findings, language: Language) -> str:
-    """One page with everything in it.
-
-    Raises:
-        UserError: matplotlib is not installed.
-    """
+    """One page with everything in it."""
     blocks = document(found, wording(language))
     return page(blocks, language=language, picture=_drawn(found, language, blocks).__getitem__)
 

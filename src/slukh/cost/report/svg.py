@@ -8,13 +8,8 @@ import io
 import re
 from typing import Any
 
-from slukh.errors import UserError
-
-try:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-except ImportError as missing:
-    raise UserError("plots need matplotlib", remedy="pip install 'slukh[report]'") from missing
+import matplotlib as mpl
+from matplotlib.figure import Figure
 
 PALETTE = {
     "paper": ("#ffffff", "#16181b"),

@@ -12,7 +12,7 @@ from slukh.cost.report.document import document
 from slukh.cost.report.findings import Findings, findings_of
 from slukh.cost.report.markdown import markdown
 from slukh.cost.scenario import Service, Vat
-from slukh.cost.wording import Language, wording
+from slukh.cost.wording import LANGUAGES, Language, wording
 
 
 def text(found: Findings, language: Language = "en") -> str:
@@ -115,6 +115,19 @@ def test_whisper_by_the_minute_has_no_break_even(shop: Findings, market: PriceBo
     blocks = document(findings_of(report, market, command=""), wording("en"))
     assert "break-even" not in {block.name for block in blocks if isinstance(block, Figure)}
     assert any(isinstance(b, Paragraph) and "Whisper is a service here" in b.text for b in blocks)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_setup_that_loses_says_so(seed: Findings, market: PriceBook, language: Language) -> None:
+    scenario = replace(seed.scenario, volume=replace(seed.scenario.volume, calls_per_month=30))
+    book = PriceBook.load("seed-reference")
+    said = text(findings_of(analysis_report(scenario, book, market), book, command=""), language)
+    sentences = {
+        "en": ("That is above the target", "the agent costs", "a month more than it saves"),
+        "ru": ("Это выше цели", "агент обходится на", "в месяц дороже"),
+    }[language]
+    for sentence in sentences:
+        assert sentence in said
 
 
 def test_every_price_shows_its_day_and_not_its_age(shop: Findings) -> None:

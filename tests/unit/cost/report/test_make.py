@@ -173,7 +173,8 @@ def test_a_missing_library_is_named_with_its_remedy() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from slukh.errors import UserError\n"
-        "try:\n    import slukh.cost.report.svg\n"
+        "from slukh.cost.report.make import check_plots\n"
+        "try:\n    check_plots()\n"
         "except UserError as error:\n    print(error.remedy)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
