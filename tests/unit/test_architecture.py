@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dialog": {"tts"},
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "voice_settings": set(),
-    "answering": {"dialog", "talking", "telephony", "tts", "voice_settings"},
+    "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
     "cost": set(),
     "experiment": set(),
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
