@@ -182,6 +182,7 @@ def test_doctor_finds_nothing_wrong_and_says_what_it_found(tmp_path: Path) -> No
         "weights",
         "disk",
         "ports",
+        "prices",
         "recogniser",
     }
 

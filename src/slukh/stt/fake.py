@@ -7,6 +7,7 @@ from itertools import repeat
 
 from slukh.errors import SttError, SttLanguageError
 from slukh.stt.base import Capabilities, Hypothesis, Result, StreamConfig
+from slukh.stt.results import ResultQueue
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
 
 _INTERIM_EVERY = SAMPLE_RATE_HERTZ // 4
@@ -117,7 +118,7 @@ class FakeStream:
         self._interims = interims
         self._pcm = bytearray()
         self._said = 0
-        self._results: asyncio.Queue[Result | SttError | None] = asyncio.Queue()
+        self._results = ResultQueue()
 
     async def send(self, chunk: AudioChunk) -> None:
         """Take audio, or block for ever when the script says so."""
@@ -125,7 +126,7 @@ class FakeStream:
             await asyncio.Event().wait()
         self._pcm += chunk.pcm
         if self._script.error is not None and len(self._pcm) >= self._error_at:
-            self._results.put_nowait(self._script.error)
+            self._results.fail(self._script.error)
         elif self._interims and len(self._pcm) // 2 >= self._said + _INTERIM_EVERY:
             self._said = len(self._pcm) // 2
             if text := " ".join(self._hear(bytes(self._pcm))):
@@ -135,29 +136,21 @@ class FakeStream:
         """Say the final, as soon as the script lets us."""
         self._provider.heard.append(bytes(self._pcm))
         if self._script.error is not None:
-            self._results.put_nowait(self._script.error)
+            self._results.fail(self._script.error)
             return
         await asyncio.sleep(self._script.final_after_seconds)
         self._say(" ".join(self._hear(bytes(self._pcm))), is_final=True)
 
-    async def __aiter__(self) -> AsyncIterator[Result]:
-        while True:
-            result = await self._results.get()
-            if result is None:
-                return
-            if isinstance(result, SttError):
-                raise result
-            yield result
-            if isinstance(result, Hypothesis) and result.is_final:
-                return
+    def __aiter__(self) -> AsyncIterator[Result]:
+        return aiter(self._results)
 
     def fail(self, error: SttError) -> None:
         """Break now, whatever the script says."""
-        self._results.put_nowait(error)
+        self._results.fail(error)
 
     async def close(self) -> None:
         """Whoever still listens hears the end."""
-        self._results.put_nowait(None)
+        self._results.close()
 
     @property
     def _error_at(self) -> int:
@@ -165,7 +158,7 @@ class FakeStream:
 
     def _say(self, text: str, *, is_final: bool) -> None:
         if not self._script.is_silent:
-            self._results.put_nowait(
+            self._results.say(
                 Hypothesis(
                     text=text, is_final=is_final, stable_length=len(text), language_code=self._language_code
                 )

@@ -14,24 +14,15 @@ The dial plan says `Dial(WebSocket/NAME/c(slin)f(json)v(call=${ID}),,g)`: `v` ad
 because the connection's own id is NAME for every call. Events we do not know are skipped, because a newer
 Asterisk may have some.
 
-Framing, masks and the handshake are the `websockets` library's, which does no I/O here either.
-
-Source: asterisk/asterisk at 0607f2c, channels/chan_websocket.c; RFC 6455; RFC 7617.
+Source: asterisk/asterisk at 0607f2c, channels/chan_websocket.c; RFC 7617.
 """
 
 import base64
-import hmac
 import json
-import logging
 import uuid
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
-
-from websockets.frames import Close, CloseCode, Frame, Opcode
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
 
 from slukh.errors import RefusalReason, TelephonyError
 from slukh.telephony.base import (
@@ -41,9 +32,8 @@ from slukh.telephony.base import (
     FlowChanged,
     Identified,
     MediaReceived,
-    PeerHungUp,
-    Reply,
 )
+from slukh.telephony.websocket import Handshake, Message, WebSocketServerSide, binary_message, text_message
 
 USER: Final = "asterisk"
 FORMAT: Final = "slin"
@@ -52,14 +42,9 @@ SAMPLE_RATE_HERTZ: Final = 8_000
 FRAME_BYTES: Final = 320
 # Of one message, either way: Asterisk closes with 1009 above it.
 MAX_MESSAGE_BYTES: Final = 65_500
-MAX_REQUEST_BYTES: Final = 8 * 1024
 
-_END_OF_REQUEST: Final = b"\r\n\r\n"
-_FLUSH: Final = Frame(Opcode.TEXT, b'{"command":"FLUSH_MEDIA"}').serialize(mask=False)
-_HANGUP: Final = Frame(Opcode.TEXT, b'{"command":"HANGUP"}').serialize(mask=False)
-# The library logs headers and messages at DEBUG: a password, and digits of callers.
-# Outside the tree of loggers, so that no level given to them reaches it.
-_NO_LOG: Final = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001
+_FLUSH: Final = text_message('{"command":"FLUSH_MEDIA"}')
+_HANGUP: Final = text_message('{"command":"HANGUP"}')
 
 
 class AsteriskWebSocketCodec:
@@ -75,14 +60,11 @@ class AsteriskWebSocketCodec:
         self.unknown_events = 0
         credentials = base64.b64encode(f"{USER}:{password}".encode())
         self._authorization = None if password is None else b"Basic " + credentials
-        self._protocol = ServerProtocol(
-            subprotocols=[Subprotocol("media")], max_size=MAX_MESSAGE_BYTES, logger=_NO_LOG
+        self._side = WebSocketServerSide(
+            max_message_bytes=MAX_MESSAGE_BYTES, admit=self._admit, subprotocols=["media"]
         )
-        self._request = b""
-        self._call_id: str | None = None  # named by a handshake that was good
+        self._call_id: str | None = None  # named by the handshake
         self._has_started = False
-        self._message = b""  # the fragments so far
-        self._is_text = False
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
         """Events of all messages that these bytes complete.
@@ -91,81 +73,38 @@ class AsteriskWebSocketCodec:
             TelephonyError: `unauthorized`, `no_id`, `bad_id`, `audio_before_id` or `malformed`.
         """
         events: list[CodecEvent] = []
-        if self._call_id is None:
-            self._request += data
-            if not self._request.startswith(b"GET "[: len(self._request)]):
-                raise TelephonyError("malformed", "not a WebSocket handshake")
-            head, end, data = self._request.partition(_END_OF_REQUEST)
-            if len(head) > MAX_REQUEST_BYTES:
-                raise TelephonyError("malformed", f"a handshake of more than {MAX_REQUEST_BYTES} bytes")
-            if not end:
-                return []
-            events.append(Reply(data=self._shake_hands(head + end)))
-        self._protocol.receive_data(data)
-        for frame in self._protocol.events_received():
-            assert isinstance(frame, Frame)
-            events += self._frame_events(frame)
-        if self._protocol.parser_exc is not None:
-            raise TelephonyError("malformed", str(self._protocol.parser_exc))
+        for taken in self._side.receive_data(data):
+            if not isinstance(taken, Message):
+                events.append(taken)
+            elif taken.is_text:
+                events += self._control_events(taken.data)
+            else:
+                events += self._audio_events(taken.data)
         return events
 
-    def _shake_hands(self, request_bytes: bytes) -> bytes:
-        """The answer to a handshake; whoever may not come in learns nothing but that."""
-        self._protocol.receive_data(request_bytes)
-        requests = self._protocol.events_received()
-        if not requests:
-            raise TelephonyError("malformed", str(self._protocol.handshake_exc))
-        request = requests[0]
-        assert isinstance(request, Request)
-        if self._authorization is not None:
-            given = "".join(request.headers.get_all("Authorization"))
-            if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._authorization):
-                raise TelephonyError("unauthorized", "wrong or missing password")
-        calls = parse_qs(request.path.partition("?")[2]).get("call", [])
+    def _admit(self, handshake: Handshake) -> None:
+        if self._authorization is not None and not handshake.proves("Authorization", self._authorization):
+            raise TelephonyError("unauthorized", "wrong or missing password")
+        calls = parse_qs(handshake.path.partition("?")[2]).get("call", [])
         if len(calls) != 1:
             raise TelephonyError("no_id", "the handshake names no call: v(call=${ID})")
         try:
-            call_id = str(uuid.UUID(calls[0]))
+            self._call_id = str(uuid.UUID(calls[0]))
         except ValueError as error:
             raise TelephonyError("bad_id", "the call of the handshake is no UUID") from error
-        response = self._protocol.accept(request)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            raise TelephonyError("malformed", response.body.decode())
-        self._protocol.send_response(response)
-        self._call_id = call_id
-        return b"".join(self._protocol.data_to_send())
 
-    def _frame_events(self, frame: Frame) -> list[CodecEvent]:
-        match frame.opcode:
-            case Opcode.PING:
-                return [Reply(data=Frame(Opcode.PONG, frame.data).serialize(mask=False))]
-            case Opcode.PONG:
-                return []
-            case Opcode.CLOSE:
-                return [Reply(data=frame.serialize(mask=False)), PeerHungUp()]
-            case Opcode.TEXT | Opcode.BINARY:
-                self._is_text = frame.opcode is Opcode.TEXT
-                self._message = bytes(frame.data)
-            case _:
-                self._message += frame.data
-        if not frame.fin:
-            return []
-        return self._control_events() if self._is_text else self._audio_events()
-
-    def _audio_events(self) -> list[CodecEvent]:
+    def _audio_events(self, linear16: bytes) -> list[CodecEvent]:
         if not self._has_started:
             raise TelephonyError("audio_before_id", "audio came before MEDIA_START")
-        if len(self._message) % 2:
-            raise TelephonyError(
-                "malformed", f"{len(self._message)} bytes are no whole number of 16-bit samples"
-            )
-        if not self._message:
+        if len(linear16) % 2:
+            raise TelephonyError("malformed", f"{len(linear16)} bytes are no whole number of 16-bit samples")
+        if not linear16:
             return []
-        return [MediaReceived(linear16=self._message, sample_rate_hertz=SAMPLE_RATE_HERTZ)]
+        return [MediaReceived(linear16=linear16, sample_rate_hertz=SAMPLE_RATE_HERTZ)]
 
-    def _control_events(self) -> list[CodecEvent]:
+    def _control_events(self, message: bytes) -> list[CodecEvent]:
         try:
-            control = json.loads(self._message)
+            control = json.loads(message)
         except (ValueError, RecursionError) as error:
             raise TelephonyError("malformed", "a control message that is not JSON: f(json)") from error
         match control:
@@ -202,7 +141,7 @@ class AsteriskWebSocketCodec:
         if len(linear16_8k) > MAX_MESSAGE_BYTES:
             raise ValueError(f"a message holds {MAX_MESSAGE_BYTES} bytes, not {len(linear16_8k)}")
         padding = bytes(-len(linear16_8k) % FRAME_BYTES)
-        return Frame(Opcode.BINARY, linear16_8k + padding).serialize(mask=False)
+        return binary_message(linear16_8k + padding)
 
     def encode_flush(self) -> bytes:
         """The command after which nothing of Asterisk's queue is played."""
@@ -214,12 +153,8 @@ class AsteriskWebSocketCodec:
 
     def encode_refusal(self, reason: RefusalReason, /) -> bytes:
         """An HTTP answer before the handshake, a close frame after it; both name the reason."""
-        if self._call_id is not None:
-            is_busy = reason in {"draining", "full", "over_budget"}
-            code = CloseCode.TRY_AGAIN_LATER if is_busy else CloseCode.POLICY_VIOLATION
-            return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)
-        status = HTTPStatus.UNAUTHORIZED if reason == "unauthorized" else HTTPStatus.BAD_REQUEST
-        response = self._protocol.reject(status, f"{reason}\n")
-        if status is HTTPStatus.UNAUTHORIZED:
-            response.headers["WWW-Authenticate"] = 'Basic realm="slukh"'
-        return response.serialize()
+        return self._side.encode_refusal(
+            reason,
+            unauthorized=HTTPStatus.UNAUTHORIZED,
+            challenge={"WWW-Authenticate": 'Basic realm="slukh"'},
+        )

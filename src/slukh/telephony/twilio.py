@@ -25,14 +25,9 @@ import binascii
 import hashlib
 import hmac
 import json
-import logging
 import uuid
 from http import HTTPStatus
 from typing import Any, Final
-
-from websockets.frames import Close, CloseCode, Frame, Opcode
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
 from slukh.audio import linear16_from_mulaw, mulaw_from_linear16
 from slukh.errors import RefusalReason, TelephonyError
@@ -43,17 +38,12 @@ from slukh.telephony.base import (
     Identified,
     MediaReceived,
     PeerHungUp,
-    Reply,
 )
+from slukh.telephony.websocket import Handshake, Message, WebSocketServerSide, goodbye, text_message
 
 SAMPLE_RATE_HERTZ: Final = 8_000
 MAX_MESSAGE_BYTES: Final = 64 * 1024
-MAX_REQUEST_BYTES: Final = 8 * 1024
 CALLS: Final = uuid.UUID("f0a3b4a6-6b0e-5c0a-9d36-7a3f3c1d2e55")  # the namespace of Twilio's call ids
-
-_END_OF_REQUEST: Final = b"\r\n\r\n"
-# Outside the tree of loggers: the library logs headers and messages at DEBUG.
-_NO_LOG: Final = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001
 
 
 def signature(url: str, auth_token: str) -> str:
@@ -75,11 +65,8 @@ class TwilioCodec:
     def __init__(self, *, url: str, auth_token: str | None) -> None:
         self.unknown_events = 0
         self._signature = None if auth_token is None else signature(url, auth_token)
-        self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_NO_LOG)
-        self._request: bytes | None = b""  # None once the handshake is done
+        self._side = WebSocketServerSide(max_message_bytes=MAX_MESSAGE_BYTES, admit=self._admit)
         self._stream_sid: str | None = None
-        self._message = b""
-        self._is_text = False
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
         """Events of all messages that these bytes complete.
@@ -88,66 +75,20 @@ class TwilioCodec:
             TelephonyError: `unauthorized`, `no_id`, `bad_id`, `second_id`, `audio_before_id` or `malformed`.
         """
         events: list[CodecEvent] = []
-        if self._request is not None:
-            self._request += data
-            if not self._request.startswith(b"GET "[: len(self._request)]):
-                raise TelephonyError("malformed", "not a WebSocket handshake")
-            head, end, data = self._request.partition(_END_OF_REQUEST)
-            if len(head) > MAX_REQUEST_BYTES:
-                raise TelephonyError("malformed", f"a handshake of more than {MAX_REQUEST_BYTES} bytes")
-            if not end:
-                return []
-            events.append(Reply(data=self._shake_hands(head + end)))
-            self._request = None
-        self._protocol.receive_data(data)
-        for frame in self._protocol.events_received():
-            assert isinstance(frame, Frame)
-            events += self._frame_events(frame)
-        if self._protocol.parser_exc is not None:
-            raise TelephonyError("malformed", str(self._protocol.parser_exc))
+        for taken in self._side.receive_data(data):
+            if isinstance(taken, Message):
+                events += self._message_events(_parsed(taken))
+            else:
+                events.append(taken)
         return events
 
-    def _shake_hands(self, request_bytes: bytes) -> bytes:
-        self._protocol.receive_data(request_bytes)
-        requests = self._protocol.events_received()
-        if not requests:
-            raise TelephonyError("malformed", str(self._protocol.handshake_exc))
-        request = requests[0]
-        assert isinstance(request, Request)
-        if self._signature is not None:
-            given = "".join(request.headers.get_all("X-Twilio-Signature"))
-            if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._signature.encode()):
-                raise TelephonyError(
-                    "unauthorized", "wrong or missing signature: is SLUKH_TWILIO_URL the stream's?"
-                )
-        response = self._protocol.accept(request)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            raise TelephonyError("malformed", response.body.decode())
-        self._protocol.send_response(response)
-        return b"".join(self._protocol.data_to_send())
-
-    def _frame_events(self, frame: Frame) -> list[CodecEvent]:
-        match frame.opcode:
-            case Opcode.PING:
-                return [Reply(data=Frame(Opcode.PONG, frame.data).serialize(mask=False))]
-            case Opcode.PONG:
-                return []
-            case Opcode.CLOSE:
-                return [Reply(data=frame.serialize(mask=False)), PeerHungUp()]
-            case Opcode.TEXT | Opcode.BINARY:
-                self._is_text = frame.opcode is Opcode.TEXT
-                self._message = bytes(frame.data)
-            case _:
-                self._message += frame.data
-        if not frame.fin:
-            return []
-        if not self._is_text:
-            raise TelephonyError("malformed", "a binary message")
-        try:
-            message = json.loads(self._message)
-        except (ValueError, RecursionError) as error:
-            raise TelephonyError("malformed", "a message that is not JSON") from error
-        return self._message_events(message)
+    def _admit(self, handshake: Handshake) -> None:
+        if self._signature is not None and not handshake.proves(
+            "X-Twilio-Signature", self._signature.encode()
+        ):
+            raise TelephonyError(
+                "unauthorized", "wrong or missing signature: is SLUKH_TWILIO_URL the stream's?"
+            )
 
     def _message_events(self, message: Any) -> list[CodecEvent]:  # noqa: ANN401  # whatever a peer sends
         match message:
@@ -212,17 +153,21 @@ class TwilioCodec:
 
     def encode_hangup(self) -> bytes:
         """The close frame after which TwiML goes on."""
-        return Frame(Opcode.CLOSE, Close(CloseCode.NORMAL_CLOSURE, "").serialize()).serialize(mask=False)
+        return goodbye()
 
     def encode_refusal(self, reason: RefusalReason, /) -> bytes:
         """An HTTP answer before the handshake, a close frame after it; both name the reason."""
-        if self._request is None:
-            is_busy = reason in {"draining", "full"}
-            code = CloseCode.TRY_AGAIN_LATER if is_busy else CloseCode.POLICY_VIOLATION
-            return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)
-        status = HTTPStatus.FORBIDDEN if reason == "unauthorized" else HTTPStatus.BAD_REQUEST
-        return self._protocol.reject(status, f"{reason}\n").serialize()
+        return self._side.encode_refusal(reason, unauthorized=HTTPStatus.FORBIDDEN)
 
     @staticmethod
     def _say(message: dict[str, object]) -> bytes:
-        return Frame(Opcode.TEXT, json.dumps(message, separators=(",", ":")).encode()).serialize(mask=False)
+        return text_message(json.dumps(message, separators=(",", ":")))
+
+
+def _parsed(message: Message) -> Any:  # noqa: ANN401  # whatever a peer sends
+    if not message.is_text:
+        raise TelephonyError("malformed", "a binary message")
+    try:
+        return json.loads(message.data)
+    except (ValueError, RecursionError) as error:
+        raise TelephonyError("malformed", "a message that is not JSON") from error

@@ -128,7 +128,7 @@ async def loopback_gateway(
         meter = MeterSink(
             spool,
             ledger,
-            costs=LiveCosts(PriceBook.load("market-2026-11")),
+            costs=LiveCosts(PriceBook.load("market-2026-11"), max_calls=15),  # as many as the book
             on_error=metrics.usage_error,
             on_rows=metrics.spooled,
         )

@@ -186,8 +186,9 @@ async def test_a_defect_in_a_recogniser_does_not_end_the_call(
 async def test_a_rejected_final_is_an_event_and_an_empty_transcript() -> None:
     class GuardedStream(FakeStream):
         async def end(self) -> None:
-            self._results.put_nowait(Rejection(reason="phrase"))
-            self._results.put_nowait(Hypothesis(text="", is_final=True, language_code="uk-UA"))
+            self._results.say(
+                Rejection(reason="phrase"), Hypothesis(text="", is_final=True, language_code="uk-UA")
+            )
 
     class Guarded(FakeProvider):
         async def open(self, config: StreamConfig) -> FakeStream:

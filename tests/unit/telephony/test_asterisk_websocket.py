@@ -8,7 +8,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from slukh.errors import RefusalReason, TelephonyError
-from slukh.telephony.asterisk_websocket import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, AsteriskWebSocketCodec
+from slukh.telephony.asterisk_websocket import MAX_MESSAGE_BYTES, AsteriskWebSocketCodec
 from slukh.telephony.base import (
     CodecEvent,
     DigitPressed,
@@ -18,6 +18,7 @@ from slukh.telephony.base import (
     PeerHungUp,
     Reply,
 )
+from slukh.telephony.websocket import MAX_REQUEST_BYTES
 from slukh.testing.websocket_calls import WebSocketPeer
 
 CALL_ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"

@@ -146,4 +146,5 @@ def test_audio_leaves_as_mulaw_of_this_stream_and_is_cleared() -> None:
 
 def test_a_refusal_after_the_handshake_closes_with_its_reason() -> None:
     assert b"draining" in opened().encode_refusal("draining")
+    assert opened().encode_refusal("over_budget")[2:4] == (1013).to_bytes(2, "big")  # try again later
     assert opened().encode_hangup()[:1] == b"\x88"

@@ -16,8 +16,9 @@ from slukh.errors import (
     SttStreamError,
     SttTimeoutError,
 )
-from slukh.stt.base import Capabilities, Hypothesis, Result, StreamConfig
+from slukh.stt.base import Capabilities, Result, StreamConfig
 from slukh.stt.language import SUPPORTED, iso_639_1
+from slukh.stt.results import ResultQueue
 from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.agreement import LocalAgreement
 from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard
@@ -175,7 +176,7 @@ class SocketStream:
         self._loop = asyncio.get_running_loop()
         self._agreement = LocalAgreement()
         self._voice = Voice()
-        self._results: asyncio.Queue[Result | SttError | None] = asyncio.Queue()
+        self._results = ResultQueue()
         self._ready = asyncio.Event()
         self._deadline: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None
@@ -197,9 +198,7 @@ class SocketStream:
                 name, f"connected, and not ready in {ready_seconds:g} s: it may be loading"
             ) from None
         if self._is_over:
-            result = self._results.get_nowait()
-            assert isinstance(result, SttError)
-            raise result
+            raise self._results.failure()
 
     async def send(self, chunk: AudioChunk) -> None:
         """Pass audio on; waits while the server takes none.
@@ -240,17 +239,9 @@ class SocketStream:
         self._look_again()
         await self._flush()
 
-    async def __aiter__(self) -> AsyncIterator[Result]:
+    def __aiter__(self) -> AsyncIterator[Result]:
         """Interims, perhaps a `Rejection`, then exactly one final; for one reader."""
-        while True:
-            result = await self._results.get()
-            if result is None:
-                return
-            if isinstance(result, SttError):
-                raise result
-            yield result
-            if isinstance(result, Hypothesis) and result.is_final:
-                return
+        return aiter(self._results)
 
     async def close(self) -> None:
         """Cancel whatever still runs. Idempotent."""
@@ -262,7 +253,7 @@ class SocketStream:
                 timer.cancel()
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
-        self._results.put_nowait(None)
+        self._results.close()
         self._on_closed(self, self._socket)
 
     async def fail(self, error: SttError) -> None:
@@ -316,7 +307,7 @@ class SocketStream:
             return
         decoding = self._decoding(heard)
         if self._interims and not self._has_ended and is_shown(decoding):
-            self._results.put_nowait(interim(decoding, *self._agreement.update(decoding.text)))
+            self._results.say(interim(decoding, *self._agreement.update(decoding.text)))
 
     def _finish(self, heard: Heard) -> None:
         if self._is_over:
@@ -324,8 +315,7 @@ class SocketStream:
         if not self._has_ended:
             self._over(SttStreamError(self._conversation.name, "a last word before the end of the utterance"))
             return
-        for result in final_results(self._decoding(heard), self._voice):
-            self._results.put_nowait(result)
+        self._results.say(*final_results(self._decoding(heard), self._voice))
         self._over(None)
 
     def _too_late(self) -> None:
@@ -336,7 +326,7 @@ class SocketStream:
         if not self._is_over:
             self._is_over = True
             if error is not None:
-                self._results.put_nowait(error)
+                self._results.fail(error)
         self._ready.set()
 
     def _decoding(self, heard: Heard) -> Decoding:

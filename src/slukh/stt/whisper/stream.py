@@ -20,7 +20,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from slukh.errors import SttError, SttRequestError, SttStreamError
-from slukh.stt.base import Hypothesis, Result, StreamConfig
+from slukh.stt.base import Result, StreamConfig
+from slukh.stt.results import ResultQueue
 from slukh.stt.whisper.agreement import LocalAgreement
 from slukh.stt.whisper.decoding import Decoder, DecodeRequest, Decoding, Kind, Upload
 from slukh.stt.whisper.finals import Voice, final_results, interim, is_shown
@@ -59,7 +60,7 @@ class WhisperStream:
         self._speculates = limits.speculative and not metered and not config.is_background
         self._final_kind: Kind = "background" if config.is_background else "final"
         self._number = next(_stream_numbers)
-        self._results: asyncio.Queue[Result | SttError | None] = asyncio.Queue()
+        self._results = ResultQueue()
         self._agreement = LocalAgreement()
         self._pcm = bytearray()
         self._voice = Voice()
@@ -103,17 +104,9 @@ class WhisperStream:
         self._cancel(self._interim)
         self._final = asyncio.create_task(self._finish())
 
-    async def __aiter__(self) -> AsyncIterator[Result]:
+    def __aiter__(self) -> AsyncIterator[Result]:
         """Interims, perhaps a `Rejection`, then exactly one final; for one reader."""
-        while True:
-            result = await self._results.get()
-            if result is None:
-                return
-            if isinstance(result, SttError):
-                raise result
-            yield result
-            if isinstance(result, Hypothesis) and result.is_final:
-                return
+        return aiter(self._results)
 
     async def close(self) -> None:
         """Cancel what still runs; the iteration ends."""
@@ -123,7 +116,7 @@ class WhisperStream:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._results.put_nowait(None)
+        self._results.close()
 
     # Interims
 
@@ -153,7 +146,7 @@ class WhisperStream:
             logger.debug("interim_failed", extra={"provider": self._provider, "error_type": error.error_type})
             return
         if self._final is None and is_shown(decoding):
-            self._results.put_nowait(interim(decoding, *self._agreement.update(decoding.text)))
+            self._results.say(interim(decoding, *self._agreement.update(decoding.text)))
 
     # Finals
 
@@ -185,16 +178,15 @@ class WhisperStream:
                     or await self._decode(self._final_request())
                 )
         except SttError as error:
-            self._results.put_nowait(error)
+            self._results.fail(error)
             return
         except Exception as error:  # a bug of ours must not leave the reader waiting for ever
             logger.exception("decode_failed")
             failure = SttStreamError(self._provider, f"decoding failed with {type(error).__name__}")
             failure.__cause__ = error
-            self._results.put_nowait(failure)
+            self._results.fail(failure)
             return
-        for result in final_results(decoding, self._voice):
-            self._results.put_nowait(result)
+        self._results.say(*final_results(decoding, self._voice))
 
     async def _speculated(self) -> Decoding | None:
         """The speculative final, or None when there is none that holds or it failed."""
@@ -219,7 +211,7 @@ class WhisperStream:
 
     def _upload_is_over(self, task: asyncio.Task[Decoding]) -> None:
         if not task.cancelled() and isinstance(error := task.exception(), SttError) and self._final is None:
-            self._results.put_nowait(error)
+            self._results.fail(error)
 
     async def _uploaded(self) -> Decoding | None:
         """The final of what was sent while it was spoken, or None when nothing was."""
