@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from slukh.errors import PriceError, UserError
+from slukh.errors import UserError
 
 Path = tuple[str | int, ...]
 
@@ -29,7 +29,7 @@ class Document:
     file: str
     value: Any
     lines: Mapping[Path, int]
-    refusal: type[UserError] = PriceError
+    refusal: type[UserError]
 
     def error(self, path: Path, problem: str, *, remedy: str) -> UserError:
         """An error at the line of `path`, or of the nearest thing around it."""
@@ -42,16 +42,16 @@ def read_yaml(
     text: str,
     *,
     file: str,
+    refusal: type[UserError],
     floats: Literal["refuse", "text"] = "refuse",
-    refusal: type[UserError] = PriceError,
 ) -> Document:
     """The document in `text`.
 
     Args:
         text: what stands in the file.
         file: how errors call it.
-        floats: whether a decimal without quotes is an error, or its own text.
         refusal: what is raised.
+        floats: whether a decimal without quotes is an error, or its own text.
 
     Raises:
         UserError: as the `refusal`: it is no YAML, or has one key twice, or a float.
