@@ -36,3 +36,17 @@ def test_a_reader_says_which_error_it_wants() -> None:
 def test_an_alias_of_a_word_is_that_word() -> None:
     document = read_yaml("a: &x word\nb: *x\n", file="s.yaml", refusal=LedgerError)
     assert document.value == {"a": "word", "b": "word"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: 1\nday: 2026-13-45\n", r"s\.yaml:2: `2026-13-45` cannot be"),
+        ("a: !!int b\n", r"s\.yaml:1: `b` cannot be"),
+        ("? [a, b]\n: c\n", r"s\.yaml:1: a list or a mapping stands where a name does"),
+        ("[" * 5000, r"s\.yaml: brackets within brackets"),
+    ],
+)
+def test_what_cannot_be_a_value_or_a_name_is_refused(text: str, says: str) -> None:
+    with pytest.raises(LedgerError, match=says):
+        read_yaml(text, file="s.yaml", refusal=LedgerError)
