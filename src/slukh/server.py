@@ -41,6 +41,7 @@ from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
 from slukh.web.api import ApiOptions, caller_hash, create_app
+from slukh.web.server import WebServer
 
 logger = logging.getLogger(__name__)
 
@@ -140,9 +141,7 @@ async def serve(given: AllSettings) -> None:
                 OutcomeRow(call_id=call_id, **outcome.model_dump())
             ),
         )
-        web = _WebServer(
-            uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none")
-        )
+        web = WebServer(uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none"))
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
         await _start(parts, answering)
         hearing = asyncio.create_task(canaries.run())
@@ -248,15 +247,6 @@ def _sockets(settings: Settings, stack: contextlib.AsyncExitStack) -> dict[str, 
         for name, (host, port) in wanted.items()
         if port is not None
     }
-
-
-class _WebServer(uvicorn.Server):
-    """uvicorn without its own signal handlers: SIGTERM is ours, it drains calls first."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
 
 
 def _handlers(gateway: Gateway, settings: Settings) -> dict[str, Handler]:

@@ -33,9 +33,9 @@ from pydantic_core import ErrorDetails
 
 from slukh.cost.price import BASIS_OF_UNIT, UNITS_OF_COMPONENT, ExchangeRate, Price, PriceUnit, Tier
 from slukh.cost.price_schema import BookEntries, CliffEntry, Money, PriceEntry
-from slukh.cost.yaml_lines import Document, read_yaml
-from slukh.cost.yaml_lines import Path as Place
 from slukh.errors import PriceError, UserError
+from slukh.yaml_lines import Document, read_yaml
+from slukh.yaml_lines import Path as Place
 
 SHIPPED = ("seed-reference", "market-2026-11")
 
@@ -90,7 +90,7 @@ def parse_book(text: str, *, file: str, folder: Path = Path()) -> BookFile:
     Raises:
         PriceError: it is wrong: file, line and remedy.
     """
-    document = read_yaml(text, file=file)
+    document = read_yaml(text, file=file, refusal=PriceError)
     try:
         book = BookEntries.model_validate(document.value)
     except ValidationError as error:

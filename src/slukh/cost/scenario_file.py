@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from slukh.cost.scenario import Scenario
-from slukh.cost.yaml_lines import read_yaml
 from slukh.errors import ScenarioError
+from slukh.yaml_lines import read_yaml
 
 _ADAPTER: TypeAdapter[Scenario] = TypeAdapter(Scenario)
 _FOLDER = files("slukh.cost").joinpath("scenarios")

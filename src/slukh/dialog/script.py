@@ -25,13 +25,15 @@ has a whole one.
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from slukh.errors import SettingsError
+from slukh.yaml_lines import read_yaml
 
 Lines = dict[str, str]
 SLOTS = {"tyre_size": ("width", "profile", "rim"), "number": ("number",)}
+
+_REMEDY = "see examples/dialog/tyre-shop.yaml"
 
 
 class _Part(BaseModel):
@@ -173,21 +175,16 @@ def read_script(path: Path) -> Script:
         SettingsError: it cannot be read, is no YAML, or does not hold together; names the place.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_DIALOG") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = "" if mark is None else f":{mark.line + 1}"
-        problem = getattr(error, "problem", None) or "no YAML"
-        raise SettingsError(f"{path}{line} is no YAML ({problem})", remedy="mend that line") from error
+    document = read_yaml(text, file=str(path), refusal=SettingsError, floats="text")
     try:
-        return Script.model_validate(data)
+        return Script.model_validate(document.value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(
-            f"{path}: {where + ': ' if where else ''}{message}",
-            remedy="see examples/dialog/tyre-shop.yaml",
-        ) from error
+        if not where:  # between two places, each of which the message names
+            raise SettingsError(f"{path}: {message}", remedy=_REMEDY) from error
+        raise document.error(first["loc"], f"{where}: {message}", remedy=_REMEDY) from error

@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slukh.errors import ExperimentError
+from slukh.yaml_lines import read_yaml
 
 EntityKind = Literal["size", "phone", "time", "date", "price", "quantity", "plate", "name"]
 ENTITY_KINDS: tuple[EntityKind, ...] = get_args(EntityKind)
@@ -221,24 +221,17 @@ def _read(path: Path) -> str:
 
 
 def _parsed(name: str, text: str) -> _GrammarFile:
+    document = read_yaml(text, file=name, refusal=ExperimentError, floats="text")
     try:
-        return _GrammarFile.model_validate(yaml.load(text, Loader=_SafeLoader) or {})  # noqa: S506  # it is the safe one
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise ExperimentError(
-            f"{name}{line} is not YAML", remedy="quote what has a colon or begins with a sign"
-        ) from error
+        return _GrammarFile.model_validate(document.value or {})
     except ValidationError as error:
-        first: Any = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise ExperimentError(
-            f"{name}: {where} is no grammar ({first['msg']})",
+        raise document.error(
+            first["loc"],
+            f"{where} is no grammar ({first['msg']})",
             remedy="see src/slukh/experiment/grammars for examples",
         ) from error
-
-
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _forms(text: str, endings: Mapping[str, str]) -> Iterator[str]:

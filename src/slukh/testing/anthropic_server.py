@@ -9,10 +9,9 @@ up to a breakpoint, from a least number of tokens on; a token is `CHARACTERS_PER
 """
 
 import asyncio
-import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,6 +21,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from slukh.web.server import WebServer
 
 CHARACTERS_PER_TOKEN: Final = 4
 KEY: Final = "test-key"
@@ -87,7 +88,7 @@ class AnthropicServer:
             Route("/v1/messages/count_tokens", self._count, methods=["POST"]),
         ]
         config = uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off", ws="none")
-        self._server = _Server(config)
+        self._server = WebServer(config)
         self._serving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -151,15 +152,6 @@ class AnthropicServer:
             "cache_read_input_tokens": read,
             "cache_creation_input_tokens": written,
         }
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
 
 
 async def _answer_events(

@@ -12,7 +12,6 @@ import contextlib
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 
@@ -24,14 +23,9 @@ from slukh.stt.fake import Script
 from slukh.testing.gateways import loopback_gateway
 from slukh.testing.parts import fake_parts
 from slukh.web.api import ApiOptions, create_app
+from slukh.web.server import WebServer
 
 DEAF = Script(open_error=SttRequestError("fake", "is deaf"))
-
-
-class _WebServer(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve(audiosocket: int, websocket: int, http: int, secret: str, *, is_deaf: bool) -> None:
@@ -59,7 +53,7 @@ async def serve(audiosocket: int, websocket: int, http: int, secret: str, *, is_
                 metrics=gateway.metrics.render,
             )
             app = create_app(gateway.book, options)
-            web = _WebServer(uvicorn.Config(app, port=http, log_config=None, lifespan="off", ws="none"))
+            web = WebServer(uvicorn.Config(app, port=http, log_config=None, lifespan="off", ws="none"))
             serving = asyncio.create_task(web.serve())
             await stop.wait()
             await stack.aclose()

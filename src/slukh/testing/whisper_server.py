@@ -8,12 +8,11 @@ Answers are taken in turn, the last one again and again. It listens in the calle
 """
 
 import asyncio
-import contextlib
 import io
 import json
 import socket
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +24,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from slukh.web.server import WebServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ class FakeWhisperServer:
             access_log=False, timeout_graceful_shutdown=1, server_header=False,
             headers=[("server", server_header)],
         )  # fmt: skip
-        self._server = _QuietServer(config)
+        self._server = WebServer(config)
         self._serving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -247,12 +248,3 @@ class _Connection(H11Protocol):
         client = request.client
         assert client is not None
         return cls._open[client.host, client.port]
-
-
-class _QuietServer(uvicorn.Server):
-    """One that leaves the process's signals alone."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """None are."""
-        yield

@@ -102,9 +102,10 @@ GOOD = EXAMPLE.read_text(encoding="utf-8")
         ("table: orders", "table: none", "no table"),
         ("    collect: number\n    goto: order_status", "    collect: number", "goes nowhere"),
         ("      ru-RU: Соединяю с оператором.\n", "", "state operator says nothing in ru-RU"),
-        ("patience: 2", "patience: much", "patience: Input should be a valid integer"),
+        ("patience: 2", "patience: much", r"script\.yaml:7: patience: Input should be a valid integer"),
         ("give_up: operator", "giveup: operator", "Field required"),
-        ("languages: [uk-UA, ru-RU]", "languages: [uk-UA", "is no YAML"),
+        ("patience: 2", "patience: 2\npatience: 3", r"script\.yaml:8: `patience` stands there twice"),
+        ("languages: [uk-UA, ru-RU]", "languages: [uk-UA", r"script\.yaml:\d+: no YAML"),
     ],
 )
 def test_a_script_that_does_not_hold_together_is_refused_with_the_place(

@@ -137,8 +137,10 @@ def test_a_user_adds_words_of_their_own_trade(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "names"),
     [
-        ("words: [", "line 2"),
+        ("words: [", r"own\.yaml:1: no YAML"),
         ("wrods: {a: b}", "wrods"),
+        ("fillers: е\nwords:\n  б: [в]", r"own\.yaml:3: words\.б is no grammar"),
+        ("words: {a: б}\nwords: {в: г}", r"own\.yaml:2: `words` stands there twice"),
         ("words: {a: 'б|@nothing'}", "nothing"),
         ("rewrites: [{find: '(', write: ''}]", "'\\('"),
         ("rewrites: [{find: 'a', write: '\\1'}]", "group"),

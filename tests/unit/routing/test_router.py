@@ -15,7 +15,8 @@ from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import EnergyDetector
 from slukh.stt.base import Hypothesis, Rejection, StreamConfig
 from slukh.stt.fake import FakeProvider, FakeStream, Script
-from slukh.testing.numbered import heard_numbers, heard_words, numbered_speech, silence
+from slukh.testing.numbered import heard_numbers, heard_words, numbered_speech
+from slukh.testing.speaking import speak
 from slukh.types import (
     AttemptEnded,
     CallStarted,
@@ -56,15 +57,7 @@ class TwoEars:
     async def speak(self, *utterances: Iterable[int]) -> None:
         router = router_of(self.upstreams, self.events.append, self.policy)
         router.begin()
-        listener = Listener(EnergyDetector(), Endpointing())
-        position = 0
-        for numbers in utterances:
-            for samples in (silence(0.4), numbered_speech(numbers), silence(0.8)):
-                for at in range(0, len(samples), 160):
-                    for event in listener.hear(samples[at : at + 160], position):
-                        router.hear(event)
-                    position += len(samples[at : at + 160])
-                    await asyncio.sleep(0)
+        listener = await speak(router, utterances)
         for event in listener.finish():
             router.hear(event)
         await router.finish()

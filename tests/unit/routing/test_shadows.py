@@ -11,12 +11,10 @@ from slukh.routing.choosing import Assignment
 from slukh.routing.router import CallRouter
 from slukh.routing.shadows import SHADOW_ATTEMPT, ShadowHeard, Shadows
 from slukh.routing.upstreams import Upstreams
-from slukh.speech.listener import Listener
-from slukh.speech.segmenter import Endpointing
-from slukh.speech.vad import EnergyDetector
 from slukh.stt.base import StreamConfig
 from slukh.stt.fake import FakeProvider, FakeStream, Script
-from slukh.testing.numbered import heard_words, numbered_speech, silence
+from slukh.testing.numbered import heard_words
+from slukh.testing.speaking import speak
 from slukh.types import AttemptEnded, CallStarted, Event, FlagDecision, Transcript
 
 CALL = CallStarted(call_id="c", language_code="uk-UA")
@@ -65,15 +63,7 @@ class ShadowedCalls:
             CALL, assignment, self.upstreams, self.events.append, policy=AttemptPolicy(), shadows=self.shadows
         )
         router.begin()
-        listener = Listener(EnergyDetector(), Endpointing())
-        position = 0
-        for numbers in utterances:
-            for samples in (silence(0.4), numbered_speech(numbers), silence(0.8)):
-                for at in range(0, len(samples), 160):
-                    for event in listener.hear(samples[at : at + 160], position):
-                        router.hear(event)
-                    position += len(samples[at : at + 160])
-                    await asyncio.sleep(0)
+        await speak(router, utterances)
         await router.finish()
 
     async def settle(self, count: int) -> None:

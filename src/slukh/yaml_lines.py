@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from slukh.errors import PriceError, UserError
+from slukh.errors import UserError
 
 Path = tuple[str | int, ...]
 
@@ -29,7 +29,7 @@ class Document:
     file: str
     value: Any
     lines: Mapping[Path, int]
-    refusal: type[UserError] = PriceError
+    refusal: type[UserError]
 
     def error(self, path: Path, problem: str, *, remedy: str) -> UserError:
         """An error at the line of `path`, or of the nearest thing around it."""
@@ -42,16 +42,16 @@ def read_yaml(
     text: str,
     *,
     file: str,
+    refusal: type[UserError],
     floats: Literal["refuse", "text"] = "refuse",
-    refusal: type[UserError] = PriceError,
 ) -> Document:
     """The document in `text`.
 
     Args:
         text: what stands in the file.
         file: how errors call it.
-        floats: whether a decimal without quotes is an error, or its own text.
         refusal: what is raised.
+        floats: whether a decimal without quotes is an error, or its own text.
 
     Raises:
         UserError: as the `refusal`: it is no YAML, or has one key twice, or a float.
@@ -65,6 +65,8 @@ def read_yaml(
             f"{file}:{line}: no YAML: {error.problem}",
             remedy='mend that line, or the one before it; a lone * is written "*"',
         ) from error
+    except RecursionError as error:
+        raise refusal(f"{file}: brackets within brackets without end", remedy="close them") from error
     except yaml.YAMLError as error:
         raise refusal(
             f"{file}: no YAML: a character that no text has", remedy="write it as UTF-8 text"
@@ -107,11 +109,20 @@ class _Reader:
                 f"{node.value} is a float, which YAML may round",
                 remedy=f'write it in quotes: "{node.value}"',
             )
-        return loader.construct_object(node)
+        try:
+            return loader.construct_object(node)
+        except ValueError as error:  # such as a day in the month 13
+            raise self._error(
+                node, f"`{node.value}` cannot be ({error})", remedy="correct it, or write it in quotes"
+            ) from error
 
     def _mapping(self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error(
+                    key_node, "a list or a mapping stands where a name does", remedy="write a name"
+                )
             key = str(key_node.value)
             if key in made:
                 raise self._error(key_node, f"`{key}` stands there twice", remedy="keep one of them")
