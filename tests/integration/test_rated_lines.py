@@ -129,6 +129,15 @@ def test_a_row_without_a_price_has_no_line_and_is_named(ledger: Ledger) -> None:
     assert len(lines.lines("c-1")) == 1
 
 
+def test_a_quantity_that_cannot_be_keeps_no_other_row_from_its_line(ledger: Ledger) -> None:
+    ledger.record([stt(1001), stt(2001, quantity=2**62)])
+    lines = RatedLines(ledger, SEED)
+    ((unpriced, count),) = lines.rerate().unpriced
+    assert count == 1
+    assert "usage of c-1 is more than a request can be: see `slukh calls show c-1`" in unpriced.problem
+    assert [line.sequence for line in lines.lines("c-1")] == [1001]
+
+
 def test_a_price_that_was_taken_back_takes_its_lines_with_it(ledger: Ledger) -> None:
     ledger.record([stt(1001)])
     RatedLines(ledger, SEED).rerate()

@@ -12,6 +12,7 @@ from slukh.cost.analysis import Analysis, WhisperCapacity
 from slukh.cost.breakdown import COLUMN_TITLES, COLUMNS, Column
 from slukh.cost.cost_report import CostReport
 from slukh.cost.decision import Decision
+from slukh.cost.fit import calls_of
 from slukh.cost.real_calls import RealCosts
 from slukh.cost.recommend import Recommendation, Step
 from slukh.cost.uncertainty import Swing
@@ -115,7 +116,7 @@ def real_tables(real: RealCosts) -> Iterator[RenderableType]:
     """What real calls used, and would have used."""
     days = f"{real.since:%Y-%m-%d} to {real.until:%Y-%m-%d}"
     others = ("as it was",) if real.as_if_usd is None else ("as it was", "as if", "saved")
-    yield Text(f"\nDollars of {real.calls:,} calls, {days}")
+    yield Text(f"\nDollars of {calls_of(real.calls)}, {days}")
     table = _plain_table("", "", *others)
     asked = real.used_usd if real.as_if_usd is None else real.as_if_usd
     for name in sorted(real.used_usd | asked):

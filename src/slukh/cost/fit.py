@@ -30,6 +30,8 @@ _NO_VOICE: dict[str, Any] = {
     "characters_per_turn": 0, "hit_rate": Decimal(0), "phrases": (), "alternatives": (),
 }  # fmt: skip
 _HOURS = 24
+# One row of nothing says it.
+_TELLS_UNUSED = {"answer_tokens", "characters_per_turn"}
 
 
 class Fit:
@@ -130,18 +132,18 @@ class Fit:
             read_on=until.date(),
             confidence="measured",
         )
+        unused = tuple(part for part in ("llm", "tts") if changes[part] in (_NO_MODEL, _NO_VOICE))
         measured = {
             f"{part}.{name}": origin
             for part, values in changes.items()
             for name, value in values.items()
-            if name != "provider" and value != ()
+            if name != "provider" and value != () and (part not in unused or name in _TELLS_UNUSED)
         }
-        unused = tuple(part for part in ("llm", "tts") if changes[part] in (_NO_MODEL, _NO_VOICE))
         kept = {path: told for path, told in frame.assumptions.items() if not path.startswith(unused)}
         parts: Any = {part: replace(getattr(frame, part), **values) for part, values in changes.items()}
         return replace(
             frame,
-            title=f"{self.calls} calls of the ledger, {since:%Y-%m-%d} to {until:%Y-%m-%d}",
+            title=f"{calls_of(self.calls)} of the ledger, {since:%Y-%m-%d} to {until:%Y-%m-%d}",
             as_of=until.date(),
             assumptions={**kept, **measured},
             **parts,
@@ -177,6 +179,11 @@ class Fit:
             "tool_call_tokens": round(answer),
             "tool_result_tokens": caller,
         }
+
+
+def calls_of(number: int) -> str:
+    """`1 call`, `2,000 calls`."""
+    return "1 call" if number == 1 else f"{number:,} calls"
 
 
 class _Spread:

@@ -8,6 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from slukh.cost.price import Basis, Confidence, PriceComponent, PriceUnit
 
+# Whatever the currency, nobody asks that for anything; 1e400 is a slip of the pen.
+_TOO_MUCH = 10**9
+
 
 def _money(value: object) -> object:
     if isinstance(value, str):
@@ -17,10 +20,10 @@ def _money(value: object) -> object:
             raise ValueError(f'{value!r} is no number; write it like "0.016"') from None
         if not number.is_finite() or number < 0:
             raise ValueError(f"{value} is no amount; a price is 0 or more")
+        if number >= _TOO_MUCH:
+            raise ValueError(f"{value} is no amount; a price is below {_TOO_MUCH:,}")
         return number
-    if isinstance(value, int) and not isinstance(value, bool) and value < 0:
-        raise ValueError(f"{value} is no amount; a price is 0 or more")
-    return value
+    return _money(str(value)) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Money = Annotated[Decimal, BeforeValidator(_money)]

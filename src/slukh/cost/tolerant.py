@@ -10,6 +10,9 @@ from slukh.cost.rating import CACHED, RatedLine, Rater, RatingOptions
 from slukh.errors import PriceError
 from slukh.types import Usage
 
+# What an int64 column holds: nine million dollars, in pico-dollars.
+_LARGEST = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpriced:
@@ -68,8 +71,14 @@ class TolerantRater:
         missing = [self._missing(row) for row in rows]
         priced = [row for row, wrong in zip(rows, missing, strict=True) if wrong is None]
         self.unpriced.update(wrong for wrong in missing if wrong is not None)
-        without = tuple(row for row, wrong in zip(rows, missing, strict=True) if wrong is not None)
-        return Rated(lines=tuple(self._rater.rate(priced)), unpriced=without)
+        without = [row for row, wrong in zip(rows, missing, strict=True) if wrong is not None]
+        lines = self._rater.rate(priced)
+        if too_much := {_key(line) for line in lines if _is_too_much(line)}:
+            lines = [line for line in lines if _key(line) not in too_much]
+            beyond = [row for row in priced if _key(row) in too_much]
+            self.unpriced.update(map(_beyond, beyond))
+            without += beyond
+        return Rated(lines=tuple(lines), unpriced=tuple(without))
 
     def named(self, row: Usage) -> Unpriced | None:
         """How `unpriced` names a row that had no price; None for one that has."""
@@ -103,3 +112,22 @@ class TolerantRater:
                 ),
             )
         return None
+
+
+def _key(row: Usage | RatedLine) -> tuple[str, int, str, int]:
+    return row.call_id, row.leg, row.component, row.sequence
+
+
+def _is_too_much(line: RatedLine) -> bool:
+    """A quantity that somebody made up must not keep all other lines out of the ledger."""
+    return max(line.amount_pico_usd, line.billed_quantity) > _LARGEST
+
+
+def _beyond(row: Usage) -> Unpriced:
+    return Unpriced(
+        component=row.component,
+        provider=row.provider,
+        model=row.model,
+        unit=row.unit,
+        problem=f"usage of {row.call_id} is more than a request can be: see `slukh calls show {row.call_id}`",
+    )

@@ -59,6 +59,7 @@ def test_a_shipped_book_loads(name: str) -> None:
          'mine.yaml:8: 0.016 is a float, which YAML may round: write it in quotes: "0.016"'),
         ({"amount": '"cheap"'}, "mine.yaml:8: `prices.amount`: 'cheap' is no number"),
         ({"amount": '"NaN"'}, "mine.yaml:8: `prices.amount`: NaN is no amount"),
+        ({"amount": '"1e400"'}, "mine.yaml:8: `prices.amount`: 1e400 is no amount; a price is below 1,000"),
         ({"amount": "true"}, "mine.yaml:8: `prices.amount` cannot be True"),
         ({"unit": "minutes"}, "mine.yaml:6: `prices.unit` cannot be 'minutes': use 'audio_ms', 'call_ms'"),
         ({"unit": "characters"}, "mine.yaml:6: stt is not counted in characters: use one of audio_ms, "),

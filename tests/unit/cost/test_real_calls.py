@@ -101,7 +101,7 @@ def test_a_model_and_a_voice_that_no_call_used_are_not_made_up() -> None:
     assert not [found.name for found in advice if found.name.startswith(("prompt", "model", "tool", "tts"))]
     assert not [swing.what for swing in tornado(fitted, REFERENCE) if swing.low_usd == swing.high_usd]
     told = fitted.assumptions
-    assert told["llm.prefix_tokens"].confidence == told["tts.characters_per_turn"].confidence == "measured"
+    assert told["llm.answer_tokens"].confidence == told["tts.characters_per_turn"].confidence == "measured"
     assert "llm" not in told
 
 
