@@ -29,8 +29,11 @@ def read_text(path: Path, *, wanted: str) -> str:
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not empty, with their numbers from 1."""
-    return ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
+    """The lines that are not empty, with their numbers from 1.
+
+    Only a newline ends one: `splitlines` would cut a text in JSON at U+2028 and its like.
+    """
+    return ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
 
 
 def first_fault(error: ValidationError, *, whole: str) -> str:
