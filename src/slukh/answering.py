@@ -5,8 +5,11 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
+from slukh.cost.meter import PHRASE_IDS
 from slukh.dialog.base import Dialog
 from slukh.dialog.script import read_script
 from slukh.dialog.scripted import ScriptedDialog
@@ -15,7 +18,7 @@ from slukh.errors import SettingsError, TtsError
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.talk import Talk, TalkRules
 from slukh.telephony.line import Line
-from slukh.tts.base import SpeechRequest, TtsProvider
+from slukh.tts.base import SpeechRequest, TtsProvider, Voice
 from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore, StoreError
 from slukh.tts.chain import VoiceChain
 from slukh.tts.espeak import EspeakVoice
@@ -24,7 +27,7 @@ from slukh.tts.piper import PiperVoices
 from slukh.tts.recorded import RecordedVoice
 from slukh.tts.rhvoice import RhVoice
 from slukh.tts.speaker import CacheResult, Speaker, phrases_to_warm
-from slukh.types import CallStarted, Event
+from slukh.types import CallEvent, CallStarted, Event, PhraseSpoken
 from slukh.voice_settings import VoiceSettings
 
 logger = logging.getLogger(__name__)
@@ -57,12 +60,14 @@ class Answering:
         speaker: how.
         rules: when.
         extra: phrases of a list, to have ready.
+        on_made: told of every phrase that is made at start, for the meter: it may cost money.
     """
 
     dialog: Dialog
     speaker: Speaker
     rules: TalkRules
     extra: list[SpeechRequest] = field(default_factory=list)
+    on_made: Callable[[CallEvent], None] = lambda _event: None
     _warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -110,7 +115,9 @@ class Answering:
             for sentence in sentences(request.text)
             for piece in templates.pieces(sentence)
         ]
-        ready = await self.speaker.warm(pieces)
+        ready = await self.speaker.warm(
+            pieces, on_made=lambda request, voice: self.on_made(made_beforehand(request, voice))
+        )
         logger.info("phrases_ready", extra={"phrases": ready, "wanted": len(pieces)})
 
 
@@ -139,6 +146,19 @@ def build_answering(
         ),
         extra=[] if given.slukh_phrases is None else phrases_to_warm(given.slukh_phrases),
     )
+
+
+def made_beforehand(request: SpeechRequest, voice: Voice) -> CallEvent:
+    """What the meter is told of a phrase that was made for nobody's call: somebody is paid for it."""
+    spoken = PhraseSpoken(
+        phrase=1, utterance_id=0, text=request.text, language_code=request.language_code,
+        provider=voice.provider, voice=voice.name, characters=len(request.text), outcome="sent", audio_ms=0,
+        played_ms=0,
+    )  # fmt: skip
+    return CallEvent(
+        call_id=f"{PHRASE_IDS}{uuid4()}", leg=1, provider=voice.provider, model=voice.name, assigned_arm="",
+        received_at=datetime.now(UTC), event=spoken,
+    )  # fmt: skip
 
 
 def build_speaker(given: VoiceSettings, news: VoiceNews | None = None) -> Speaker:

@@ -22,6 +22,7 @@ from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
 from slukh.config import AllSettings, Settings
+from slukh.cost.meter import CLIP_IDS
 from slukh.cost.price_book import PriceBook
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
@@ -96,6 +97,8 @@ async def serve(given: AllSettings) -> None:
         experiment = stack.enter_context(_experiment(settings))
         _compare(parts, experiment, stack)
         answering = _answering(given, metrics, stack)
+        if answering is not None:
+            answering.on_made = partial(_book, metrics, meter)
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         hangs_up = given.cost.slukh_when_over_budget == "hangup"
         gateway = Gateway(
@@ -305,10 +308,15 @@ def _book_clip(parts: Parts, metrics: Metrics, meter: Metering, name: str, heard
         final_seconds=heard.final_seconds,
     )  # fmt: skip
     event = CallEvent(
-        call_id=f"canary-{uuid4()}", leg=1, provider=name, model=provider.model, assigned_arm=name,
+        call_id=f"{CLIP_IDS}{uuid4()}", leg=1, provider=name, model=provider.model, assigned_arm=name,
         received_at=datetime.now(UTC), event=attempt,
     )  # fmt: skip
-    for cost in meter.costs_of(event):  # nobody's call, but somebody's bill
+    _book(metrics, meter, event)
+
+
+def _book(metrics: Metrics, meter: Metering, event: CallEvent) -> None:
+    """Nobody's call, but somebody's bill."""
+    for cost in meter.costs_of(event):
         metrics.observe(replace(event, event=cost))
 
 

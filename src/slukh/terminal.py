@@ -174,6 +174,14 @@ def cost_line(cost: Values) -> str:
     return f"cost: {cost['total_usd']} USD by {cost['book']} ({parts}){unknown}"
 
 
+def aside_line(payload: Values) -> str:
+    """A row that came with the key of another one: the first stands, this one is in no sum."""
+    if "component" not in payload:
+        return f"[red]set aside[/]: other facts of leg {payload['leg']} ({payload['state']}), in no sum"
+    key = f"leg {payload['leg']}, {payload['component']} {payload['sequence']}"
+    return f"[red]set aside[/]: {key} came again with {payload['quantity']} {payload['unit']}, in no sum"
+
+
 def whisper_tables(report: Values) -> Iterator[Table]:
     """`slukh whisper check`: what the server is like, what it carries, and what callers would feel."""
     facts = Table(title=report["url"], title_justify="left", show_header=False, box=box.SIMPLE)

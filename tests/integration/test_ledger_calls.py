@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_calls import each_call
-from slukh.cost.meter import CallFacts, Row
+from slukh.cost.ledger_calls import each_call, usage_beside_calls
+from slukh.cost.meter import CLIP_IDS, PHRASE_IDS, CallFacts, Row
 from slukh.types import Usage
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
@@ -46,3 +46,12 @@ def test_a_call_belongs_to_the_period_it_began_in(ledger: Ledger) -> None:
     one, other = each_call(ledger, since=began, until=began + timedelta(hours=1))
     assert (one.legs, len(one.usage)) == ((first, second), 2)
     assert (other.legs, other.usage) == ((running,), ())
+
+
+def test_what_was_used_for_nobodys_call_is_found_beside_them(ledger: Ledger) -> None:
+    real = leg(1, at=SINCE + timedelta(hours=1))
+    uuid = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+    clip, phrase = (replace(attempt(real, 1), call_id=f"{ids}{uuid}") for ids in (CLIP_IDS, PHRASE_IDS))
+    early = replace(clip, call_id=f"{CLIP_IDS}0{uuid[1:]}", occurred_at=SINCE - timedelta(seconds=1))
+    ledger.record([real, attempt(real, 1), clip, phrase, early])
+    assert usage_beside_calls(ledger, since=SINCE, until=UNTIL) == (clip, phrase)

@@ -83,6 +83,8 @@ def test_of_two_payloads_with_one_key_the_first_stands_and_the_other_is_kept(led
     assert record is not None
     assert [row.quantity for row in record.usage] == [100]
     assert [payload["quantity"] for payload in ledger.conflicts()] == [999]
+    assert len(ledger.conflicts("c-1")) == 1
+    assert ledger.conflicts("another") == ()
 
 
 def test_a_conflict_that_comes_again_is_one_conflict(ledger: Ledger) -> None:

@@ -1,15 +1,19 @@
 """`slukh phrases` as a person uses it."""
 
 import wave
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.integration.test_cli import assert_one_line, slukh
 
+from slukh.cost.ledger import Ledger
+from slukh.cost.ledger_calls import usage_beside_calls
 from slukh.errors import SettingsError
 from slukh.tts.espeak import EspeakVoice
 
 RECORDING = Path(__file__).parents[2] / "src" / "slukh" / "tts" / "apology" / "uk-UA" / "apology.wav"
+BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 SORRY = "Вибачте, зараз у нас технічні труднощі."
 
 
@@ -31,6 +35,11 @@ def test_phrases_of_a_file_are_made_once(tmp_path: Path) -> None:
     assert first.stdout == f"1 of 1 phrases are ready; 1 were made now, {len(SORRY)} characters\n", (
         first.stderr
     )
+    with Ledger(f"sqlite:///{tmp_path}/data/ledger.db") as ledger:
+        (made,) = usage_beside_calls(ledger, since=BEFORE, until=datetime.now(UTC))
+    assert (made.component, made.provider, made.quantity, made.outcome) == (
+        "tts", "recorded", len(SORRY), "sent",
+    )  # fmt: skip
     again = slukh("phrases", "warm", file, **settings(tmp_path))
     assert "0 were made now" in again.stdout
     file.write_text("uk-UA Цього ніхто не записав.\n", encoding="utf-8")

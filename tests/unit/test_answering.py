@@ -1,12 +1,16 @@
 """Settings into a voice: what is built, and what is refused with its remedy."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from slukh.answering import build_answering
+from slukh.cost.meter import PHRASE_IDS
+from slukh.cost.voice import voice_usage
 from slukh.errors import SettingsError
+from slukh.types import CallEvent
 from slukh.voice_settings import VoiceSettings
 
 DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
@@ -20,6 +24,25 @@ def settings(**given: object) -> VoiceSettings:
 
 def test_callers_are_only_heard_unless_somebody_is_set_to_answer() -> None:
     assert build_answering(settings()) is None
+
+
+async def test_a_phrase_that_is_made_at_start_is_told_to_the_meter(tmp_path: Path) -> None:
+    sentence, pack, phrases = "Добрий день!", tmp_path / "uk-UA", tmp_path / "list"
+    pack.mkdir()
+    (pack / "hello.wav").write_bytes((PACK / "uk-UA" / "apology.wav").read_bytes())
+    (pack / "hello.txt").write_text(sentence, encoding="utf-8")
+    phrases.write_text(f"uk-UA {sentence}\n", encoding="utf-8")
+    own = {"slukh_phrases": phrases, "slukh_phrase_cache": "memory", "slukh_tts_recordings": tmp_path}
+    answering = build_answering(settings(**(GOOD | own)))
+    assert answering is not None
+    told: asyncio.Queue[CallEvent] = asyncio.Queue()
+    answering.on_made = told.put_nowait
+    await answering.start()
+    async with asyncio.timeout(5):
+        (row,) = voice_usage(await told.get())
+    await answering.aclose()
+    assert row.call_id.startswith(PHRASE_IDS)
+    assert (row.provider, row.quantity, row.outcome) == ("recorded", len(sentence), "sent")
 
 
 async def test_a_script_and_a_pack_of_recordings_need_nothing_else() -> None:

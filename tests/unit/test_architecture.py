@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dialog": {"tts", "yaml_lines"},
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "voice_settings": set(),
-    "answering": {"dialog", "talking", "telephony", "tts", "voice_settings"},
+    "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
     "cost": {"yaml_lines"},
     "experiment": {"yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states

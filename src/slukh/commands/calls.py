@@ -35,7 +35,7 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
     """One call, every usage row of it, and what it cost; `slukh cost explain` has the proof."""
     from slukh.cost.explanation import explain
     from slukh.cost.price_book import PriceBook
-    from slukh.terminal import call_tables, cost_line
+    from slukh.terminal import aside_line, call_tables, cost_line
 
     ledger, book = _ledger(), PriceBook.load(load(CostSettings).slukh_prices)
     found = ledger.call(call_id)
@@ -44,13 +44,16 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
             f"no call {call_id} in the ledger", remedy="`slukh calls list` shows the ones there are"
         )
     bill = explain(ledger, book, call_id)
-    cost = None if bill is None else bill.summary_json()
+    cost, aside = None if bill is None else bill.summary_json(), ledger.conflicts(call_id)
     if as_json:
-        typer.echo(json.dumps({"call_id": call_id, **found.as_json(), "cost": cost}, ensure_ascii=False))
+        shown = {"call_id": call_id, **found.as_json(), "cost": cost, "set_aside": aside}
+        typer.echo(json.dumps(shown, ensure_ascii=False))
     else:
         Console().print(*call_tables(found.as_json()))
         if cost is not None:
             Console(highlight=False).print(cost_line(cost))
+        for payload in aside:
+            Console(highlight=False).print(aside_line(payload))
 
 
 def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save

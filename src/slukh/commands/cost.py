@@ -257,7 +257,7 @@ def _real(  # noqa: PLR0917  # the options, in their order
     """Costs of the ledger's calls, and the book they are priced by."""
     from slukh.cost.counterfactual import as_if_from
     from slukh.cost.ledger import Ledger
-    from slukh.cost.ledger_calls import each_call
+    from slukh.cost.ledger_calls import each_call, usage_beside_calls
     from slukh.cost.real_calls import real_costs
 
     if calls is not None:
@@ -270,8 +270,11 @@ def _real(  # noqa: PLR0917  # the options, in their order
     since = None if since is None else since.replace(tzinfo=UTC)
     book = _book(frame, prices or load(CostSettings).slukh_prices)
     with Ledger(load(Settings).ledger_url) as ledger:
-        rows = each_call(ledger, since=since or until - timedelta(days=30), until=until)
-        return real_costs(rows, frame, book, since=since, until=until, as_if=wishes), book
+        first = since or until - timedelta(days=30)
+        rows = each_call(ledger, since=first, until=until)
+        beside = usage_beside_calls(ledger, since=first, until=until)
+        found = real_costs(rows, frame, book, since=since, until=until, as_if=wishes, beside=beside)
+        return found, book
 
 
 def _asked(name: str, calls: int | None, capacity: Path | None) -> "Scenario":

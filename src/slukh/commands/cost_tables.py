@@ -115,7 +115,8 @@ def real_tables(real: RealCosts) -> Iterator[RenderableType]:
     """What real calls used, and would have used."""
     days = f"{real.since:%Y-%m-%d} to {real.until:%Y-%m-%d}"
     others = ("as it was",) if real.as_if_usd is None else ("as it was", "as if", "saved")
-    table = _plain_table(f"{real.calls:,} calls, {days}, dollars", "", *others)
+    yield Text(f"\nDollars of {real.calls:,} calls, {days}")
+    table = _plain_table("", "", *others)
     asked = real.used_usd if real.as_if_usd is None else real.as_if_usd
     for name in sorted(real.used_usd | asked):
         was, would = real.used_usd.get(name, Decimal(0)), asked.get(name, Decimal(0))
@@ -126,7 +127,13 @@ def real_tables(real: RealCosts) -> Iterator[RenderableType]:
         )
         table.add_row(name, *cells)
     yield table
-    purposes = _plain_table("Hearing by why audio was sent, dollars", "", "as it was")
+    if any(real.beside_usd.values()):
+        beside = ", ".join(f"{name} {amount:,.4f}" for name, amount in sorted(real.beside_usd.items()))
+        yield Text(
+            f"for nobody's call, and in no column above: {beside} (stored clips, phrases made beforehand)"
+        )
+    yield Text("\nHearing by why audio was sent, dollars")
+    purposes = _plain_table("", "", "as it was")
     for purpose, amount in sorted(real.stt_by_purpose_usd.items()):
         purposes.add_row(purpose, f"{amount:,.4f}")
     yield purposes
@@ -208,7 +215,8 @@ def recommendation_tables(
 
 
 def _plain_table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=f"\n{title}", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    above = f"\n{title}" if title else None
+    table = Table(title=above, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column(first)
     for other in others:
         table.add_column(other, justify="right")

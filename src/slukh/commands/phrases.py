@@ -18,6 +18,7 @@ from slukh.voice_settings import VoiceSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
     from slukh.cost.phrase_economy import PhraseEconomy
+    from slukh.types import Usage
 
 app = typer.Typer(no_args_is_help=True, help="Phrases of the voice back, and the cache that keeps them.")
 
@@ -30,7 +31,9 @@ def phrases_warm(
 
     Example: slukh phrases warm phrases.txt
     """
-    from slukh.answering import VoiceNews, build_speaker
+    from slukh.answering import build_speaker, made_beforehand
+    from slukh.cost.ledger import Ledger
+    from slukh.cost.voice import voice_usage
     from slukh.tts.phrases import sentences, speakable
     from slukh.tts.speaker import phrases_to_warm
 
@@ -39,24 +42,26 @@ def phrases_warm(
         for phrase in phrases_to_warm(file)
         for sentence in sentences(speakable(phrase.text))  # as replies are cut
     ]
-    made: list[int] = []
-
-    def note(result: str, characters: int) -> None:
-        if result == "miss":
-            made.append(characters)
-
-    speaker = build_speaker(load(VoiceSettings), VoiceNews(on_lookup=note))
+    made: list[Usage] = []
+    speaker = build_speaker(load(VoiceSettings))
 
     async def warm() -> int:
         try:
             await speaker.start()
-            return await speaker.warm(requests)
+            return await speaker.warm(
+                requests, on_made=lambda *each: made.extend(voice_usage(made_beforehand(*each)))
+            )
         finally:
             await speaker.aclose()
 
-    ready = run(warm())
+    with Ledger(load(Settings).ledger_url) as ledger:  # before anything is paid for
+        try:
+            ready = run(warm())
+        finally:
+            ledger.record(made)
+    characters = sum(row.quantity for row in made)
     typer.echo(
-        f"{ready} of {len(requests)} phrases are ready; {len(made)} were made now, {sum(made)} characters"
+        f"{ready} of {len(requests)} phrases are ready; {len(made)} were made now, {characters} characters"
     )
     raise typer.Exit(0 if ready == len(requests) else 1)
 

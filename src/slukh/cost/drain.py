@@ -151,7 +151,8 @@ class MeterSink:
             self._on_rows(self._spool.waiting_rows)
         self._ledger_error = None
         if recorded.conflicts:
-            logger.error("usage_conflicts", extra={"rows": recorded.conflicts})
+            remedy = "`slukh calls show` has them; give gateways that share a call legs of their own"
+            logger.error("usage_conflicts", extra={"rows": recorded.conflicts, "remedy": remedy})
         for _ in range(recorded.conflicts):
             self._on_error("conflict")
         return self._spool.waiting_rows < waited

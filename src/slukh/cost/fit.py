@@ -1,9 +1,11 @@
 """A scenario fitted to real calls, so that decision and recommendations can be made of them.
 
-What calls tell is measured and says so; what they do not (wages, GPUs, target) stays as the frame has it.
+What calls tell is measured and says so, that no model answered or no voice spoke among it; what they do not
+(wages, GPUs, target) stays as the frame has it.
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +19,16 @@ from slukh.cost.scenario import Assumption, Scenario
 from slukh.types import UNITS_PER_REQUEST, Usage
 
 DAYS_PER_MONTH = 30
+# What a fitted value names as its source; reports read it, to say it in their language.
+LEDGER_SOURCE = re.compile(r"ledger, (?P<calls>\d+) calls since (?P<since>[\d-]+)")
+# A part that no call used, and that the frame must not make up.
+_NO_MODEL: dict[str, Any] = {
+    "prefix_tokens": 0, "caller_tokens": 0, "answer_tokens": 0, "tool_turns": (), "tool_call_tokens": 0,
+    "tool_result_tokens": 0, "state_tokens": 0, "alternatives": (),
+}  # fmt: skip
+_NO_VOICE: dict[str, Any] = {
+    "characters_per_turn": 0, "hit_rate": Decimal(0), "phrases": (), "alternatives": (),
+}  # fmt: skip
 _HOURS = 24
 
 
@@ -97,7 +109,7 @@ class Fit:
             },
             "call": {"seconds": seconds, "spread": self._lengths.sigma},
             "llm": self._llm(frame),
-            "tts": {},
+            "tts": _NO_VOICE,
         }
         if self._utterances:
             turns = self._turns()
@@ -121,15 +133,17 @@ class Fit:
         measured = {
             f"{part}.{name}": origin
             for part, values in changes.items()
-            for name in values
-            if name != "provider"
+            for name, value in values.items()
+            if name != "provider" and value != ()
         }
+        unused = tuple(part for part in ("llm", "tts") if changes[part] in (_NO_MODEL, _NO_VOICE))
+        kept = {path: told for path, told in frame.assumptions.items() if not path.startswith(unused)}
         parts: Any = {part: replace(getattr(frame, part), **values) for part, values in changes.items()}
         return replace(
             frame,
             title=f"{self.calls} calls of the ledger, {since:%Y-%m-%d} to {until:%Y-%m-%d}",
             as_of=until.date(),
-            assumptions={**frame.assumptions, **measured},
+            assumptions={**kept, **measured},
             **parts,
         )
 
@@ -145,7 +159,7 @@ class Fit:
         Requests beyond the turns are tool calls, in the first turns; all requests let the prompt grow alike.
         """
         if not self._talks:
-            return {}
+            return _NO_MODEL
         provider, model = self._models.most_common(1)[0][0]
         requests = self._requests / self._talks
         answer = self._output / self._requests

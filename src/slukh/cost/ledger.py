@@ -167,13 +167,18 @@ class Ledger:
             )
         return record if record.legs or record.usage else None
 
-    def conflicts(self) -> tuple[dict[str, object], ...]:
+    def conflicts(self, call_id: str | None = None) -> tuple[dict[str, object], ...]:
         """The payloads that were set aside, oldest first, as `row_json` has them.
+
+        Args:
+            call_id: only this call's.
 
         Raises:
             LedgerError: the store cannot be read.
         """
         query = select(CONFLICTS.c.payload).order_by(CONFLICTS.c.recorded_at_us)
+        if call_id is not None:
+            query = query.where(CONFLICTS.c.call_id == call_id)
         with self.reading() as connection:
             return tuple(json.loads(payload) for payload in connection.scalars(query))
 

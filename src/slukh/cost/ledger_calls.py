@@ -1,14 +1,17 @@
-"""Calls of a period out of the ledger, whole and one after the other, in bounded memory."""
+"""Calls of a period out of the ledger, whole and one after the other, in bounded memory.
+
+What was used beside them, for nobody's call, comes by itself.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 
 from slukh.cost.ledger import CallRecord, Ledger, newest_facts
 from slukh.cost.ledger_tables import CALLS, USAGE, facts_of, microseconds, usage_of
-from slukh.cost.meter import CallFacts
+from slukh.cost.meter import CLIP_IDS, PHRASE_IDS, CallFacts
 from slukh.types import Usage
 
 _PAGE = 500
@@ -54,3 +57,29 @@ def each_call(ledger: Ledger, *, since: datetime, until: datetime) -> Iterator[C
         if len(page) < _PAGE:
             return
         after = page[-1]
+
+
+def usage_beside_calls(ledger: Ledger, *, since: datetime, until: datetime) -> tuple[Usage, ...]:
+    """What was used in a period for nobody's call: stored clips, and phrases that were made beforehand.
+
+    Args:
+        ledger: where it is.
+        since: first moment.
+        until: first moment after it.
+
+    Raises:
+        LedgerError: the store cannot be read.
+    """
+    # The range is what the key's index knows: behind these beginnings a UUID follows.
+    kinds = (
+        and_(USAGE.c.call_id.between(ids, f"{ids}g"), USAGE.c.call_id.startswith(ids))
+        for ids in (CLIP_IDS, PHRASE_IDS)
+    )
+    query = (
+        select(USAGE)
+        .where(or_(*kinds))
+        .where(USAGE.c.occurred_at_us >= microseconds(since), USAGE.c.occurred_at_us < microseconds(until))
+        .order_by(USAGE.c.occurred_at_us, USAGE.c.call_id)
+    )
+    with ledger.reading() as connection:
+        return tuple(map(usage_of, connection.execute(query)))

@@ -23,6 +23,10 @@ from slukh.types import SAMPLE_RATE_HERTZ, AttemptEnded, CallEnded, CallEvent, C
 # Decodes of one utterance stay far below: 28 s of audio has room for about a hundred.
 ATTEMPTS_PER_UTTERANCE = 1000
 
+# How ids begin of what is used for nobody's call, and billed all the same: a stored clip that a recogniser
+# is tried with, a phrase that is made before anybody calls.
+CLIP_IDS, PHRASE_IDS = "canary-", "phrase-"
+
 UsageStage = Literal["meter", "spool", "spool_full", "rejected", "ledger", "conflict"]
 USAGE_STAGES: tuple[UsageStage, ...] = ("meter", "spool", "spool_full", "rejected", "ledger", "conflict")
 

@@ -1,6 +1,7 @@
 """What real calls cost, and what they would have cost: rows of the ledger through the rating engine.
 
-    as it was        every row, retries and hedges among them, as it was used
+    as it was        every row, retries and hedges among them, as it was used; stored clips and phrases made
+                     beforehand, too, which are of no call and in no column
     three columns    the same calls heard in each of the three ways: the whole leg streamed to Google, each
                      utterance once to Google, Whisper
     as if            another provider, model, caching policy or phrase cache in place of what was used
@@ -55,6 +56,7 @@ class RealCosts:
         calls: how many started in it.
         analysis: the report, per call and scaled to a month of 30 days, heard in each of the three ways.
         used_usd: what was used, by component, as it was.
+        beside_usd: of it, what was used for nobody's call.
         as_if_usd: by component, as asked; None when nothing was asked.
         stt_by_purpose_usd: what was used for hearing, by why it was sent.
     """
@@ -64,6 +66,7 @@ class RealCosts:
     calls: int
     analysis: Analysis
     used_usd: dict[str, Decimal]
+    beside_usd: dict[str, Decimal]
     as_if_usd: dict[str, Decimal] | None
     stt_by_purpose_usd: dict[str, Decimal]
 
@@ -74,6 +77,7 @@ class RealCosts:
             "until": self.until.isoformat(),
             "calls": self.calls,
             "used": _amounts(self.used_usd),
+            "used_beside_calls": _amounts(self.beside_usd),
             "as_if": None if self.as_if_usd is None else _amounts(self.as_if_usd),
             "stt_by_purpose": _amounts(self.stt_by_purpose_usd),
         }
@@ -87,6 +91,7 @@ def real_costs(
     since: datetime | None,
     until: datetime,
     as_if: AsIf = AS_IT_WAS,
+    beside: Iterable[Usage] = (),
 ) -> RealCosts:
     """Costs of the calls of a period.
 
@@ -97,6 +102,7 @@ def real_costs(
         since: first moment of the period; None is the day of the first call.
         until: first moment after it.
         as_if: what to put in place of what was used.
+        beside: what was used for nobody's call.
 
     Raises:
         ScenarioError: there was no call.
@@ -114,6 +120,7 @@ def real_costs(
         # A shop that began last week has no month behind it; a day is the least that can be scaled to one.
         first_day = sums.fit.first.replace(hour=0, minute=0, second=0, microsecond=0)
         since = min(first_day, until - timedelta(days=1))
+    sums.add_beside([row for row in beside if since <= row.occurred_at < until])
     return sums.costs(since, until)
 
 
@@ -128,6 +135,7 @@ class _Sums:
         self._used, self._asked, self._whole, self._gated, self._service = (Rater(book) for _ in range(5))
         self._used_usd: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._asked_usd: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._beside_usd: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._by_purpose: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._hearing: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._prices: dict[str, RatedLine] = {}
@@ -157,6 +165,14 @@ class _Sums:
         whisper = self._frame.stt.whisper
         if isinstance(whisper, Service):
             self._hear(self._service, "whisper", [r for call in calls for r in spoken_rows(call, whisper)])
+
+    def add_beside(self, rows: list[Usage]) -> None:
+        """Take what was used for nobody's call: it stays what it was, whatever calls are asked to be."""
+        for line in self._used.rate(rows):
+            self._beside_usd[line.component] += line.amount_usd
+            if line.component == "stt":
+                self._by_purpose[line.purpose] += line.amount_usd
+            self._prices.setdefault(line.price_id, line)
 
     def _hear(self, rater: Rater, column: str, rows: list[Usage]) -> None:
         for line in rater.rate(rows):
@@ -189,8 +205,9 @@ class _Sums:
             analysis=assembled(
                 scenario, self._book, per_call, prices=(*used_prices, *calendar.prices_used()), basis="ledger"
             ),
-            used_usd=dict(self._used_usd),
-            as_if_usd=None if self._as_if == AS_IT_WAS else dict(self._asked_usd),
+            used_usd=_added(self._used_usd, self._beside_usd),
+            beside_usd=dict(self._beside_usd),
+            as_if_usd=None if self._as_if == AS_IT_WAS else _added(self._asked_usd, self._beside_usd),
             stt_by_purpose_usd=dict(self._by_purpose),
         )
 
@@ -246,6 +263,10 @@ def _batches(calls: Iterable[RealCall]) -> Iterable[list[RealCall]]:
             batch = []
     if batch:
         yield batch
+
+
+def _added(one: dict[str, Decimal], other: dict[str, Decimal]) -> dict[str, Decimal]:
+    return {name: one.get(name, Decimal(0)) + other.get(name, Decimal(0)) for name in one | other}
 
 
 def _amounts(by_name: dict[str, Decimal]) -> dict[str, str]:

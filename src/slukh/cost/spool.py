@@ -159,8 +159,8 @@ class Spool:
         Raises:
             OSError: the disk refused; the batch will come again.
         """
+        aside = batch.path.with_suffix(".rejected")
         if batch.rejected:
-            aside = batch.path.with_suffix(".rejected")
             # Written whole each time: after a crash in between, the same batch writes the same file.
             with aside.open("w", encoding="utf-8") as file:
                 for rejected in batch.rejected:
@@ -175,7 +175,12 @@ class Spool:
         for rejected in batch.rejected:
             logger.warning(
                 "usage_line_rejected",
-                extra={"file": str(batch.path), "line": rejected.line, "reason": rejected.reason},
+                extra={
+                    "file": str(batch.path),
+                    "line": rejected.line,
+                    "reason": rejected.reason,
+                    "remedy": f"kept in {aside}; mended, it goes back as {batch.path} while we are stopped",
+                },
             )
             self._on_error("rejected")
 

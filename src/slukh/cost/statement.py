@@ -34,7 +34,7 @@ _TOKENS: Mapping[str, Unit] = {
     "output": "output_tokens",
 }
 _CALL_DATES = ("calldate", "callstart", "call_start", "start", "start_time", "date")
-_CALL_SECONDS = ("billsec", "billseconds", "billed_seconds", "duration")
+_CALL_SECONDS = ("billsec", "billseconds", "billed_seconds", "billed seconds", "duration")
 _CALL_COSTS = ("cost", "price", "amount", "charge")
 _TRUNKS = ("trunk", "carrier", "provider")
 
@@ -232,7 +232,8 @@ def _call_record(_file: StatementFile, row: StatementRow) -> Iterator[Item | Non
 def _focus(_file: StatementFile, row: StatementRow) -> Iterator[Item | None]:
     _dollars(row, row.text("billingcurrency"))
     component = _component_of(row)
-    if component is None:
+    is_our_adjustment = row.text("chargecategory") == "Adjustment" and bool(row.text("x_pricebook"))
+    if component is None or is_our_adjustment:  # which is a difference that was booked already
         yield None
         return
     provider = row.text("x_provider") or row.text("providername").lower().split()[0]

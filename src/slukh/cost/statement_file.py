@@ -114,7 +114,8 @@ def read_statement_file(path: Path, is_header: Callable[[frozenset[str]], bool])
         first = ", ".join(lines[0][1])[:80] if lines else "nothing"
         raise StatementError(
             f"{path.name}, line 1: no header that is known ({first})",
-            remedy="give Google's cost table, Anthropic's cost or usage, call records with a cost, or FOCUS",
+            remedy="give Google's cost table, Anthropic's cost or usage, FOCUS, or call records: name their "
+            "columns date, billsec, cost, currency",
         )
     header_line, header = lines[header_at]
     columns = tuple(name.strip().lower() for name in header)

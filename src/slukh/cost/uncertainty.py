@@ -93,13 +93,14 @@ class Distribution:
 
 
 def tornado(scenario: Scenario, book: PriceBook, *, column: Column = "google") -> tuple[Swing, ...]:
-    """Swings of the mean cost of a call, widest first."""
+    """Swings of the mean cost of a call, widest first; what it does not hang on is left out."""
     swings = []
     for item in ranges_of(scenario):
         low, high = (
             mean_cost(*item.apply(scenario, book, value), column=column) for value in (item.low, item.high)
         )
-        swings.append(_swing(item.name, (item.facts(item.low), item.facts(item.high)), (low, high)))
+        if low != high:
+            swings.append(_swing(item.name, (item.facts(item.low), item.facts(item.high)), (low, high)))
     return tuple(sorted(swings, key=lambda swing: swing.width_usd, reverse=True))
 
 

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 CacheResult = Literal["hit", "joined", "miss"]
 OnLookup = Callable[[CacheResult, int], None]
+OnMade = Callable[[SpeechRequest, Voice], None]
 
 # What is made ahead of a call may take its time, but must not take all of a provider's.
 _WARMING = 2
@@ -149,17 +150,28 @@ class Speaker:
         task.add_done_callback(self._making.discard)
         return Speech(request=request, recording=recording)
 
-    async def warm(self, requests: Iterable[SpeechRequest]) -> int:
-        """Have phrases ready before anybody calls; how many there are now. What fails is left out."""
+    async def warm(
+        self, requests: Iterable[SpeechRequest], *, on_made: OnMade = lambda _request, _voice: None
+    ) -> int:
+        """Have phrases ready before anybody calls; how many there are now. What fails is left out.
+
+        Args:
+            requests: the phrases.
+            on_made: told of each that was made now, and whose voice is to be paid for it.
+        """
         room, ready = asyncio.Semaphore(_WARMING), 0
 
         async def one(request: SpeechRequest) -> None:
             nonlocal ready
             async with room:
+                speech = self.say(request)
                 with suppress(TtsError):
-                    async for _ in self.say(request):
+                    async for _ in speech:
                         pass
                     ready += 1
+                    voice = speech.recording.voice
+                    if speech.outcome == "sent" and voice is not None:
+                        on_made(request, voice)
 
         await asyncio.gather(*(one(request) for request in requests))
         return ready

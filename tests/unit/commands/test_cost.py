@@ -130,6 +130,11 @@ def test_real_calls_are_reported_as_scenarios_are(ledger: Ledger) -> None:
     assert as_json("recommend", "--from-ledger")["recommendations"]
     report = said("report", "--from-ledger", "--since", since)
     assert "From the ledger's real calls; what no call tells is taken from: A tyre shop" in report
+    assert f"| the ledger: 10 calls since {since} |" in report
+    assert "No model of ours answered in these calls" in report
+    russian = said("report", "--from-ledger", "--since", since, "--language", "ru")
+    assert f"| журнал: 10 звонков с {since} |" in russian
+    assert "| `" not in russian.partition("Значения сценария")[2]  # every value has its name
     assert f"Made by `slukh cost report --from-ledger --since {since} --scenario tyre-shop`." in report
 
 

@@ -12,9 +12,11 @@ from slukh.cost.ledger import CallRecord
 from slukh.cost.meter import CallFacts
 from slukh.cost.price_book import PriceBook
 from slukh.cost.real_calls import RealCosts, real_costs, spoken_rows, whole_call_rows
+from slukh.cost.recommend import recommend
 from slukh.cost.scenario import Service
 from slukh.cost.scenario_file import load_scenario
 from slukh.cost.scenario_usage import CallShape, gated_usage, line_usage, llm_usage, tts_usage
+from slukh.cost.uncertainty import tornado
 from slukh.errors import ScenarioError
 from slukh.types import Purpose, Usage
 
@@ -87,6 +89,20 @@ def test_a_fitted_scenario_costs_what_its_calls_did() -> None:
     fitted = analyse(real.analysis.scenario, REFERENCE).per_call
     assert fitted.llm == pytest.approx(real.analysis.per_call.llm, rel=Decimal("0.05"))
     assert fitted.stt_google_gated == real.analysis.per_call.stt_google_gated
+
+
+def test_a_model_and_a_voice_that_no_call_used_are_not_made_up() -> None:
+    call = seed_call(0)
+    heard = replace(call, usage=tuple(row for row in call.usage if row.component in {"stt", "line"}))
+    real = costs_of(heard)
+    fitted = real.analysis.scenario
+    assert analyse(fitted, REFERENCE).per_call.total("google") == real.analysis.per_call.total("google")
+    advice = recommend(fitted, REFERENCE, MARKET)
+    assert not [found.name for found in advice if found.name.startswith(("prompt", "model", "tool", "tts"))]
+    assert not [swing.what for swing in tornado(fitted, REFERENCE) if swing.low_usd == swing.high_usd]
+    told = fitted.assumptions
+    assert told["llm.prefix_tokens"].confidence == told["tts.characters_per_turn"].confidence == "measured"
+    assert "llm" not in told
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_flush_makes_durable_with_fsync(tmp_path: Path, usage: MakeUsage) -> Non
 
 @pytest.mark.parametrize("cut", [1, 20, 150])
 def test_a_half_written_last_line_is_set_aside_and_the_rest_survives(
-    tmp_path: Path, usage: MakeUsage, cut: int
+    tmp_path: Path, usage: MakeUsage, cut: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     torn = line_from_row(usage(3))[:cut]
     (tmp_path / "000000000004.jsonl").write_bytes(line_from_row(usage(1)) + line_from_row(usage(2)) + torn)
@@ -108,6 +108,10 @@ def test_a_half_written_last_line_is_set_aside_and_the_rest_survives(
     rejected = json.loads((tmp_path / "000000000004.rejected").read_text())
     assert (rejected["file"], rejected["line"], rejected["text"]) == ("000000000004.jsonl", 3, torn.decode())
     assert rejected["reason"].startswith("half-written")
+    (told,) = (record for record in caplog.records if record.message == "usage_line_rejected")
+    assert str(tmp_path / "000000000004.rejected") in vars(told)["remedy"]
+    (tmp_path / "000000000004.jsonl").write_bytes(line_from_row(usage(3)))  # mended, as the remedy says
+    assert drained(tmp_path) == [usage(3)]
 
 
 def test_a_last_line_that_lacks_only_its_newline_is_a_row(tmp_path: Path, usage: MakeUsage) -> None:

@@ -152,11 +152,28 @@ def test_call_records_are_recognised_by_their_columns(tmp_path: Path) -> None:
     assert found.drift == 0
 
 
+def test_call_records_may_name_their_seconds_in_words(tmp_path: Path) -> None:
+    named = CALLS.replace("calldate,", "date,").replace("billsec", "Billed seconds")
+    assert len(read_statement(statement(tmp_path, named)).items) == 2
+
+
+def test_an_adjustment_in_our_own_export_is_no_second_difference(tmp_path: Path) -> None:
+    export = """\
+BilledCost,BillingCurrency,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ProviderName,x_Component,x_PriceBook
+0.5,USD,2026-11-22T10:00:00Z,2026-11-22T10:01:00Z,Usage,line,line,market-2026-11
+0.1,USD,2026-11-22T00:00:00Z,2026-11-23T00:00:00Z,Adjustment,line,line,market-2026-11
+0.2,USD,2026-11-22T00:00:00Z,2026-11-23T00:00:00Z,Adjustment,line,line,
+"""
+    read = read_statement(statement(tmp_path, export))
+    assert [item.amount_usd for item in read.items] == [Decimal("0.5"), Decimal("0.2")]
+    assert read.others == 1
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", "ends inside a line"),
-        ("a,b\n1,2\n", r"line 1: no header that is known \(a, b\)"),
+        ("a,b\n1,2\n", r"line 1: no header that is known \(a, b\).*date, billsec, cost, currency"),
         (GOOGLE.replace("Currency,USD", "Currency,UAH"), r"line 7: amounts are in UAH.*convert"),
         (GOOGLE.replace("Currency,USD\n", ""), r"line 6: no currency.*keep the lines above"),
         (CALLS.replace("0.015,USD", "0.62,UAH"), r"line 2: amounts are in UAH"),

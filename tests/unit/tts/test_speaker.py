@@ -135,9 +135,16 @@ async def test_phrases_are_ready_before_anybody_calls(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("# вітання\nuk-UA Добрий день!\n\nru-RU Добрый день!\n", encoding="utf-8")
     voice = FakeTts()
     speaker = speaker_of(voice)
-    assert await speaker.warm(phrases_to_warm(tmp_path / "list")) == 2
+    made: list[tuple[str, str]] = []
+    for _ in range(2):  # what is there already is not made, and not paid for, again
+        ready = await speaker.warm(
+            phrases_to_warm(tmp_path / "list"),
+            on_made=lambda request, said_by: made.append((request.text, said_by.provider)),
+        )
+        assert ready == 2
     assert speaker.say(HELLO).outcome == "cached"
     assert sorted(voice.said) == ["Добрий день!", "Добрый день!"]
+    assert sorted(made) == [("Добрий день!", voice.name), ("Добрый день!", voice.name)]
 
 
 @pytest.mark.parametrize(("text", "says"), [("uk-UA\n", ":1 has no text"), (None, "cannot be read")])

@@ -138,7 +138,9 @@ def _title(item: Recommendation, words: Wording) -> str:
 
 def _tts_cache(found: Findings, words: Wording) -> str:
     tts, call = found.scenario.tts, found.report.analysis.per_month
-    if tts.hit_rate == 1 or not tts.characters_per_turn:
+    if not tts.characters_per_turn:
+        return words.say("advice.tts-none")
+    if tts.hit_rate == 1:
         return words.say("advice.tts-all", hit_rate=tts.hit_rate)
     return words.say(
         "advice.tts",
@@ -152,6 +154,8 @@ def _tts_cache(found: Findings, words: Wording) -> str:
 def _prompt(found: Findings, words: Wording) -> str:
     scenario = found.scenario
     requests = requests_of(scenario, scenario.call.turns)
+    if not any(request.prompt_tokens for request in requests):
+        return words.say("advice.prompt-none")
     savings = {item.kind: item for item in found.report.recommendations if item.kind in PROMPT_KINDS}
     caching = savings.get("prompt-caching")
     return words.say(

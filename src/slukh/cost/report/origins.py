@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from slukh.cost.fit import LEDGER_SOURCE
 from slukh.cost.report.blocks import Block, Bullets, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.scenario import Phrase, Vat
@@ -86,9 +87,17 @@ def _shown(value: object, source: Source, words: Wording) -> str:
 def _origin(source: Source, words: Wording) -> tuple[str, str, str]:
     return (
         words.say(f"origin.{source.confidence}"),
-        words.label("source", source.source),
+        _source(source.source, words),
         "" if source.read_on is None else source.read_on.isoformat(),
     )
+
+
+def _source(text: str, words: Wording) -> str:
+    """Where it was read; a fit says by itself how many calls it was made of."""
+    fitted = LEDGER_SOURCE.fullmatch(text)
+    if fitted is None:
+        return words.label("source", text)
+    return words.say("origins.ledger", calls=int(fitted["calls"]), since=fitted["since"])
 
 
 def limits(found: Findings, words: Wording) -> Iterator[Block]:

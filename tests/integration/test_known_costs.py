@@ -1,0 +1,230 @@
+"""200 simulated calls whose cost is known because they were made of it: every way to ask the ledger agrees.
+
+The calls go the whole way of real ones: events, meter, spool, ledger, command line. What they should cost is
+added up here with the price list's own figures, and with nothing of the rating engine.
+"""
+
+import csv
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from typer.testing import CliRunner
+
+from slukh.cli import app
+from slukh.cost.drain import MeterSink
+from slukh.cost.ledger import Ledger
+from slukh.cost.live import LiveCosts
+from slukh.cost.meter import CLIP_IDS, PHRASE_IDS
+from slukh.cost.price_book import PriceBook
+from slukh.cost.spool import Spool
+from slukh.types import (
+    AttemptEnded,
+    CallCost,
+    CallEnded,
+    CallEvent,
+    CallStarted,
+    Event,
+    ModelAnswered,
+    PhraseSpoken,
+    Purpose,
+)
+
+CALLS = 200
+BEGAN = datetime.now(UTC) - timedelta(days=2)
+STT_SECOND = Decimal("0.016") / 60
+LINE_SECOND = Decimal("0.01") / 60
+CHARACTER = Decimal("0.000030")
+TOKEN = [Decimal(price) / 10**6 for price in ("1", "5", "0.10", "1.25")]  # in, out, read, written
+
+
+@dataclass(slots=True)
+class Truth:
+    """What calls cost, in dollars, as they are made."""
+
+    by_call: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    by_component: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    by_purpose: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    whole: Decimal = Decimal(0)
+    gated: Decimal = Decimal(0)
+
+    def add(self, call_id: str, component: str, amount: Decimal) -> None:
+        self.by_call[call_id] += amount
+        self.by_component[component] += amount
+
+
+def seconds(milliseconds: int) -> int:
+    return -(-milliseconds // 1000)
+
+
+def stamped(call_id: str, at: datetime, event: Event) -> CallEvent:
+    return CallEvent(
+        call_id=call_id, leg=1, provider="google", model="chirp_3", assigned_arm="google", received_at=at,
+        event=event,
+    )  # fmt: skip
+
+
+def heard(truth: Truth, call_id: str, dice: random.Random, utterance: int) -> Iterator[Event]:
+    """An utterance and its Attempts; Google's own figure stands in some rows and rounds as Google does."""
+    lengths = []
+    others: list[Purpose] = ["hedge", "shadow"]
+    purposes: list[Purpose] = ["serve", *dice.choices(others, k=dice.randrange(3))]
+    for attempt, purpose in enumerate(purposes, 1):
+        sent_ms = dice.randrange(300, 12_000)
+        amount = seconds(sent_ms) * STT_SECOND
+        truth.add(call_id, "stt", amount)
+        truth.by_purpose[purpose] += amount
+        lengths += [sent_ms] if purpose != "shadow" else []
+        yield AttemptEnded(
+            utterance_id=utterance, attempt=attempt, provider="google", model="chirp_3", purpose=purpose,
+            outcome="published", audio_samples=sent_ms * 8,
+            reported_ms=dice.choice([None, 1000 * seconds(sent_ms)]),
+        )  # fmt: skip
+    truth.gated += seconds(max(lengths)) * STT_SECOND
+
+
+def answered(truth: Truth, call_id: str, dice: random.Random, number: int) -> Iterator[Event]:
+    tokens = [dice.randrange(5000) for _ in TOKEN]
+    truth.add(call_id, "llm", sum((n * price for n, price in zip(tokens, TOKEN, strict=True)), Decimal(0)))
+    yield ModelAnswered(
+        request=number, provider="anthropic", model="claude-haiku-4-5", outcome="ok", input_tokens=tokens[0],
+        output_tokens=tokens[1], cache_read_tokens=tokens[2], cache_write_tokens=tokens[3],
+    )  # fmt: skip
+    characters = dice.randrange(1, 200)
+    outcome = dice.choice(["sent", "cached", "interrupted"])
+    truth.add(call_id, "tts", Decimal(0) if outcome == "cached" else characters * CHARACTER)
+    yield phrase(number, characters, outcome)
+
+
+def phrase(number: int, characters: int, outcome: Any) -> PhraseSpoken:
+    return PhraseSpoken(
+        phrase=number, utterance_id=number, text="", language_code="uk-UA", provider="google",
+        voice="uk-UA-Chirp3-HD-Kore", characters=characters, outcome=outcome, audio_ms=0, played_ms=0,
+    )  # fmt: skip
+
+
+def call(truth: Truth, call_id: str, dice: random.Random) -> Iterator[Event]:
+    yield CallStarted(call_id=call_id, language_code="uk-UA")
+    for turn in range(1, dice.randrange(1, 8)):
+        yield from heard(truth, call_id, dice, turn)
+        yield from answered(truth, call_id, dice, turn)
+    heard_ms = dice.randrange(5_000, 200_000)
+    truth.add(call_id, "line", seconds(heard_ms) * LINE_SECOND)
+    truth.whole += seconds(heard_ms) * STT_SECOND
+    yield CallEnded(position=heard_ms * 8, reason="hangup", heard=heard_ms * 8)
+
+
+def clip(truth: Truth) -> Event:
+    truth.add(f"{CLIP_IDS}1", "stt", 6 * STT_SECOND)
+    truth.by_purpose["canary"] += 6 * STT_SECOND
+    return AttemptEnded(
+        utterance_id=1, attempt=1, provider="google", model="chirp_3", purpose="canary", outcome="published",
+        audio_samples=5975 * 8,
+    )  # fmt: skip
+
+
+def made_beforehand(truth: Truth) -> Event:
+    truth.add(f"{PHRASE_IDS}1", "tts", 64 * CHARACTER)
+    return phrase(1, 64, "sent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """A ledger of these calls, what they cost, and what was said of it while they ran."""
+
+    truth: Truth
+    live: list[CallCost]
+    environment: dict[str, str]
+    folder: Path
+
+    def asked(self, *arguments: str) -> Any:
+        result = CliRunner().invoke(app, [*arguments, "--json"], env=self.environment)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def booked(tmp_path_factory: pytest.TempPathFactory) -> Booked:
+    folder, dice, truth = tmp_path_factory.mktemp("known"), random.Random(20261126), Truth()
+    url, live = f"sqlite:///{folder}/ledger.db", list[CallCost]()
+    with Spool(folder / "spool") as spool, Ledger(url) as ledger:
+        sink = MeterSink(spool, ledger, costs=LiveCosts(PriceBook.load("market-2026-11")))
+        sink.start()
+        for number in range(CALLS):
+            call_id = str(UUID(int=number))
+            for step, event in enumerate(call(truth, call_id, dice)):
+                at = BEGAN + timedelta(minutes=number, seconds=step)
+                live += sink.costs_of(stamped(call_id, at, event))
+        for call_id, event in ((f"{CLIP_IDS}1", clip(truth)), (f"{PHRASE_IDS}1", made_beforehand(truth))):
+            live += sink.costs_of(stamped(call_id, BEGAN + timedelta(hours=1), event))
+        assert sink.stop()
+    return Booked(truth=truth, live=live, environment={"SLUKH_LEDGER_URL": url}, folder=folder)
+
+
+def near(amount: Decimal) -> Any:
+    """To the cent, and then some: each of thousands of lines was rounded to a pico-dollar."""
+    return pytest.approx(amount, abs=Decimal("0.00000001"))
+
+
+def test_the_report_of_real_calls_agrees_to_the_cent(booked: Booked) -> None:
+    real, truth = booked.asked("cost", "analyze", "--from-ledger"), booked.truth
+    used = {name: Decimal(amount) for name, amount in real["ledger"]["used"].items()}
+    assert real["ledger"]["calls"] == CALLS
+    assert used.pop("total") == near(sum(truth.by_component.values(), Decimal(0)))
+    assert used == {name: near(amount) for name, amount in truth.by_component.items()}
+    purposes = {name: Decimal(amount) for name, amount in real["ledger"]["stt_by_purpose"].items()}
+    assert purposes.pop("total") == near(truth.by_component["stt"])
+    assert purposes == {name: near(amount) for name, amount in truth.by_purpose.items()}
+    per_call = {name: Decimal(amount) for name, amount in real["per_call"].items()}
+    assert CALLS * per_call["stt_google"] == near(truth.whole)
+    assert CALLS * per_call["stt_google_gated"] == near(truth.gated)
+    assert CALLS * per_call["llm"] == near(truth.by_component["llm"])
+    assert CALLS * per_call["line"] == near(truth.by_component["line"])
+
+
+def test_what_was_used_for_nobodys_call_is_named_and_in_no_column(booked: Booked) -> None:
+    real, truth = booked.asked("cost", "analyze", "--from-ledger"), booked.truth
+    beside = real["ledger"]["used_beside_calls"]
+    assert Decimal(beside["stt"]) == near(truth.by_call[f"{CLIP_IDS}1"])
+    assert Decimal(beside["tts"]) == near(truth.by_call[f"{PHRASE_IDS}1"])
+    spoken = truth.by_component["tts"] - truth.by_call[f"{PHRASE_IDS}1"]
+    assert CALLS * Decimal(real["per_call"]["tts"]) == near(spoken)
+
+
+@pytest.mark.parametrize("number", [0, 77, CALLS - 1])
+def test_one_call_costs_the_same_whoever_is_asked(booked: Booked, number: int) -> None:
+    call_id = str(UUID(int=number))
+    explained = booked.asked("cost", "explain", call_id)
+    shown = booked.asked("calls", "show", call_id)
+    assert explained["total_usd"] == shown["cost"]["total_usd"]
+    assert sum((Decimal(line["amount_usd"]) for line in explained["lines"]), Decimal(0)) == Decimal(
+        explained["total_usd"]
+    )
+    assert Decimal(explained["total_usd"]) == near(booked.truth.by_call[call_id])
+
+
+def test_the_export_holds_every_call_and_the_same_dollars(booked: Booked) -> None:
+    path = booked.folder / "focus.csv"
+    arguments = ["cost", "export", "--format", "focus-csv", str(path)]
+    assert CliRunner().invoke(app, arguments, env=booked.environment).exit_code == 0
+    exported: defaultdict[str, Decimal] = defaultdict(Decimal)
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            exported[row["x_CallId"]] += Decimal(row["BilledCost"])
+    assert exported == {call_id: near(amount) for call_id, amount in booked.truth.by_call.items()}
+
+
+def test_what_was_said_while_they_ran_is_what_the_ledger_says(booked: Booked) -> None:
+    added = sum((cost.added_usd for cost in booked.live if cost.added_usd is not None), Decimal(0))
+    assert added == near(sum(booked.truth.by_component.values(), Decimal(0)))
+    finals = [cost.call_usd for cost in booked.live if cost.is_final]
+    assert len(finals) == CALLS
+    assert all(cost.is_whole for cost in booked.live)
