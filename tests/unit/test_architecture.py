@@ -181,20 +181,21 @@ SANS_IO = (
     "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
     "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
     "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
-    "telephony/base.py", "telephony/clock.py", "telephony/websocket.py", "cost/meter.py", "cost/price.py",
-    "cost/tiers.py", "cost/charge.py", "cost/rating.py", "cost/fixed.py", "cost/llm_tokens.py",
-    "yaml_lines.py", "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py",
-    "stt/whisper/guard.py", "experiment/canonical.py", "experiment/numbers.py", "experiment/scoring.py",
-    "experiment/statistics/estimates.py", "experiment/statistics/labelled.py",
-    "experiment/statistics/mapsswe.py", "experiment/statistics/planning.py",
-    "experiment/statistics/quantiles.py", "experiment/statistics/sequential.py", "cost/capacity.py",
-    "cost/roi.py", "cost/breakdown.py", "cost/scenario_usage.py", "cost/call_costs.py",
-    "cost/decision.py", "cost/uncertainty.py", "conformance/report.py", "stt/whisper/address.py",
-    "stt/whisper/conversation.py", "stt/whisper/deepgram.py", "stt/whisper/finals.py",
-    "stt/whisper/http_answers.py", "stt/whisper/http_events.py", "stt/whisper/realtime.py",
-    "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
-    "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
-    "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
+    "telephony/base.py", "telephony/clock.py", "telephony/websocket.py", "cost/meter.py",
+    "cost/price.py", "cost/tiers.py", "cost/charge.py", "cost/rating.py", "cost/fixed.py",
+    "cost/llm_tokens.py", "yaml_lines.py", "experiment/wer.py", "stt/language.py",
+    "stt/whisper/agreement.py", "stt/whisper/guard.py", "experiment/canonical.py",
+    "experiment/numbers.py", "experiment/scoring.py", "experiment/statistics/estimates.py",
+    "experiment/statistics/labelled.py", "experiment/statistics/mapsswe.py",
+    "experiment/statistics/planning.py", "experiment/statistics/quantiles.py",
+    "experiment/statistics/sequential.py", "cost/capacity.py", "cost/roi.py", "cost/breakdown.py",
+    "cost/scenario_usage.py", "cost/call_costs.py", "cost/decision.py", "cost/uncertainty.py",
+    "conformance/report.py", "stt/whisper/address.py", "stt/whisper/conversation.py",
+    "stt/whisper/deepgram.py", "stt/whisper/finals.py", "stt/whisper/http_answers.py",
+    "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
+    "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
+    "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
+    "experiment/paired.py", "experiment/drawing.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
@@ -204,10 +205,11 @@ PUBLIC = {
     "stt/base.py": "Capabilities Hypothesis Rejection Result StreamConfig SttProvider SttStream",
     "tts/base.py": "SpeechRequest TtsCapabilities TtsProvider Voice",
     "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallCost CallEnded CallEvent CallStarted "
-    "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision ModelAnswered "
-    "Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown ResultDropped "
-    "SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted SpokenOutcome "
-    "SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS UNITS_PER_REQUEST Usage Word",
+    "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision "
+    "ModelAnswered Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown "
+    "ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted "
+    "SpokenOutcome SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS "
+    "UNITS_PER_REQUEST Usage Word",
     "errors.py": "AudioFileError DialogError ErrorType ExperimentError LedgerError PriceError "
     "REFUSAL_REASONS RefusalReason ScenarioError ServiceError SettingsError SlukhError "
     "StatementError STT_ERRORS SttAuthenticationError SttConnectError SttError "
