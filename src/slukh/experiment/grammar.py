@@ -29,6 +29,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slukh.errors import ExperimentError
+from slukh.experiment.files import read_text
 from slukh.yaml_lines import read_yaml
 
 EntityKind = Literal["size", "phone", "time", "date", "price", "quantity", "plate", "name"]
@@ -164,7 +165,7 @@ def load_grammar(language_code: str, own: Sequence[Path] = ()) -> Grammar:
 def _loaded(language: str, own: tuple[Path, ...]) -> Grammar:
     shipped = files("slukh.experiment") / "grammars"
     texts = [(f"{name}.yaml", (shipped / f"{name}.yaml").read_text(encoding="utf-8")) for name in _SHIPPED]
-    texts += [(str(path), _read(path)) for path in own]
+    texts += [(str(path), read_text(path, wanted="a grammar in YAML")) for path in own]
     endings: dict[str, str] = {}
     grammars = []
     for name, text in texts:
@@ -209,15 +210,6 @@ def _loaded(language: str, own: tuple[Path, ...]) -> Grammar:
         names=frozenset(names),
         digest=hashlib.sha256(content.encode()).hexdigest()[:12],
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentError(
-            f"{path} cannot be read ({error})", remedy="name a grammar in YAML, in UTF-8"
-        ) from error
 
 
 def _parsed(name: str, text: str) -> _GrammarFile:

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slukh.errors import ExperimentError
 from slukh.experiment.canonical import canonical_text, canonical_version
 from slukh.experiment.evidence import LabelRow, Outside
+from slukh.experiment.files import first_fault, numbered_lines, read_text
 from slukh.experiment.grammar import load_grammar
 from slukh.experiment.scoring import score
 
@@ -37,6 +38,8 @@ class _Outside(BaseModel):
 
 T = TypeVar("T", bound=BaseModel)
 
+_WANTED = "a file in JSON"
+
 
 def read_labels(path: Path) -> tuple[LabelRow, ...]:
     """Labels in JSON lines, as counts; their texts go no further.
@@ -49,7 +52,7 @@ def read_labels(path: Path) -> tuple[LabelRow, ...]:
     Raises:
         ExperimentError: the file, or a line of it, cannot be used; none is taken.
     """
-    lines = [(number, line) for number, line in enumerate(_read(path).splitlines(), 1) if line.strip()]
+    lines = numbered_lines(read_text(path, wanted=_WANTED))
     return tuple(_row(_parsed(f"{path}, line {number}", line, _Label)) for number, line in lines)
 
 
@@ -59,7 +62,7 @@ def read_outside(path: Path) -> Outside:
     Raises:
         ExperimentError: the file cannot be used.
     """
-    return Outside(**_parsed(str(path), _read(path), _Outside).model_dump())
+    return Outside(**_parsed(str(path), read_text(path, wanted=_WANTED), _Outside).model_dump())
 
 
 def _row(label: _Label) -> LabelRow:
@@ -86,25 +89,11 @@ def _row(label: _Label) -> LabelRow:
     )
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ExperimentError(
-            f"{path} is not UTF-8 (byte {error.start})", remedy="save it as UTF-8"
-        ) from error
-    except OSError as error:
-        raise ExperimentError(
-            f"{path} cannot be read ({error.strerror})", remedy="name a file in JSON"
-        ) from error
-
-
 def _parsed(where: str, text: str, model: type[T]) -> T:
     try:
         return model.model_validate(json.loads(text))
     except json.JSONDecodeError as error:
         raise ExperimentError(f"{where} is not JSON ({error.msg})", remedy="mend it") from error
     except ValidationError as error:
-        first: Any = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "object"
-        raise ExperimentError(f"{where}: {name}: {first['msg']}", remedy="see doc/experiment.md") from error
+        fault = first_fault(error, whole="object")
+        raise ExperimentError(f"{where}: {fault}", remedy="see doc/experiment.md") from error

@@ -13,11 +13,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slukh.errors import ExperimentError
+from slukh.experiment.files import first_fault, numbered_lines, read_text
 
 
 class _Line(BaseModel):
@@ -82,19 +82,10 @@ def read_manifest(path: Path, *, language_code: str) -> Manifest:
     Raises:
         ExperimentError: it cannot be read, or holds no row.
     """
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ExperimentError(
-            f"{path} is not UTF-8 (byte {error.start})", remedy="save it as UTF-8, as with `iconv -t UTF-8`"
-        ) from error
-    except OSError as error:
-        raise ExperimentError(
-            f"{path} cannot be read ({error.strerror})", remedy="name a manifest, in JSON lines or CSV"
-        ) from error
+    content = read_text(path, wanted="a manifest, in JSON lines or CSV")
     rows: list[Row] = []
     problems: list[Problem] = []
-    for number, values in (_csv if path.suffix.lower() == ".csv" else _json_lines)(content):
+    for number, values in (_csv if path.suffix.lower() == ".csv" else numbered_lines)(content):
         line = _line(values)
         if isinstance(line, str):
             problems.append(Problem(line=number, problem=line))
@@ -126,15 +117,7 @@ def _line(values: object) -> _Line | str:
     except json.JSONDecodeError as error:
         return f"not JSON ({error.msg})"
     except ValidationError as error:
-        first: Any = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "row"
-        return f"{where}: {first['msg']}"
-
-
-def _json_lines(content: str) -> Iterator[tuple[int, object]]:
-    for number, line in enumerate(content.splitlines(), start=1):
-        if line.strip():
-            yield number, line
+        return first_fault(error, whole="row")
 
 
 def _csv(content: str) -> Iterator[tuple[int, object]]:

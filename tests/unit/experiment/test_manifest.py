@@ -46,6 +46,12 @@ def test_a_row_that_cannot_be_used_is_named_and_left_out(tmp_path: Path, line: s
     assert words in problem.problem
 
 
+def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
+    found = manifest(tmp_path, '{"audio": "a.wav", "text": "так\u2028ні"}\r\n{"audio": "a.wav"}\r\n')
+    assert [row.text for row in found.rows] == ["так\u2028ні"]
+    assert [problem.line for problem in found.problems] == [2]
+
+
 def test_a_csv_row_with_a_cell_too_many_is_named(tmp_path: Path) -> None:
     (problem,) = manifest(tmp_path, "audio,text\na.wav,так,дві\n", "m.csv").problems
     assert "surplus" in problem.problem
