@@ -57,6 +57,17 @@ def test_a_prompt_below_the_minimum_is_not_cached_and_nobody_says_so() -> None:
     assert [b.input_tokens for b in made] == [2_060, 2_200]
 
 
+def test_a_prefix_below_the_minimum_is_not_warm_either() -> None:
+    [made] = buckets(
+        (Request(prompt_tokens=4_200, output_tokens=80),),
+        caching="moving",
+        prefix_tokens=2_000,
+        warm=True,
+        minimum_prefix_tokens=4_096,
+    )
+    assert (made.cache_read_tokens, made.cache_write_tokens) == (0, 4_200)
+
+
 def test_a_conversation_is_cached_from_the_request_on_that_is_long_enough() -> None:
     requests = tuple(Request(prompt_tokens=n, output_tokens=80) for n in (4_000, 4_200, 4_400))
     made = buckets(requests, caching="moving", prefix_tokens=3_900, minimum_prefix_tokens=4_096)

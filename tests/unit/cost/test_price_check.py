@@ -60,6 +60,12 @@ def test_a_difference_is_fine_only_when_the_book_says_why(cell: Cell, verdict: s
     assert (cell.verdict, cell.is_fine) == (verdict, is_fine)
 
 
+def test_a_long_prompts_price_is_compared_too() -> None:
+    [price] = [price for price in MARKET.prices if price.id == "claude-haiku-5-5/input_tokens"]
+    book = PriceBook(name="b", prices=(replace(price, cliff=()),))
+    assert [cell.verdict for cell in compared_with_genai(book, TODAY)] == ["differs"]
+
+
 def test_a_claude_model_of_the_book_is_not_left_to_genai_prices() -> None:
     assert "claude-fable-5-1" in left_to_genai(MARKET)
     assert "claude-sonnet-5-5" not in left_to_genai(MARKET)

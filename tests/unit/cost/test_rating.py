@@ -131,14 +131,15 @@ def test_audio_that_a_failover_sends_again_is_billed_again_and_counted() -> None
     lines = rate(
         [
             heard(2_000, 7001, outcome="stalled"),
-            heard(5_000, 7002, purpose="retry", provider="google-v1"),
-            heard(5_000, 7003, purpose="shadow", provider="deepgram", model="nova-3-multi"),
+            heard(1_000, 7002, outcome="stream", purpose="retry"),
+            heard(5_000, 7003, purpose="retry", provider="google-v1"),
+            heard(5_000, 7004, purpose="shadow", provider="deepgram", model="nova-3-multi"),
             heard(4_000, 8001),
         ],
         MARKET,
     )
-    assert [line.repeated_quantity for line in lines] == [0, 2_000, 5_000, 0]
-    assert [line.billed_quantity for line in lines] == [2_000, 5_000, 5_000, 4_000]
+    assert [line.repeated_quantity for line in lines] == [0, 1_000, 2_000, 5_000, 0]
+    assert [line.billed_quantity for line in lines] == [2_000, 0, 5_000, 5_000, 4_000]
 
 
 def test_both_channels_of_a_stereo_stream_are_billed() -> None:
@@ -268,6 +269,18 @@ def test_the_month_before_the_first_row_can_be_told(tariff: Tariff) -> None:
     book = tariff(amount="6", graduated='[{over: 60_000, amount: "3"}]')
     options = RatingOptions(month_quantity={("tariff", "2026-11"): 60_000})
     assert [line.amount for line in rate([heard(60_000)], book, options=options)] == [3]
+
+
+def test_prices_of_one_sku_share_a_month() -> None:
+    models = (
+        replace(TIERED_PRICE, id=name, models=(name,), increment=1, per=1_000) for name in ("long", "short")
+    )
+    book = PriceBook(name="two", prices=tuple(models))
+    [long, short] = rate([heard(50_000, model="long"), heard(60_000, 2001, model="short")], book)
+    assert (long.amount, short.amount) == (
+        50 * Decimal("0.016"),
+        40 * Decimal("0.010") + 20 * Decimal("0.002"),
+    )
 
 
 def test_batches_climb_the_tiers_like_one_batch(tariff: Tariff) -> None:
