@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
 import pytest
 
-from slukh.errors import SttError, SttStreamError
+from slukh.errors import SttError, SttLimitError, SttStreamError
 from slukh.stt.base import Hypothesis, StreamConfig, SttStream
 from slukh.stt.google import GoogleProvider
 from slukh.stt.google_channel import GoogleLink
@@ -67,6 +67,14 @@ async def hear(provider: GoogleProvider, *numbers: int, config: StreamConfig = C
 
 async def heard(provider: GoogleProvider, *numbers: int) -> str:
     return (await hear(provider, *numbers))[-1].text
+
+
+async def heard_in_time(provider: GoogleProvider, *numbers: int) -> str:
+    """As a router asks: an Attempt that met the end of its stream is followed by another."""
+    try:
+        return await heard(provider, *numbers)
+    except SttLimitError:
+        return await heard(provider, *numbers)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -146,8 +154,8 @@ async def test_silence_keeps_the_stream_in_a_pause() -> None:
 async def test_a_stream_that_google_ends_in_a_pause_is_replaced() -> None:
     async with google_and_provider(limits=GoogleLimits(idle_limit_seconds=3.0)) as (google, provider):
         assert await heard(provider, 1) == "1"
-        await until(lambda: google.streams[0].ended)
-        assert await heard(provider, 2) == "2"
+        await until(lambda: google.streams[0].ended)  # we may not have been told yet
+        assert await heard_in_time(provider, 2) == "2"
         assert len(google.streams) == 2
 
 
