@@ -121,15 +121,8 @@ class TelephonyError(SlukhError):
         return f"{self.reason}: {self.detail}"
 
 
-class SttError(SlukhError):
-    """A recogniser failed.
-
-    Attributes:
-        provider: registry name of the recogniser.
-        detail: what was seen, and the remedy where one is known.
-        error_type: the closed label of `stt_whisper_errors_total` and of an Attempt's outcome.
-        is_permanent: trying the same provider again cannot help.
-    """
+class _ProviderError(SlukhError):
+    """Somebody whom we asked failed; who, and what was seen."""
 
     error_type: ClassVar[ErrorType]
     is_permanent: ClassVar[bool] = False
@@ -141,6 +134,17 @@ class SttError(SlukhError):
 
     def __str__(self) -> str:
         return f"{self.provider}: {self.detail}"
+
+
+class SttError(_ProviderError):
+    """A recogniser failed.
+
+    Attributes:
+        provider: registry name of the recogniser.
+        detail: what was seen, and the remedy where one is known.
+        error_type: the closed label of `stt_whisper_errors_total` and of an Attempt's outcome.
+        is_permanent: trying the same provider again cannot help.
+    """
 
 
 class SttConnectError(SttError):
@@ -206,19 +210,8 @@ STT_ERRORS: tuple[type[SttError], ...] = (
 )  # fmt: skip
 
 
-class TtsError(SlukhError):
+class TtsError(_ProviderError):
     """A voice failed; fields as in `SttError`."""
-
-    error_type: ClassVar[ErrorType]
-    is_permanent: ClassVar[bool] = False
-
-    def __init__(self, provider: str, detail: str) -> None:
-        super().__init__(provider, detail)
-        self.provider = provider
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.provider}: {self.detail}"
 
 
 class TtsConnectError(TtsError):
