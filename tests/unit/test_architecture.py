@@ -139,6 +139,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
 }
 
+# Folders of cost, in their order: none imports one below it.
+COST_ORDER = ("pricing", "ledger", "estimates", "report")
+
 # Each of these stands in one place, so that the rest can be tested without it.
 ONLY_IN = {
     "prometheus_client": {"monitoring/metrics.py"},
@@ -245,6 +248,13 @@ def test_imports_go_one_way(path: Path) -> None:
     allowed = MAY_IMPORT[own] | VOCABULARY | {own}
     ours = {part(name) for name in imported(path) if name.split(".")[0] == "slukh"}
     assert ours <= allowed, f"{path} imports {sorted(ours - allowed)}"
+
+
+@pytest.mark.parametrize("folder", COST_ORDER)
+def test_cost_goes_from_prices_to_the_report(folder: str) -> None:
+    later = COST_ORDER[COST_ORDER.index(folder) + 1 :]
+    names = {name for path in FILES if path.parts[:2] == ("cost", folder) for name in imported(path)}
+    assert not [name for name in names if name.startswith(tuple(f"slukh.cost.{place}" for place in later))]
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

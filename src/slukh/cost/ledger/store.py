@@ -7,8 +7,8 @@
     adjustments      what invoices differ by, see `adjustments.py`
     slukh_migrations the names of the migrations that made this database
 
-SQLite and PostgreSQL, one class, the same statements: what differs between them is in `ledger_engines`
-(opening) and `ledger_tables` (triggers). Several gateways may share a ledger.
+SQLite and PostgreSQL, one class, the same statements: what differs between them is in `engines`
+(opening) and `tables` (triggers). Several gateways may share a ledger.
 """
 
 import hashlib
