@@ -65,7 +65,8 @@ def open_engine(url: URL, *, busy_timeout_ms: int) -> Engine:
 
 
 def _sqlite(url: URL, busy_timeout_ms: int) -> Engine:
-    engine = create_engine(url)
+    # An insert of each number of rows is a statement of its own, some of them of 100 KiB: few are kept.
+    engine = create_engine(url, connect_args={"cached_statements": 16}, insertmanyvalues_page_size=100)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
