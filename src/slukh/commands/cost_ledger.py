@@ -18,7 +18,7 @@ from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.explanation import Explanation
+    from slukh.cost.call_bill import CallBill
     from slukh.cost.ledger import Ledger
     from slukh.cost.price_book import PriceBook
     from slukh.cost.reconcile import Comparison
@@ -33,21 +33,22 @@ app = typer.Typer(no_args_is_help=True, help="What recorded calls cost.")
 
 @app.command("explain")
 def cost_explain(call_id: str, prices: Prices = None, as_json: Json = False) -> None:
-    """Every cent of a call: what was used, by which rule it is billed, at which price, and who says so.
+    """Every cent of a call: what was used or is rented, by which rule it is billed, and who says so.
 
     Example: slukh cost explain 0f8fad5b-d9cb-469f-a165-70867728950e
     """
-    from slukh.cost.explanation import explain
+    from slukh.commands.call_bill import terms_of_settings
+    from slukh.cost.call_bill import bill_of
 
     with _opened(prices) as (ledger, book):
-        found = explain(ledger, book, call_id)
+        found = bill_of(ledger, book, call_id, terms_of_settings(), now=datetime.now(UTC))
     if found is None:
         raise UserError(
             f"no usage of the call {call_id} in the ledger",
             remedy="`slukh calls list` shows the ones there are",
         )
     if as_json:
-        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        typer.echo(json.dumps(found.explained_json(), ensure_ascii=False))
     else:
         _print_explanation(found)
 
@@ -164,9 +165,11 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _print_explanation(found: "Explanation") -> None:
+def _print_explanation(bill: "CallBill") -> None:
+    from slukh.commands.call_bill import share_name, unknown_lines
     from slukh.cost.charge import shown
 
+    found = bill.explanation
     table = Table(title=f"call {found.call_id}, prices of {found.book}", title_justify="left")
     for name in ("leg", "what", "by which rule", "price"):
         table.add_column(name)
@@ -182,15 +185,17 @@ def _print_explanation(found: "Explanation") -> None:
             line.price_id,
             f"{line.amount_usd:.12f}",
         )
+    for share in bill.fixed:
+        table.add_row("", share_name(share), share.rule, share.price.id, f"{share.amount_usd:.12f}")
     table.add_section()
-    table.add_row("", "total", "", "", f"{found.total_usd:.12f}")
+    table.add_row("", "total", "", "", f"{bill.total_usd:.12f}")
     console = Console(highlight=False)
     console.print(table)
-    for price_id, price in sorted(found.prices.items()):
+    for price_id, price in sorted((found.prices | {s.price.id: s.price for s in bill.fixed}).items()):
         read = "" if price.read_on is None else f", read {price.read_on}"
         console.print(f"{price_id}: {price.source}{read} ({price.confidence})", soft_wrap=True)
-    for what, count in found.unpriced:
-        console.print(f"[red]unknown[/]: {count} rows, {what.problem}", soft_wrap=True)
+    for sentence in unknown_lines(bill):
+        console.print(sentence, soft_wrap=True)
 
 
 def _print_comparisons(title: str, comparisons: "tuple[Comparison, ...]", booked: tuple[int, ...]) -> None:

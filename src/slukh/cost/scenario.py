@@ -20,6 +20,7 @@ Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Length = Annotated[Decimal, Field(gt=0, le=86_400)]  # seconds
+Verdict = Literal["below", "inside", "above"]  # where a cost lies to a target
 STREAMS_PATH = "stt.whisper.streams_per_gpu"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -251,6 +252,12 @@ class Target:
     def __post_init__(self) -> None:
         if self.low_usd > self.high_usd:
             raise ValueError("low_usd is above high_usd")
+
+    def verdict(self, cost_usd: Decimal) -> Verdict:
+        """Where a call's cost lies to it; without tax, as it is."""
+        if cost_usd < self.low_usd:
+            return "below"
+        return "inside" if cost_usd <= self.high_usd else "above"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
