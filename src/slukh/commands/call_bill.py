@@ -1,6 +1,7 @@
 """A call's bill for `slukh calls show` and `slukh cost explain`: its terms from settings, and its tables."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands
     from slukh.cost.call_bill import CallBill, Terms
     from slukh.cost.call_parts import Part
     from slukh.cost.fixed_share import FixedShare
+    from slukh.cost.scenario import Scenario
     from slukh.cost.waste import Waste
 
 _WASTED = {
@@ -51,6 +53,21 @@ def terms_of_settings() -> "Terms":
         rented=rented if items else None,
         target=Target(low_usd=given.slukh_target_low_usd, high_usd=given.slukh_target_high_usd),
     )
+
+
+def as_set(scenario: "Scenario") -> "Scenario":
+    """A scenario with what is rented, and the target, as the environment says.
+
+    Raises:
+        SettingsError: a value that cannot be.
+    """
+    from slukh.cost.fixed_share import GPU_NAMES
+
+    terms = terms_of_settings()
+    if terms.rented is None:
+        return replace(scenario, target=terms.target)
+    fixed = {item.name: item.count for item in terms.rented.items if not item.name.startswith(GPU_NAMES)}
+    return replace(scenario, fixed=fixed, target=terms.target)
 
 
 def bill_tables(bill: "CallBill") -> Iterator[RenderableType]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands
     from slukh.cost.ledger import Ledger
     from slukh.cost.price_book import PriceBook
     from slukh.cost.reconcile import Comparison
+    from slukh.cost.tolerant import Unpriced
 
 Prices = Annotated[
     str | None, typer.Option("--prices", help="A price book or its YAML file; else SLUKH_PRICES.")
@@ -61,10 +62,8 @@ def cost_rerate(prices: Prices = None, since: Since = None, as_json: Json = Fals
     with _opened(prices) as (ledger, book):
         done = RatedLines(ledger, book).rerate(since=_moment(since))
     if as_json:
-        unpriced = [{"rows": count, "problem": what.problem} for what, count in done.unpriced]
-        typer.echo(
-            json.dumps({"book": book.name, "rows": done.rows, "changed": done.changed, "unpriced": unpriced})
-        )
+        told = {"book": book.name, "rows": done.rows, "changed": done.changed}
+        typer.echo(json.dumps(told | {"unpriced": _unpriced_json(done.unpriced)}))
         return
     typer.echo(f"{done.rows} rows rated with {book.name}, {done.changed} lines changed")
     for what, count in done.unpriced:
@@ -104,7 +103,7 @@ def cost_reconcile(
                 {"version": 1, "format": statement.format, "source": statement.source, "book": book.name,
                  "currency": "USD", "started_at": begin.isoformat(), "ended_at": end.isoformat(),
                  "other_rows": statement.others, "comparisons": rows,
-                 "unpriced": [{"rows": count, "problem": what.problem} for what, count in rated.unpriced]},
+                 "unpriced": _unpriced_json(rated.unpriced)},
                 ensure_ascii=False,
             )
         )  # fmt: skip
@@ -124,6 +123,7 @@ def cost_export(
     kind: Annotated[str, typer.Option("--format", help="focus-csv, focus-parquet or cloudevents.")],
     prices: Prices = None,
     since: Since = None,
+    as_json: Json = False,
 ) -> None:
     """Write the ledger's costs in FOCUS 1.2 (CSV, Parquet) or as CloudEvents (JSON lines).
 
@@ -139,6 +139,14 @@ def cost_export(
     with _opened(prices) as (ledger, book):
         rated = RatedLines(ledger, book).rate_new(since=start)
         count = export(ledger, book, file, kind=chosen, since=start)
+    if as_json:
+        told = {
+            "version": 1, "path": str(file), "format": chosen, "book": book.name, "currency": "USD",
+            "since": None if start is None else start.isoformat(), "rows": count,
+            "unpriced": _unpriced_json(rated.unpriced),
+        }  # fmt: skip
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
     typer.echo(f"{count} rows in {file}")
     for what, rows in rated.unpriced:
         typer.echo(f"{rows} usage rows have no amount and were left out: {what.problem}", err=True)
@@ -215,6 +223,10 @@ def _print_comparisons(title: str, comparisons: "tuple[Comparison, ...]", booked
             f"{_usd(amount):+.6f}",
         )
     Console(highlight=False).print(table)
+
+
+def _unpriced_json(unpriced: "tuple[tuple[Unpriced, int], ...]") -> list[dict[str, object]]:
+    return [{"rows": count, "problem": what.problem} for what, count in unpriced]
 
 
 def _comparison_json(found: "Comparison", booked: int) -> dict[str, object]:

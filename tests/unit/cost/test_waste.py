@@ -47,9 +47,7 @@ def lines(rows: Sequence[Usage], book: PriceBook = MARKET) -> list[StoredLine]:
     return [line_of(columns_of(line, book.name)) for line in rate(rows, book)]
 
 
-def wasted(
-    rows: Sequence[Usage], *legs: CallFacts, book: PriceBook = MARKET
-) -> dict[tuple[str, str], Waste]:
+def wasted(rows: Sequence[Usage], *legs: CallFacts, book: PriceBook = MARKET) -> dict[tuple[str, str], Waste]:
     prices = {price.id: price for price in book.all_prices()}
     found = waste_of(rows, lines(rows, book), legs, prices)
     assert sum(waste.amount_pico_usd or 0 for waste in found) <= sum(
@@ -166,7 +164,10 @@ def test_a_prompt_below_the_models_minimum_could_not_be_read_and_that_is_said() 
 
 
 def test_without_a_known_minimum_the_waste_of_prompts_is_not_known() -> None:
-    rows = [*asked(1, "claude-haiku-5-5", input_tokens=3000), *asked(2, "claude-haiku-5-5", input_tokens=3200)]
+    rows = [
+        *asked(1, "claude-haiku-5-5", input_tokens=3000),
+        *asked(2, "claude-haiku-5-5", input_tokens=3200),
+    ]
     found = prompt_waste(rows, MARKET)
     assert found is not None
     assert (found.quantity, found.amount_pico_usd) == (None, None)
