@@ -107,7 +107,14 @@ async def test_every_request_reads_from_the_cache_what_the_one_before_wrote() ->
 
 async def test_the_tool_using_example_is_cached_as_the_formula_says() -> None:
     price = Calls("tyre_price", {"width": 205, "profile": 55, "rim": 16, "season": "winter"}, "Дивлюся. ")
-    answers = [Speaks("Який розмір?"), price, Speaks("3200 гривень."), Speaks("Так."), price, Speaks("Так.")]
+    answers: list[Answer] = [
+        Speaks("Який розмір?"),
+        price,
+        Speaks("3200 гривень."),
+        Speaks("Так."),
+        price,
+        Speaks("Так."),
+    ]
     async with AnthropicServer(answers) as server:
         tools = tools_in(Path(__file__).parents[2] / "examples" / "dialog" / "tools.py")
         dialog = ClaudeDialog(ClaudeRules(model=MODEL), tools, api_key=KEY, base_url=server.url)

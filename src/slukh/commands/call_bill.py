@@ -55,19 +55,17 @@ def terms_of_settings() -> "Terms":
     )
 
 
-def as_set(scenario: "Scenario") -> "Scenario":
-    """A scenario with what is rented, and the target, as the environment says.
+def as_rented(scenario: "Scenario") -> "Scenario":
+    """A scenario with what the environment says is rented, where it does; its GPUs are the scenario's.
 
     Raises:
         SettingsError: a value that cannot be.
     """
     from slukh.cost.fixed_share import GPU_NAMES
 
-    terms = terms_of_settings()
-    if terms.rented is None:
-        return replace(scenario, target=terms.target)
-    fixed = {item.name: item.count for item in terms.rented.items if not item.name.startswith(GPU_NAMES)}
-    return replace(scenario, fixed=fixed, target=terms.target)
+    rented = load(CostSettings).slukh_rented
+    fixed = {name: count for name, count in rented.items() if not name.startswith(GPU_NAMES)}
+    return replace(scenario, fixed=fixed) if rented else scenario
 
 
 def bill_tables(bill: "CallBill") -> Iterator[RenderableType]:

@@ -265,7 +265,7 @@ def _real(  # noqa: PLR0917  # the options, in their order
     as_if: list[str] | None,
 ) -> "tuple[RealCosts, PriceBook]":
     """Costs of the ledger's calls, and the book they are priced by."""
-    from slukh.commands.call_bill import as_set
+    from slukh.commands.call_bill import as_rented
     from slukh.cost.counterfactual import as_if_from
     from slukh.cost.ledger import Ledger
     from slukh.cost.ledger_calls import each_call, usage_beside_calls
@@ -275,9 +275,7 @@ def _real(  # noqa: PLR0917  # the options, in their order
         raise UserError(
             "--calls is about scenarios", remedy="leave it out: the ledger knows how many there were"
         )
-    frame = _asked(scenario or SHOP, None, capacity)
-    if scenario is None:
-        frame = as_set(frame)
+    frame = as_rented(_asked(scenario or SHOP, None, capacity))
     wishes = as_if_from(as_if or ())
     until = datetime.now(UTC)
     since = None if since is None else since.replace(tzinfo=UTC)

@@ -9,6 +9,7 @@ from slukh.cost.price_book import PriceBook
 from slukh.cost.rated_rows import StoredLine
 from slukh.cost.rating import CACHED
 from slukh.cost.tolerant import TolerantRater
+from slukh.types import Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Part:
     component: str
     provider: str
     model: str
-    unit: str
+    unit: Unit
     is_cached: bool
     price_ids: tuple[str, ...]
     quantity: int
@@ -70,7 +71,7 @@ def parts_of(explanation: Explanation, record: CallRecord, book: PriceBook) -> I
         record: the rows behind them.
         book: says what cached speech would have cost.
     """
-    groups: dict[tuple[str, str, str, str, bool], list[StoredLine]] = {}
+    groups: dict[tuple[str, str, str, Unit, bool], list[StoredLine]] = {}
     for line in explanation.lines:
         is_cached = line.component == "tts" and line.outcome == CACHED
         key = (line.component, line.provider, line.model, line.unit, is_cached)

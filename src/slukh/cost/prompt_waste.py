@@ -52,8 +52,11 @@ def prompt_waste(usage: Iterable[Usage], book: PriceBook) -> Waste | None:
         return replace(found, quantity=None, amount_pico_usd=None, note=_NO_MINIMUM)
     try:
         saved = sum(
-            max(Decimal(0), _usd(requests, book) - _usd(would, book))
-            for requests, would in zip(talks, as_if, strict=True)
+            (
+                max(Decimal(0), _usd(requests, book) - _usd(would, book))
+                for requests, would in zip(talks, as_if, strict=True)
+            ),
+            Decimal(0),
         )
     except PriceError as error:
         return replace(found, amount_pico_usd=None, note=error.problem)

@@ -74,23 +74,21 @@ def waste_of(
     """
     rows = {_key(row): row for row in usage}
     hearing = _Hearing()
-    rounding: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    rounding: defaultdict[tuple[str, Unit], list[int]] = defaultdict(lambda: [0, 0])
     for line in lines:
         row = rows[_key(line)]
         beyond = max(0, line.billed_quantity - row.quantity)
         rounded = _part(_metered(line, prices), beyond, line.billed_quantity)
-        if beyond and line.component in {"stt", "line"}:
-            rounding[line.component][0] += beyond
-            rounding[line.component][1] += rounded
+        if beyond:
+            rounding[line.component, line.unit][0] += beyond
+            rounding[line.component, line.unit][1] += rounded
         if line.component == "stt" and line.unit == "audio_ms":
             hearing.add(line, row, line.amount_pico_usd - rounded)
-    found = [
+    rounded_up = (
         Waste(kind="rounding", what=component, unit=unit, quantity=quantity, amount_pico_usd=amount)
-        for component, unit in (("stt", "audio_ms"), ("line", "call_ms"))
-        for quantity, amount in [rounding[component]]
-        if quantity
-    ]
-    return (*hearing.waste(legs), *_barge_in(usage, lines), *found)
+        for (component, unit), (quantity, amount) in sorted(rounding.items())
+    )
+    return (*hearing.waste(legs), *_barge_in(usage, lines), *rounded_up)
 
 
 class _Hearing:

@@ -168,8 +168,8 @@ def test_a_verdict_is_given_when_nothing_unknown_can_change_it(
 
 
 def test_what_is_not_known_is_named_and_null(ledger: Ledger) -> None:
-    rows = [row("c", "tts", 1, "characters", 10, provider="nobody"), facts("c", state="started")]
-    ledger.record(rows)
+    ledger.record([row("c", "tts", 1, "characters", 10, provider="nobody")])
+    ledger.record([facts("c", state="started")])
     found = bill(ledger, "c", Terms(target=BAND))
     assert found.as_json()["components"] == {"fixed": None, "tts": None}
     assert found.as_json()["is_whole"] is False
