@@ -32,7 +32,6 @@ from slukh.cost.meter import CLIP_IDS, PHRASE_IDS
 from slukh.cost.price_book import PriceBook
 from slukh.cost.rated_lines import RatedLines
 from slukh.cost.rating import PICO
-from slukh.cost.scenario import Target
 from slukh.cost.spool import Spool
 from slukh.types import (
     AttemptEnded,
@@ -262,7 +261,7 @@ def test_one_call_costs_the_same_whoever_is_asked(booked: Booked, number: int) -
 def test_the_bills_of_all_calls_are_what_was_used_and_the_rent_of_their_days(booked: Booked) -> None:
     book, truth = PriceBook.load(booked.environment["SLUKH_PRICES"]), booked.truth
     rented = Rented(items=(FixedItem(name="server"), FixedItem(name="did", count=2)))
-    terms = Terms(rented=rented, target=Target(low_usd=Decimal("0.15"), high_usd=Decimal("0.30")))
+    terms = Terms(rented=rented)
     with Ledger(booked.environment["SLUKH_LEDGER_URL"]) as ledger:
         RatedLines(ledger, book).rate_new()
         found = [bill_of(ledger, book, str(UUID(int=n)), terms, now=datetime.now(UTC)) for n in range(CALLS)]

@@ -40,7 +40,7 @@ def terms_of_settings() -> "Terms":
     from slukh.cost.call_bill import Terms
     from slukh.cost.fixed import FixedItem
     from slukh.cost.fixed_share import Rented
-    from slukh.cost.scenario import Target
+    from slukh.cost.target import Target
 
     given = load(CostSettings)
     items = tuple(FixedItem(name=name, count=count) for name, count in given.slukh_rented.items())

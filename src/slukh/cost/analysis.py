@@ -15,8 +15,9 @@ from slukh.cost.call_costs import CallCosts, fleet_of, traffic_of
 from slukh.cost.fixed import FixedItem, month_of
 from slukh.cost.price_book import Price, PriceBook
 from slukh.cost.roi import Operator, Roi
-from slukh.cost.scenario import Scenario, Verdict, WhisperFleet
+from slukh.cost.scenario import Scenario, WhisperFleet
 from slukh.cost.sources import Source, assumptions_of, source_of
+from slukh.cost.target import Verdict
 from slukh.errors import PriceError
 
 VERSION = 1

@@ -20,7 +20,7 @@ from slukh.cost.ledger_calls import calls_of_month, first_call_at
 from slukh.cost.price_book import PriceBook
 from slukh.cost.prompt_waste import prompt_waste
 from slukh.cost.rating import PICO
-from slukh.cost.scenario import Target, Verdict
+from slukh.cost.target import WANTED, Target, Verdict
 from slukh.cost.waste import Waste, waste_of
 
 WHISPER = "whisper"  # whose streams are on rented GPUs
@@ -36,7 +36,7 @@ class Terms:
     """
 
     rented: Rented | None = None
-    target: Target
+    target: Target = WANTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

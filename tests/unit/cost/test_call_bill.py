@@ -18,15 +18,13 @@ from slukh.cost.fixed_share import Rented
 from slukh.cost.ledger import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.cost.price_book import PriceBook
-from slukh.cost.scenario import Target
 from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, Unit, Usage
 
 MARKET = PriceBook.load("market-2026-11")
 MOMENT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
-BAND = Target(low_usd=Decimal("0.15"), high_usd=Decimal("0.30"))
 RENTED = Rented(items=(FixedItem(name="server"), FixedItem(name="gpu-gex44")), gpu_streams=8)
-TERMS = Terms(rented=RENTED, target=BAND)
+TERMS = Terms(rented=RENTED)
 MODELS = {
     "stt": ("google", "chirp_3"), "tts": ("google", "uk-UA-Chirp3-HD-Kore"),
     "llm": ("anthropic", "claude-haiku-4-5"), "line": ("kyiv", ""),
@@ -154,10 +152,10 @@ def test_calls_of_a_month_share_its_rent(ledger: Ledger) -> None:
     ("terms", "line_ms", "verdict"),
     [
         (TERMS, 600_000, "above"),  # the whole rent of five days for one call
-        (Terms(rented=Rented(items=(), planned_calls=1), target=BAND), 600_000, "below"),
-        (Terms(rented=Rented(items=(), planned_calls=1), target=BAND), 1_200_000, "inside"),
-        (Terms(target=BAND), 600_000, None),  # the rent might decide
-        (Terms(target=BAND), 6_000_000, "above"),  # whatever the rent is
+        (Terms(rented=Rented(items=(), planned_calls=1)), 600_000, "below"),
+        (Terms(rented=Rented(items=(), planned_calls=1)), 1_200_000, "inside"),
+        (Terms(), 600_000, None),  # the rent might decide
+        (Terms(), 6_000_000, "above"),  # whatever the rent is
     ],
 )
 def test_a_verdict_is_given_when_nothing_unknown_can_change_it(
@@ -170,7 +168,7 @@ def test_a_verdict_is_given_when_nothing_unknown_can_change_it(
 def test_what_is_not_known_is_named_and_null(ledger: Ledger) -> None:
     ledger.record([row("c", "tts", 1, "characters", 10, provider="nobody")])
     ledger.record([facts("c", state="started")])
-    found = bill(ledger, "c", Terms(target=BAND))
+    found = bill(ledger, "c", Terms())
     assert found.as_json()["components"] == {"fixed": None, "tts": None}
     assert found.as_json()["is_whole"] is False
     unpriced, leg, rent = found.unknown
