@@ -24,8 +24,8 @@ class PhraseEconomy:
         kept_phrases: of them, those that were kept.
         characters: of all of them.
         kept_characters: of those that were kept.
-        unheard_characters: of those that were paid for and interrupted; whole phrases, where an earlier version
-            did not count what was heard of them.
+        unheard_characters: of interrupted phrases, which were paid for whole; all of them, where an earlier
+            version did not count what was heard.
         usd_per_million: price of its characters in the book; None when the book has none.
     """
 
