@@ -28,9 +28,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from slukh.cost.llm_tokens import Request, TokenBuckets, buckets
-from slukh.cost.price_book import PriceBook
-from slukh.cost.rating import rate
+from slukh.cost.pricing.llm_tokens import Request, TokenBuckets, buckets
+from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.pricing.rating import rate
 from slukh.dialog.base import CallerSaid
 from slukh.dialog.claude import ClaudeDialog, ClaudeRules
 from slukh.dialog.claude_lines import PERSONA

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from slukh.cost.llm_tokens import Request, buckets
+from slukh.cost.pricing.llm_tokens import Request, buckets
 from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step
 from slukh.dialog.claude import ClaudeConversation, ClaudeDialog, ClaudeRules
 from slukh.dialog.tools import tool_from, tools_in

@@ -22,16 +22,16 @@ import pytest
 from typer.testing import CliRunner
 
 from slukh.cli import app
-from slukh.cost.call_bill import Terms, bill_of
 from slukh.cost.drain import MeterSink
-from slukh.cost.fixed import FixedItem
-from slukh.cost.fixed_share import Rented
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.call_bill import Terms, bill_of
+from slukh.cost.ledger.rated_lines import RatedLines
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import LiveCosts
 from slukh.cost.meter import CLIP_IDS, PHRASE_IDS
-from slukh.cost.price_book import PriceBook
-from slukh.cost.rated_lines import RatedLines
-from slukh.cost.rating import PICO
+from slukh.cost.pricing.fixed import FixedItem
+from slukh.cost.pricing.fixed_share import Rented
+from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.pricing.rating import PICO
 from slukh.cost.spool import Spool
 from slukh.types import (
     AttemptEnded,

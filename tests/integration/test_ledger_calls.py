@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_calls import calls_of_month, each_call, first_call_at, usage_beside_calls
+from slukh.cost.ledger.calls import calls_of_month, each_call, first_call_at, usage_beside_calls
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CLIP_IDS, PHRASE_IDS, CallFacts, Row
 from slukh.types import Usage
 

@@ -13,11 +13,11 @@ from slukh.config import Settings, load
 from slukh.cost_settings import CostSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.call_bill import CallBill, Terms
-    from slukh.cost.call_parts import Part
-    from slukh.cost.fixed_share import FixedShare
-    from slukh.cost.scenario import Scenario
-    from slukh.cost.waste import Waste
+    from slukh.cost.estimates.scenario import Scenario
+    from slukh.cost.ledger.call_bill import CallBill, Terms
+    from slukh.cost.ledger.call_parts import Part
+    from slukh.cost.ledger.waste import Waste
+    from slukh.cost.pricing.fixed_share import FixedShare
 
 _WASTED = {
     "silence": "silence that was sent",
@@ -37,10 +37,10 @@ def terms_of_settings() -> "Terms":
     Raises:
         SettingsError: a value that cannot be.
     """
-    from slukh.cost.call_bill import Terms
-    from slukh.cost.fixed import FixedItem
-    from slukh.cost.fixed_share import Rented
-    from slukh.cost.target import Target
+    from slukh.cost.ledger.call_bill import Terms
+    from slukh.cost.pricing.fixed import FixedItem
+    from slukh.cost.pricing.fixed_share import Rented
+    from slukh.cost.pricing.target import Target
 
     given = load(CostSettings)
     items = tuple(FixedItem(name=name, count=count) for name, count in given.slukh_rented.items())
@@ -61,7 +61,7 @@ def as_rented(scenario: "Scenario") -> "Scenario":
     Raises:
         SettingsError: a value that cannot be.
     """
-    from slukh.cost.fixed_share import GPU_NAMES
+    from slukh.cost.pricing.fixed_share import GPU_NAMES
 
     rented = load(CostSettings).slukh_rented
     fixed = {name: count for name, count in rented.items() if not name.startswith(GPU_NAMES)}
@@ -109,7 +109,7 @@ def _parts(bill: "CallBill") -> Table:
 
 
 def _part_cells(part: "Part") -> tuple[str, str, str]:
-    from slukh.cost.charge import shown
+    from slukh.cost.pricing.charge import shown
 
     what = f"{part.component} {part.provider} {part.model}".strip()
     used = shown(part.unit, part.quantity)
@@ -133,7 +133,7 @@ def _waste(bill: "CallBill") -> Table:
 
 
 def _how_much(waste: "Waste") -> str:
-    from slukh.cost.charge import shown
+    from slukh.cost.pricing.charge import shown
 
     if waste.quantity is None or (not waste.quantity and waste.note):
         return waste.note

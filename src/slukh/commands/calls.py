@@ -38,8 +38,8 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
     `slukh cost explain` has the proof of every amount.
     """
     from slukh.commands.call_bill import bill_tables, terms_of_settings
-    from slukh.cost.call_bill import bill_of
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.ledger.call_bill import bill_of
+    from slukh.cost.pricing.price_book import PriceBook
     from slukh.terminal import aside_line, call_tables
 
     ledger, book = _ledger(), PriceBook.load(load(CostSettings).slukh_prices)
@@ -64,6 +64,6 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
 
 
 def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.ledger import Ledger
+    from slukh.cost.ledger.store import Ledger
 
     return Ledger(load(Settings).ledger_url)
