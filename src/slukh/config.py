@@ -342,6 +342,8 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 def _refusal(error: Mapping[str, Any]) -> SettingsError:
     """A value that cannot be."""
     message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:  # two settings that do not go together: the message names them
+        return SettingsError(message, remedy="doc/configuration.md says what they mean")
     name = str(error["loc"][0]).upper()
     value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
     return SettingsError(

@@ -91,9 +91,8 @@ async def serve(given: AllSettings) -> None:
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
-        meter = stack.enter_context(
-            metering(settings, given.cost, metrics, payees={"whisper": given.whisper.payee})
-        )
+        payees = {"whisper": given.whisper.payee, "line": given.cost.slukh_trunk}
+        meter = stack.enter_context(metering(settings, given.cost, metrics, payees=payees))
         experiment = stack.enter_context(_experiment(settings))
         _compare(parts, experiment, stack)
         answering = _answering(given, metrics, stack)

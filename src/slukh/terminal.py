@@ -167,13 +167,6 @@ def call_tables(call: Values) -> Iterator[Table]:
     yield usage
 
 
-def cost_line(cost: Values) -> str:
-    """What a call cost, in one line."""
-    parts = ", ".join(f"{name} {amount}" for name, amount in cost["components"].items())
-    unknown = f"; {cost['unpriced_rows']} rows have no price" if cost["unpriced_rows"] else ""
-    return f"cost: {cost['total_usd']} USD by {cost['book']} ({parts}){unknown}"
-
-
 def aside_line(payload: Values) -> str:
     """A row that came with the key of another one: the first stands, this one is in no sum."""
     if "component" not in payload:

@@ -460,6 +460,8 @@ class Usage:
         unit: what is counted.
         quantity: how many.
         reported_quantity: the provider's own figure, or None.
+        heard_quantity: of the characters of a phrase, those that the caller heard; None elsewhere, and in
+            rows of versions that did not count them.
         purpose: why it was spent.
         outcome: how it ended.
         occurred_at: wall clock, UTC.
@@ -474,6 +476,7 @@ class Usage:
     unit: Unit
     quantity: int
     reported_quantity: int | None = None
+    heard_quantity: int | None = None
     purpose: Purpose = "serve"
     outcome: str
     occurred_at: datetime

@@ -178,17 +178,18 @@ ONLY_IN = {
 }
 
 SANS_IO = (
-    "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py", "routing/attempts.py",
-    "routing/rollout.py", "routing/flags.py", "routing/flag_values.py", "routing/breaker.py",
-    "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py", "routing/choosing.py",
-    "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py", "dialog/base.py",
-    "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py", "telephony/twilio.py",
-    "telephony/asterisk_websocket.py", "telephony/audiosocket.py", "telephony/base.py",
-    "telephony/clock.py", "telephony/websocket.py", "cost/meter.py", "cost/pricing/price.py",
-    "cost/pricing/tiers.py", "cost/pricing/charge.py", "cost/pricing/rating.py", "cost/pricing/fixed.py",
-    "cost/pricing/llm_tokens.py", "yaml_lines.py", "experiment/wer.py", "stt/language.py",
-    "stt/whisper/agreement.py", "stt/whisper/guard.py", "experiment/canonical.py", "experiment/numbers.py",
-    "experiment/scoring.py", "experiment/statistics/estimates.py", "experiment/statistics/labelled.py",
+    "types.py", "errors.py", "audio.py", "speech/segmenter.py", "speech/listener.py",
+    "routing/attempts.py", "routing/rollout.py", "routing/flags.py", "routing/flag_values.py",
+    "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
+    "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
+    "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
+    "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
+    "telephony/base.py", "telephony/clock.py", "telephony/websocket.py", "cost/meter.py",
+    "cost/pricing/price.py", "cost/pricing/tiers.py", "cost/pricing/charge.py",
+    "cost/pricing/rating.py", "cost/pricing/fixed.py", "cost/pricing/llm_tokens.py", "yaml_lines.py",
+    "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
+    "experiment/canonical.py", "experiment/numbers.py", "experiment/scoring.py",
+    "experiment/statistics/estimates.py", "experiment/statistics/labelled.py",
     "experiment/statistics/mapsswe.py", "experiment/statistics/planning.py",
     "experiment/statistics/quantiles.py", "experiment/statistics/sequential.py",
     "cost/estimates/capacity.py", "cost/estimates/roi.py", "cost/estimates/breakdown.py",
@@ -199,6 +200,7 @@ SANS_IO = (
     "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
     "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
     "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
+    "cost/pricing/fixed_share.py", "cost/ledger/waste.py", "cost/ledger/prompt_waste.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

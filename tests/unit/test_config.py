@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from slukh.config import GROUPS, Settings, load, reference
+from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
 from slukh.recogniser_settings import GoogleSettings, WhisperSettings
+from slukh.voice_settings import VoiceSettings
 
 
 @pytest.fixture(autouse=True)
@@ -164,6 +166,29 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("url", ["10.0.0.5:8000", "ftp://x", "ws://x"])
 def test_a_server_address_that_is_not_http_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert "http://" in refusal(monkeypatch, WHISPER_API_URL=url)
+
+
+def test_what_is_rented_is_counted_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUKH_RENTED", "server=1, gpu-gex44=2")
+    assert load(CostSettings).slukh_rented == {"server": 1, "gpu-gex44": 2}
+    for wrong in ("server", "server=0", "=1", "server=many"):
+        monkeypatch.setenv("SLUKH_RENTED", wrong)
+        with pytest.raises(SettingsError, match="write NAME=NUMBER, comma separated"):
+            load(CostSettings)
+
+
+def test_a_target_that_is_no_band_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUKH_TARGET_LOW_USD", "0.50")
+    with pytest.raises(SettingsError, match=r"SLUKH_TARGET_LOW_USD=0.50 is above SLUKH_TARGET_HIGH_USD=0.30"):
+        load(CostSettings)
+
+
+def test_two_settings_that_do_not_go_together_are_refused_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLUKH_TTS", "recorded")
+    with pytest.raises(SettingsError, match="set SLUKH_TTS_RECORDINGS"):
+        load(VoiceSettings)
 
 
 def test_the_configuration_page_is_the_one_this_code_writes() -> None:

@@ -24,7 +24,8 @@ class PhraseEconomy:
         kept_phrases: of them, those that were kept.
         characters: of all of them.
         kept_characters: of those that were kept.
-        unheard_characters: of those that were made, paid for and interrupted.
+        unheard_characters: of interrupted phrases, which were paid for whole; all of them, where an earlier
+            version did not count what was heard.
         usd_per_million: price of its characters in the book; None when the book has none.
     """
 
@@ -59,7 +60,7 @@ class PhraseEconomy:
 
     @property
     def unheard_usd(self) -> Decimal | None:
-        """Of that, for phrases that callers interrupted."""
+        """Of that, for what callers did not hear."""
         return self._usd(self.unheard_characters)
 
     def as_json(self) -> dict[str, object]:
@@ -95,7 +96,9 @@ def _economy(provider: str, voice: str, rows: list[Usage], book: PriceBook) -> P
         kept_phrases=len(kept),
         characters=sum(row.quantity for row in rows),
         kept_characters=sum(kept),
-        unheard_characters=sum(row.quantity for row in rows if row.outcome == "interrupted"),
+        unheard_characters=sum(
+            row.quantity - (row.heard_quantity or 0) for row in rows if row.outcome == "interrupted"
+        ),
         usd_per_million=_price(book, rows[-1]),
     )
 
