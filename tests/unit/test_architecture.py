@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speech": {"audio"},
     "telephony": {"audio"},
     "yaml_lines": set(),
+    "report": set(),
     "stt": {"audio", "weights"},
     "routing": {"stt", "speech"},
     "tts": {"audio"},
@@ -30,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "voice_settings": set(),
     "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
-    "cost": {"yaml_lines"},
+    "cost": {"report", "yaml_lines"},
     "experiment": {"yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
@@ -160,7 +161,7 @@ ONLY_IN = {
     "huggingface_hub": {"weights_sources.py"},
     "yaml": {"yaml_lines.py"},
     "mmh3": {"routing/rollout.py"},
-    "matplotlib": {"cost/report/curves.py", "cost/report/plots.py", "cost/report/svg.py"},
+    "matplotlib": {"cost/report/curves.py", "cost/report/plots.py", "report/svg.py"},
     "genai_prices": {"cost/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
     "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},

@@ -4,8 +4,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from slukh.cost.report.findings import Findings
-from slukh.cost.report.svg import COLOURS
 from slukh.cost.wording import Wording
+from slukh.report.svg import COLOURS
 
 WIDTH = 5.0
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from slukh.cost.report.blocks import Block, Figure
 from slukh.cost.report.document import document
 from slukh.cost.report.findings import Findings
-from slukh.cost.report.markdown import markdown
-from slukh.cost.report.page import page
 from slukh.cost.wording import Language, wording
 from slukh.errors import UserError
+from slukh.report.blocks import Block, Figure
+from slukh.report.markdown import markdown
+from slukh.report.page import page
 
 
 def check_plots() -> None:
@@ -30,7 +30,7 @@ def markdown_text(found: Findings, language: Language) -> str:
 
 def markdown_files(found: Findings, language: Language, *, stem: str) -> dict[str, str]:
     """File names and contents: `STEM.md`, and `STEM.PLOT.svg` for each plot."""
-    from slukh.cost.report.svg import standalone
+    from slukh.report.svg import standalone
 
     blocks = document(found, wording(language))
     drawn = _drawn(found, language, blocks)
@@ -53,7 +53,7 @@ def write_files(folder: Path, files: dict[str, str]) -> None:
 
 def _drawn(found: Findings, language: Language, blocks: tuple[Block, ...]) -> dict[str, str]:
     from slukh.cost.report.plots import plots
-    from slukh.cost.report.svg import inline
+    from slukh.report.svg import inline
 
     captions = {block.name: block.caption for block in blocks if isinstance(block, Figure)}
     return {name: inline(figure, name, captions[name]) for name, figure in plots(found, wording(language))}

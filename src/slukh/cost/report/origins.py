@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from slukh.cost.fit import LEDGER_SOURCE
-from slukh.cost.report.blocks import Block, Bullets, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.scenario import Phrase, Vat
 from slukh.cost.sources import Source
 from slukh.cost.wording import Wording
+from slukh.report.blocks import Block, Bullets, Heading, Paragraph, Table
 
 # Values that people read as a percentage.
 SHARES = {

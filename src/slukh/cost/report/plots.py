@@ -16,9 +16,9 @@ from slukh.cost.report.costs import PARTS
 from slukh.cost.report.curves import break_even
 from slukh.cost.report.findings import Findings
 from slukh.cost.report.summary import TODAY
-from slukh.cost.report.svg import COLOURS, STYLE
 from slukh.cost.uncertainty import Distribution
 from slukh.cost.wording import Wording
+from slukh.report.svg import COLOURS, STYLE
 
 WIDTH = 5.0  # inches, 360 points: as wide as a phone
 _ROW = 0.56  # inches of height for a bar and its words
