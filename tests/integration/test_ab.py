@@ -130,6 +130,16 @@ def test_the_table_says_the_same_to_a_person(tmp_path: Path) -> None:
     assert "calls in uk-UA" in found.stdout
 
 
+def test_the_page_stands_beside_what_the_terminal_gets(tmp_path: Path) -> None:
+    fill(tmp_path)
+    page = tmp_path / "verdict.html"
+    found = report(tmp_path, "--html", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert f"<h1>{found['decision']}: " in text
+    assert all(gate["name"] in text for gate in found["gates"])
+    assert f"--until {found['inputs']['until']} --seed 1" in text
+
+
 def test_figures_measured_elsewhere_are_taken_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "evidence.json"
     path.write_text(json.dumps({"queue_p95_seconds": 0.2, "cost_per_call": {"google": 3, "whisper": 1}}))
@@ -170,7 +180,11 @@ def test_labels_that_cannot_be_used_are_named_and_none_is_taken(
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("--since", "yesterday"), "--since"), (("--evidence", "none.json"), "none.json")],
+    [
+        (("--since", "yesterday"), "--since"),
+        (("--evidence", "none.json"), "none.json"),
+        (("--html", "missing/verdict.html"), "missing is no folder"),
+    ],
 )
 def test_a_bad_option_is_one_line(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     found = slukh(tmp_path, "ab", "report", *arguments)

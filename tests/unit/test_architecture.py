@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "voice_settings": set(),
     "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
     "cost": {"report", "yaml_lines"},
-    "experiment": {"yaml_lines"},
+    "experiment": {"report", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
     "recogniser_settings": {"stt"},  # addresses of Whisper servers
@@ -112,6 +112,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "monitoring",
         "recogniser_settings",
+        "report",
         "routing",
         "conformance",
         "stt",
@@ -161,7 +162,13 @@ ONLY_IN = {
     "huggingface_hub": {"weights_sources.py"},
     "yaml": {"yaml_lines.py"},
     "mmh3": {"routing/rollout.py"},
-    "matplotlib": {"cost/report/curves.py", "cost/report/plots.py", "report/svg.py"},
+    "matplotlib": {
+        "cost/report/curves.py",
+        "cost/report/plots.py",
+        "experiment/report/intervals.py",
+        "report/rows.py",
+        "report/svg.py",
+    },
     "genai_prices": {"cost/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
     "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},

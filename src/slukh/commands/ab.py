@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from slukh.commands.options import made
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import UserError
 
@@ -30,20 +31,30 @@ _CANARY_LANGUAGES = ("uk-UA", "ru-RU")
 
 
 @app.command("report")
-def ab_report(
+def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     since: Since = None,
     until: Until = None,
     evidence: EvidenceFile = None,
     seed: Seed = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="As one page with all in it, besides.")
+    ] = None,
 ) -> None:
     """PROMOTE, HOLD or ROLL BACK, with every gate, what is missing and when it is expected.
 
     Only calls that were drawn by lot are compared, by the arm they were given, whoever served them.
 
-    Example: slukh ab report --since 2026-11-01 --json
+    Example: slukh ab report --since 2026-11-01 --html verdict.html
     """
+    if html is not None:
+        from slukh.report.files import check_folder, check_plots
+
+        check_plots()
+        check_folder(html)
     found = _verdict(load_all(), since, until, evidence, seed)
+    if html is not None:
+        _write_page(found, evidence, html)
     report = found.as_json()
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
@@ -115,6 +126,20 @@ def ab_ramp(
     row = ramp(given, _verdict(given, since, None, evidence, 1), to=to, override=override)
     why = f", because {row.override}" if row.override else ""
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")
+
+
+def _write_page(found: "Verdict", evidence: Path | None, html: Path) -> None:
+    from slukh.experiment.report.make import html_text
+    from slukh.report.files import write_files
+
+    options = {
+        "--since": found.evidence.since.isoformat(),
+        "--until": found.evidence.until.isoformat(),
+        "--evidence": evidence,
+        "--seed": found.seed,
+        "--html": html,
+    }
+    write_files(html, {html.name: html_text(found, command=made("slukh ab report", options))})
 
 
 def _verdict(

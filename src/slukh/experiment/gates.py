@@ -17,6 +17,7 @@ from slukh.experiment.statistics.sequential import Bounds
 
 Status = Literal["pass", "wait", "fail"]
 Kind = Literal["validity", "enough", "measure"]
+Unit = Literal["share", "seconds", "words per minute", "ratio"]
 ADJUDICATED = "adjudicated"  # the labeller that settles what others disagree on
 
 
@@ -80,6 +81,7 @@ class Gate:
         low: lower bound of it.
         high: upper bound.
         margin: what it is held against.
+        unit: of value, bounds and margin.
     """
 
     name: str
@@ -92,6 +94,12 @@ class Gate:
     low: float | None = None
     high: float | None = None
     margin: float | None = None
+    unit: Unit = "share"
+
+    @property
+    def reason(self) -> str:
+        """Why it does not pass, for one that does not."""
+        return self.missing or f"beyond the margin of {self.margin:g} ({self.detail})"
 
 
 def drawn_calls(evidence: Evidence) -> list[CallRow]:
@@ -108,6 +116,7 @@ def decided(
     *,
     detail: str,
     missing: str,
+    unit: Unit = "share",
 ) -> Gate:
     """Within the margin, beyond it, or not known yet; a margin is how much more is too much."""
     known = math.isfinite(bounds.low) and math.isfinite(bounds.high)
@@ -126,6 +135,7 @@ def decided(
         low=bounds.low if known else None,
         high=bounds.high if known else None,
         margin=margin,
+        unit=unit,
     )
 
 

@@ -5,9 +5,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from slukh.cost.report.findings import Findings
 from slukh.cost.wording import Wording
+from slukh.report.rows import WIDTH
 from slukh.report.svg import COLOURS
-
-WIDTH = 5.0
 
 
 def break_even(found: Findings, words: Wording) -> Figure:

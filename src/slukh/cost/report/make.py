@@ -1,26 +1,11 @@
 """A report's files: Markdown with its plots beside it, or one page of HTML."""
 
-from pathlib import Path
-
 from slukh.cost.report.document import document
 from slukh.cost.report.findings import Findings
 from slukh.cost.wording import Language, wording
-from slukh.errors import UserError
 from slukh.report.blocks import Block, Figure
 from slukh.report.markdown import markdown
 from slukh.report.page import page
-
-
-def check_plots() -> None:
-    """Find out whether there can be plots, before anything is computed for them.
-
-    Raises:
-        UserError: matplotlib is not installed.
-    """
-    try:
-        import slukh.cost.report.plots  # noqa: F401  # what will be wanted
-    except ImportError as missing:
-        raise UserError("plots need matplotlib", remedy="pip install 'slukh[report]'") from missing
 
 
 def markdown_text(found: Findings, language: Language) -> str:
@@ -43,12 +28,6 @@ def html_text(found: Findings, language: Language) -> str:
     """One page with everything in it."""
     blocks = document(found, wording(language))
     return page(blocks, language=language, picture=_drawn(found, language, blocks).__getitem__)
-
-
-def write_files(folder: Path, files: dict[str, str]) -> None:
-    """Write them, over what is there."""
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _drawn(found: Findings, language: Language, blocks: tuple[Block, ...]) -> dict[str, str]:

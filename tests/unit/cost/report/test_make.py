@@ -173,7 +173,7 @@ def test_a_missing_library_is_named_with_its_remedy() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from slukh.errors import UserError\n"
-        "from slukh.cost.report.make import check_plots\n"
+        "from slukh.report.files import check_plots\n"
         "try:\n    check_plots()\n"
         "except UserError as error:\n    print(error.remedy)"
     )
