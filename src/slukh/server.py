@@ -337,7 +337,9 @@ def _compare(parts: Parts, experiment: ExperimentSink, stack: contextlib.AsyncEx
 def _experiment(settings: Settings) -> Iterator[ExperimentSink]:
     with ExperimentStore(settings.experiment_url) as store:
         sink = ExperimentSink(
-            store, on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows})
+            store,
+            grammars=settings.slukh_grammars,
+            on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows}),
         )
         sink.start()
         try:

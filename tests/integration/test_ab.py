@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import CallRow, ShadowRow
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.store import ExperimentStore
 from slukh.testing.google import LocalGoogle
 from slukh.testing.whisper_server import FakeWhisperServer, Says
@@ -38,7 +40,7 @@ def slukh(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-def fill(folder: Path) -> None:
+def fill(folder: Path, *, version: str = "1-x") -> None:
     calls = [
         CallRow(
             call_id=f"call-{n}", caller=f"caller-{n}", language_code="uk-UA",
@@ -49,7 +51,7 @@ def fill(folder: Path) -> None:
         for n in range(100)
     ]  # fmt: skip
     shadow = ShadowRow(
-        call_id="call-1", utterance_id=1, live="google", shadow="whisper", canonical_version="1-x",
+        call_id="call-1", utterance_id=1, live="google", shadow="whisper", canonical_version=version,
         is_complete=True, differing_words=1, live_words=2, shadow_words=2,
     )  # fmt: skip
     with ExperimentStore(f"sqlite:///{folder / 'experiment.db'}") as store:
@@ -121,6 +123,18 @@ def test_live_calls_are_reported_by_assignment(tmp_path: Path) -> None:
     assert gates["sample ratio"]["status"] == "pass"
     assert gates["days"]["expected"] is not None
     assert gates["canonical text unchanged"]["status"] == "fail"  # the store's is of another version
+
+
+def test_a_users_grammars_are_part_of_the_canonical_version(tmp_path: Path) -> None:
+    own = tmp_path / "shop.yaml"
+    own.write_text("names: {wheelhouse: вілхаус~ уилхаус}\n", encoding="utf-8")
+    fill(tmp_path, version=canonical_version(load_grammar("uk-UA", [own])))
+    status = []
+    for environment in ({}, {"SLUKH_GRAMMARS": str(own)}):
+        told = slukh(tmp_path, "ab", "report", "--json", **environment)
+        gates = {gate["name"]: gate["status"] for gate in json.loads(told.stdout)["gates"]}
+        status.append(gates["canonical text unchanged"])
+    assert status == ["fail", "pass"]
 
 
 def test_the_table_says_the_same_to_a_person(tmp_path: Path) -> None:

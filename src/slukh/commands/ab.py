@@ -75,8 +75,9 @@ def ab_labels(
     from slukh.experiment.handed_in import read_labels
     from slukh.experiment.store import ExperimentStore
 
-    rows = read_labels(file)
-    with ExperimentStore(load(Settings).experiment_url) as store:
+    settings = load(Settings)
+    rows = read_labels(file, settings.slukh_grammars)
+    with ExperimentStore(settings.experiment_url) as store:
         store.record(rows)
     typer.echo(f"{len(rows)} labels taken")
 
@@ -172,7 +173,10 @@ def _verdict(
             outside=outside,
             whisper_share=_whisper_share(given),
             flag_version="" if newest is None else newest.flag_version,
-            canonical_version={code: canonical_version(load_grammar(code)) for code in sorted(languages)},
+            canonical_version={
+                code: canonical_version(load_grammar(code, given.settings.slukh_grammars))
+                for code in sorted(languages)
+            },
         ),
         Margins(),
         seed=seed,

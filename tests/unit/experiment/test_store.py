@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from slukh.errors import ExperimentError
+from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.sink import CallTally, ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
 from slukh.types import (
@@ -186,6 +188,25 @@ def test_a_call_that_fell_over_to_its_own_shadow_is_no_comparison() -> None:
     tally.rows(*events((2, attempt("whisper", "published", 0.5))))
     tally.rows(*events((3, final("так"))))
     assert tally.shadow_heard(1, whisper("ні")) == ()
+
+
+def test_a_users_grammar_compares_shadows_and_is_named_by_their_version(tmp_path: Path) -> None:
+    own = tmp_path / "shop.yaml"
+    own.write_text("names: {wheelhouse: вілхаус~ уилхаус}\n", encoding="utf-8")
+    found = []
+    for grammars in ((), (own,)):
+        tally = CallTally(STARTED, NOW, grammars)
+        for event in events((0, SHADOWED), (2, attempt("google", "published", 0.5))):
+            tally.rows(event)
+        tally.rows(*events((3, final("у вілхаусі"))))
+        (row,) = tally.shadow_heard(1, whisper("у wheelhouse"))
+        assert isinstance(row, ShadowRow)
+        found.append(row)
+    shipped, theirs = found
+    assert (shipped.differing_words, theirs.differing_words) == (1, 0)
+    assert theirs.live_entities == 1
+    assert theirs.canonical_version == canonical_version(load_grammar("uk-UA", [own]))
+    assert theirs.canonical_version != shipped.canonical_version
 
 
 def test_a_clock_that_goes_back_is_noted() -> None:

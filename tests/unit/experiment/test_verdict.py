@@ -3,12 +3,15 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import CallRow, Evidence, LabelRow, OutcomeRow, Outside, ShadowRow, TurnRow
 from slukh.experiment.gates import ADJUDICATED, Margins
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.verdict import Verdict, verdict
 from slukh.testing.simulated_errors import Traffic, simulated_turns
 
@@ -163,6 +166,26 @@ def test_what_makes_the_numbers_doubtful_is_named_and_holds(
     found = decided(change(EQUAL))
     assert found.decision == "HOLD"
     assert any(reason in each for each in found.reasons), found.reasons
+
+
+def test_a_users_grammar_that_changes_in_mid_window_holds(tmp_path: Path) -> None:
+    own, versions = tmp_path / "shop.yaml", []
+    for word in ("вілхаус~", "вілхаус~ уилхаус"):
+        own.write_text(f"names: {{wheelhouse: {word}}}\n", encoding="utf-8")
+        grammar = load_grammar("uk-UA", [own.rename(tmp_path / f"{len(versions)}.yaml")])
+        versions.append(canonical_version(grammar))
+    shadows = tuple(
+        replace(row, canonical_version=versions[2 * n > len(EQUAL.shadows)])
+        for n, row in enumerate(EQUAL.shadows)
+    )
+    labels = tuple(replace(label, canonical_version=versions[1]) for label in EQUAL.labels)
+    known = {"uk-UA": versions[1]}
+    whole = replace(EQUAL, labels=labels, canonical_version=known)
+    found = decided(replace(whole, shadows=shadows))
+    assert found.decision == "HOLD"
+    assert any(reason.startswith("canonical text unchanged: errors under two") for reason in found.reasons)
+    same = tuple(replace(row, canonical_version=versions[1]) for row in EQUAL.shadows)
+    assert decided(replace(whole, shadows=same)).decision == "PROMOTE"
 
 
 def test_numbers_that_are_not_valid_never_roll_back() -> None:
