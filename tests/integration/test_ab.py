@@ -78,6 +78,8 @@ async def test_a_call_through_a_real_gateway_stands_in_the_store(tmp_path: Path)
     assert (call.arm, call.serving, call.flag_reason) == ("whisper", "whisper", "STATIC")
     assert call.caller is not None
     assert "380671234567" not in call.caller
+    clips = [(row.provider, row.language_code) for row in found.canaries]
+    assert clips == [("whisper", "uk-UA"), ("whisper", "ru-RU")]
     assert found.turns
     assert all(turn.final_ms is not None and turn.endpointing_ms > 0 for turn in found.turns)
 

@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handset": {"audio", "telephony"},
     "terminal": set(),
     "ports": set(),
+    "comparing": {"experiment", "monitoring", "routing", "stt"},
     "metering": {"config", "cost", "cost_settings", "monitoring"},
     "doctor": {
         "assembly",
@@ -68,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "assembly",
         "audio",
         "callbook",
+        "comparing",
         "config",
         "cost",
         "experiment",
@@ -203,7 +205,8 @@ SANS_IO = (
     "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
     "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
     "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
-    "experiment/paired.py", "experiment/drawing.py",
+    "experiment/paired.py", "experiment/drawing.py", "experiment/canaries.py", "experiment/accuracy.py",
+    "experiment/report/sections.py", "report/blocks.py", "report/markdown.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

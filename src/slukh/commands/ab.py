@@ -1,7 +1,7 @@
 """`slukh ab`: Google against Whisper on live calls, and whether Whisper may have more of them."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -170,6 +170,7 @@ def _verdict(
             outcomes=rows.outcomes,
             shadows=rows.shadows,
             labels=rows.labels,
+            canaries=rows.canaries,
             outside=outside,
             whisper_share=_whisper_share(given),
             flag_version="" if newest is None else newest.flag_version,
@@ -184,8 +185,10 @@ def _verdict(
 
 
 def _window(since: str | None, until: str | None) -> tuple[datetime, datetime]:
+    from slukh.experiment.evidence import WINDOW
+
     end = datetime.now(UTC) if until is None else _moment(until, "--until")
-    return end - timedelta(days=28) if since is None else _moment(since, "--since"), end
+    return end - WINDOW if since is None else _moment(since, "--since"), end
 
 
 def _whisper_share(given: AllSettings) -> float:

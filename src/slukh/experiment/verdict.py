@@ -67,6 +67,7 @@ class Verdict:
                 "outcomes": len(evidence.outcomes),
                 "shadows": len(evidence.shadows),
                 "labels": len(evidence.labels),
+                "canaries": len(evidence.canaries),
             },
         }
 

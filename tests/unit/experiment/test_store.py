@@ -6,7 +6,7 @@ import pytest
 
 from slukh.errors import ExperimentError
 from slukh.experiment.canonical import canonical_version
-from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.evidence import CallRow, CanaryRow, LabelRow, OutcomeRow, ShadowRow, ShadowSum, TurnRow
 from slukh.experiment.grammar import load_grammar
 from slukh.experiment.sink import CallTally, ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
@@ -40,6 +40,10 @@ ROWS = (
         reference="r", words=3, entities=1, google_errors=1, whisper_errors=0, google_entity_errors=1,
         whisper_entity_errors=0,
     ),
+    CanaryRow(
+        heard_at=NOW, provider="google", model="chirp_3", language_code="uk-UA", canonical_version="1-x",
+        text="так", words=1, errors=0,
+    ),
 )  # fmt: skip
 
 
@@ -52,7 +56,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         written.record(ROWS)
     with store(tmp_path) as again:
         found = again.window(NOW, NOW + timedelta(hours=1))
-    assert (*found.calls, *found.turns, *found.outcomes, *found.shadows, *found.labels) == ROWS
+    assert (
+        *found.calls,
+        *found.turns,
+        *found.outcomes,
+        *found.shadows,
+        *found.labels,
+        *found.canaries,
+    ) == ROWS
 
 
 def test_a_window_holds_the_calls_that_ended_in_it_and_what_is_theirs(tmp_path: Path) -> None:
@@ -60,6 +71,26 @@ def test_a_window_holds_the_calls_that_ended_in_it_and_what_is_theirs(tmp_path: 
         written.record(ROWS)
         found = written.window(NOW - timedelta(hours=2), NOW)
     assert (found.calls, found.turns, found.labels) == ((), (), ())
+    assert found.canaries  # heard at its end
+
+
+def test_complete_shadows_are_summed_by_direction_and_labels_have_their_language(tmp_path: Path) -> None:
+    shadow = ShadowRow(
+        call_id="a", utterance_id=2, live="google", shadow="whisper", canonical_version="1-x",
+        is_complete=True, differing_words=1, live_words=4, shadow_words=3,
+    )  # fmt: skip
+    with store(tmp_path) as written:
+        written.record([*ROWS, shadow, replace(shadow, utterance_id=3), replace(shadow, call_id="unknown")])
+        assert written.shadow_sums(NOW) == (
+            ShadowSum(
+                language_code="uk-UA", live="google", shadow="whisper", canonical_version="1-x",
+                differing_words=2, live_words=8, shadow_words=6,
+            ),
+        )  # fmt: skip
+        assert written.labelled(NOW) == (("uk-UA", ROWS[4]),)
+        assert (
+            written.shadow_sums(NOW + timedelta(hours=1)) == written.labelled(NOW + timedelta(hours=1)) == ()
+        )
 
 
 def test_a_row_replaces_the_one_with_its_key(tmp_path: Path) -> None:
