@@ -94,7 +94,7 @@ class Comparing:
         self._sink.put(row)
         for change in self._watch.add(row):
             self._metrics.canary_changed(provider, clip.language_code, change.reason)
-            logger.error(
+            logger.warning(
                 "canary_changed",
                 extra={"provider": provider, "model": row.model, "language_code": clip.language_code,
                        "reason": change.reason, "text": heard.text, "errors": errors, "words": words},

@@ -155,7 +155,7 @@ def _stored_clips(evidence: Evidence, calls: Sequence[CallRow], margins: Margins
         _validity(
             "stored clips heard",
             not unseen,
-            ", ".join(f"{arm} on {len(days[arm])} days" for arm in ARMS),
+            "days: " + ", ".join(f"{arm} {len(days[arm])}" for arm in ARMS),
             f"both providers must hear them from the first day to the last (SLUKH_CANARY_MINUTES): "
             f"{' and '.join(unseen)} did not",
             kind="enough",
