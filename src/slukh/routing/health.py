@@ -142,7 +142,7 @@ class Canaries:
             wait = due - clock()
             await asyncio.sleep(min(self.RECHECK_SECONDS, wait) if self._failing else wait)
             if clock() >= due:
-                due += interval
+                due = clock() + interval
                 await self._play(self._providers)
             else:
                 await self._play(tuple(self._failing))

@@ -199,7 +199,8 @@ def test_what_makes_the_numbers_doubtful_is_named_and_holds(
 
 
 def test_a_users_grammar_that_changes_in_mid_window_holds(tmp_path: Path) -> None:
-    own, versions = tmp_path / "shop.yaml", []
+    own = tmp_path / "shop.yaml"
+    versions: list[str] = []
     for word in ("вілхаус~", "вілхаус~ уилхаус"):
         own.write_text(f"names: {{wheelhouse: {word}}}\n", encoding="utf-8")
         grammar = load_grammar("uk-UA", [own.rename(tmp_path / f"{len(versions)}.yaml")])
