@@ -6,7 +6,7 @@ import pytest
 
 from slukh.commands.cost_report import check_basis, on_the_day
 from slukh.commands.options import made
-from slukh.cost.scenario_file import load_scenario
+from slukh.cost.estimates.scenario_file import load_scenario
 from slukh.errors import UserError
 
 SHOP = load_scenario("tyre-shop")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from slukh.cost.estimates.uncertainty import Distribution, Swing
 from slukh.cost.report.findings import Findings
-from slukh.cost.uncertainty import Distribution, Swing
 from slukh.cost.wording import Wording
 from slukh.report.blocks import Block, Figure, Heading, Paragraph, Table
 
