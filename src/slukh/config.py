@@ -26,6 +26,7 @@ from slukh.voice_settings import VoiceSettings
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
 
 Listed = Annotated[tuple[str, ...], NoDecode]  # comma separated, not JSON
+Paths = Annotated[tuple[Path, ...], NoDecode]  # likewise
 T = TypeVar("T", bound=BaseSettings)
 
 
@@ -181,6 +182,11 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the comparison of recognisers; empty: `experiment.db` in the data "
         "folder.",
     )
+    slukh_grammars: Paths = Field(
+        (),
+        description="YAML files with words of your own trade, comma separated, for the comparison of texts, "
+        "live and in `slukh evaluate`.",
+    )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
     )
@@ -198,7 +204,13 @@ class Settings(BaseSettings):
         """SQLAlchemy URL of the experiment's store."""
         return self.slukh_experiment_url or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
-    @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
+    @field_validator(
+        "slukh_alternative_languages",
+        "slukh_grammars",
+        "slukh_phrase_hints",
+        "slukh_stt_fallback",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value

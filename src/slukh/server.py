@@ -21,15 +21,14 @@ from slukh.answering import Answering, VoiceNews, build_answering
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
+from slukh.comparing import Comparing
 from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import AudioFileError, LedgerError, SettingsError
-from slukh.experiment.canonical import canonical_text
 from slukh.experiment.evidence import OutcomeRow
 from slukh.experiment.sink import ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
-from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.metering import Metering, metering
 from slukh.monitoring.metrics import Metrics
@@ -93,7 +92,14 @@ async def serve(given: AllSettings) -> None:
         parts.upstreams.on_standing = metrics.breaker
         payees = {"whisper": given.whisper.payee, "line": given.cost.slukh_trunk}
         meter = stack.enter_context(metering(settings, given.cost, metrics, payees=payees))
-        experiment = stack.enter_context(_experiment(settings))
+        store, experiment = stack.enter_context(_experiment(settings))
+        comparing = Comparing(
+            store,
+            experiment,
+            metrics,
+            providers=parts.providers,
+            grammars=settings.slukh_grammars,
+        )
         _compare(parts, experiment, stack)
         answering = _answering(given, metrics, stack)
         if answering is not None:
@@ -115,9 +121,9 @@ async def serve(given: AllSettings) -> None:
             talks=_talks(answering),
             costs_of=meter.costs_of,
         )
-        on_heard = partial(_book_clip, parts, metrics, meter)
+        on_heard = partial(_book_clip, parts, comparing, metrics, meter)
         if parts.probes is not None:
-            parts.probes.on_heard = on_heard
+            parts.probes.on_heard = partial(on_heard, is_kept=False)
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
@@ -146,7 +152,12 @@ async def serve(given: AllSettings) -> None:
         hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (_forget(book), _follow_flags(parts), meter.follow_statements())
+            for work in (
+                _forget(book),
+                _follow_flags(parts),
+                meter.follow_statements(),
+                comparing.follow(),
+            )
         ]
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
@@ -294,16 +305,22 @@ def _when_down(settings: Settings) -> WhenDown:
         ) from error
 
 
-def _book_clip(parts: Parts, metrics: Metrics, meter: Metering, name: str, heard: Heard) -> None:
-    """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
-    clip = heard.clip
-    said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))
-    errors = word_errors(said, text)
-    metrics.accuracy(name, clip.language_code, "canary", words=errors.reference_words, errors=errors.errors)
+def _book_clip(  # noqa: PLR0917  # who shares it, then what happened
+    parts: Parts,
+    comparing: Comparing,
+    metrics: Metrics,
+    meter: Metering,
+    name: str,
+    heard: Heard,
+    *,
+    is_kept: bool = True,
+) -> None:
+    """A stored clip was heard: how well into the comparison, its audio into the ledger."""
+    comparing.heard_clip(name, heard, is_kept=is_kept)
     provider = parts.providers[name]
     attempt = AttemptEnded(
         utterance_id=1, attempt=1, provider=name, model=provider.model, purpose="canary",
-        outcome="published" if heard.text else "empty", audio_samples=len(clip.pcm) // 2,
+        outcome="published" if heard.text else "empty", audio_samples=len(heard.clip.pcm) // 2,
         final_seconds=heard.final_seconds,
     )  # fmt: skip
     event = CallEvent(
@@ -333,14 +350,16 @@ def _compare(parts: Parts, experiment: ExperimentSink, stack: contextlib.AsyncEx
 
 
 @contextlib.contextmanager
-def _experiment(settings: Settings) -> Iterator[ExperimentSink]:
+def _experiment(settings: Settings) -> Iterator[tuple[ExperimentStore, ExperimentSink]]:
     with ExperimentStore(settings.experiment_url) as store:
         sink = ExperimentSink(
-            store, on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows})
+            store,
+            grammars=settings.slukh_grammars,
+            on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows}),
         )
         sink.start()
         try:
-            yield sink
+            yield store, sink
         finally:
             sink.stop()
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import CallRow, ShadowRow
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.store import ExperimentStore
 from slukh.testing.google import LocalGoogle
 from slukh.testing.whisper_server import FakeWhisperServer, Says
@@ -38,7 +40,7 @@ def slukh(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-def fill(folder: Path) -> None:
+def fill(folder: Path, *, version: str = "1-x") -> None:
     calls = [
         CallRow(
             call_id=f"call-{n}", caller=f"caller-{n}", language_code="uk-UA",
@@ -49,7 +51,7 @@ def fill(folder: Path) -> None:
         for n in range(100)
     ]  # fmt: skip
     shadow = ShadowRow(
-        call_id="call-1", utterance_id=1, live="google", shadow="whisper", canonical_version="1-x",
+        call_id="call-1", utterance_id=1, live="google", shadow="whisper", canonical_version=version,
         is_complete=True, differing_words=1, live_words=2, shadow_words=2,
     )  # fmt: skip
     with ExperimentStore(f"sqlite:///{folder / 'experiment.db'}") as store:
@@ -76,6 +78,8 @@ async def test_a_call_through_a_real_gateway_stands_in_the_store(tmp_path: Path)
     assert (call.arm, call.serving, call.flag_reason) == ("whisper", "whisper", "STATIC")
     assert call.caller is not None
     assert "380671234567" not in call.caller
+    clips = [(row.provider, row.language_code) for row in found.canaries]
+    assert clips == [("whisper", "uk-UA"), ("whisper", "ru-RU")]
     assert found.turns
     assert all(turn.final_ms is not None and turn.endpointing_ms > 0 for turn in found.turns)
 
@@ -123,11 +127,33 @@ def test_live_calls_are_reported_by_assignment(tmp_path: Path) -> None:
     assert gates["canonical text unchanged"]["status"] == "fail"  # the store's is of another version
 
 
+def test_a_users_grammars_are_part_of_the_canonical_version(tmp_path: Path) -> None:
+    own = tmp_path / "shop.yaml"
+    own.write_text("names: {wheelhouse: вілхаус~ уилхаус}\n", encoding="utf-8")
+    fill(tmp_path, version=canonical_version(load_grammar("uk-UA", [own])))
+    status = []
+    for environment in ({}, {"SLUKH_GRAMMARS": str(own)}):
+        told = slukh(tmp_path, "ab", "report", "--json", **environment)
+        gates = {gate["name"]: gate["status"] for gate in json.loads(told.stdout)["gates"]}
+        status.append(gates["canonical text unchanged"])
+    assert status == ["fail", "pass"]
+
+
 def test_the_table_says_the_same_to_a_person(tmp_path: Path) -> None:
     fill(tmp_path)
     found = slukh(tmp_path, "ab", "report")
     assert found.stdout.startswith("HOLD")
     assert "calls in uk-UA" in found.stdout
+
+
+def test_the_page_stands_beside_what_the_terminal_gets(tmp_path: Path) -> None:
+    fill(tmp_path)
+    page = tmp_path / "verdict.html"
+    found = report(tmp_path, "--html", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert f"<h1>{found['decision']}: " in text
+    assert all(gate["name"] in text for gate in found["gates"])
+    assert f"--until {found['inputs']['until']} --seed 1" in text
 
 
 def test_figures_measured_elsewhere_are_taken_from_a_file(tmp_path: Path) -> None:
@@ -170,7 +196,11 @@ def test_labels_that_cannot_be_used_are_named_and_none_is_taken(
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("--since", "yesterday"), "--since"), (("--evidence", "none.json"), "none.json")],
+    [
+        (("--since", "yesterday"), "--since"),
+        (("--evidence", "none.json"), "none.json"),
+        (("--html", "missing/verdict.html"), "missing is no folder"),
+    ],
 )
 def test_a_bad_option_is_one_line(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     found = slukh(tmp_path, "ab", "report", *arguments)

@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speech": {"audio"},
     "telephony": {"audio"},
     "yaml_lines": set(),
+    "report": set(),
     "stt": {"audio", "weights"},
     "routing": {"stt", "speech"},
     "tts": {"audio"},
@@ -30,8 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "voice_settings": set(),
     "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
-    "cost": {"yaml_lines"},
-    "experiment": {"yaml_lines"},
+    "cost": {"report", "yaml_lines"},
+    "experiment": {"report", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
     "recogniser_settings": {"stt"},  # addresses of Whisper servers
@@ -49,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handset": {"audio", "telephony"},
     "terminal": set(),
     "ports": set(),
+    "comparing": {"experiment", "monitoring", "routing", "stt"},
     "metering": {"config", "cost", "cost_settings", "monitoring"},
     "doctor": {
         "assembly",
@@ -67,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "assembly",
         "audio",
         "callbook",
+        "comparing",
         "config",
         "cost",
         "experiment",
@@ -111,6 +114,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "monitoring",
         "recogniser_settings",
+        "report",
         "routing",
         "conformance",
         "stt",
@@ -163,7 +167,13 @@ ONLY_IN = {
     "huggingface_hub": {"weights_sources.py"},
     "yaml": {"yaml_lines.py"},
     "mmh3": {"routing/rollout.py"},
-    "matplotlib": {"cost/report/curves.py", "cost/report/plots.py", "cost/report/svg.py"},
+    "matplotlib": {
+        "cost/report/curves.py",
+        "cost/report/plots.py",
+        "experiment/report/intervals.py",
+        "report/rows.py",
+        "report/svg.py",
+    },
     "genai_prices": {"cost/pricing/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
     "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},
@@ -201,6 +211,8 @@ SANS_IO = (
     "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
     "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
     "cost/pricing/fixed_share.py", "cost/ledger/waste.py", "cost/ledger/prompt_waste.py",
+    "experiment/canaries.py", "experiment/accuracy.py", "experiment/report/sections.py",
+    "report/blocks.py", "report/markdown.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

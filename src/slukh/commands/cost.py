@@ -20,11 +20,10 @@ from slukh.commands.cost_report import (
     Vat,
     check_basis,
     check_output,
-    made,
     on_the_day,
     written,
 )
-from slukh.commands.options import Json
+from slukh.commands.options import Json, made
 from slukh.config import Settings, load
 from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
@@ -228,7 +227,7 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
         "--capacity": capacity,
         "--vat": vat,
     }
-    found = findings_of(report, book, command=made(options))
+    found = findings_of(report, book, command=made("slukh cost report", options))
     text = None
     if output is not None or not as_json:
         text = written(found, language=language, form=form, output=output)

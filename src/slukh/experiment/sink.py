@@ -9,9 +9,10 @@ import logging
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from slukh.errors import ExperimentError
@@ -62,12 +63,14 @@ class CallTally:
     Args:
         call: its first leg.
         started_at: when that began.
+        grammars: a user's own.
     """
 
-    def __init__(self, call: CallStarted, started_at: datetime) -> None:
+    def __init__(self, call: CallStarted, started_at: datetime, grammars: Sequence[Path] = ()) -> None:
         self._call = call
         self._started_at = started_at
         self._latest = started_at
+        self._grammars = grammars
         self._decision: FlagDecision | None = None
         self._models: dict[str, str] = {}
         self._failovers = 0
@@ -117,7 +120,7 @@ class CallTally:
         if live == shadow.provider or not live:
             return ()  # failover gave the call to its own shadow, or nobody served: nothing to compare
         language = self._call.language_code
-        grammar = load_grammar(language)
+        grammar = load_grammar(language, self._grammars)
         texts = (live_text, shadow.text or "")
         one, other = (canonical_text(text, language, grammar=grammar) for text in texts)
         is_complete = shadow.text is not None
@@ -183,6 +186,7 @@ class ExperimentSink:
 
     Args:
         store: where rows end.
+        grammars: a user's own, by which texts are compared.
         max_calls: that are remembered for their next leg.
         on_dropped: told how many rows were dropped.
     """
@@ -191,10 +195,12 @@ class ExperimentSink:
         self,
         store: ExperimentStore,
         *,
+        grammars: Sequence[Path] = (),
         max_calls: int = 10_000,
         on_dropped: Callable[[int], None] = lambda _rows: None,
     ) -> None:
         self._store = store
+        self._grammars = grammars
         self._max_calls = max_calls
         self._on_dropped = on_dropped
         self._calls: OrderedDict[str, CallTally] = OrderedDict()
@@ -205,7 +211,7 @@ class ExperimentSink:
         """Take an event. To be called from one thread."""
         try:
             if isinstance(event.event, CallStarted) and event.call_id not in self._calls:
-                self._calls[event.call_id] = CallTally(event.event, event.received_at)
+                self._calls[event.call_id] = CallTally(event.event, event.received_at, self._grammars)
                 if len(self._calls) > self._max_calls:
                     self._calls.popitem(last=False)
             tally = self._calls.get(event.call_id)

@@ -1,4 +1,4 @@
-"""The experiment's own tables: calls, turns, outcomes, shadows and labels, as counts. No text is in them.
+"""The experiment's own tables: calls, turns, outcomes, shadows and labels, as counts. No text of a caller's.
 
 A table has the columns of its row type in `evidence.py`: moments as `_us`, microseconds since 1970 UTC, truth
 as 0 and 1, mappings as JSON. A row replaces the one with its key: a call is written again when it comes back
@@ -6,7 +6,7 @@ on another leg, a label when its labeller thinks again.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     select,
     table,
@@ -31,9 +32,18 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from slukh.errors import ExperimentError
-from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, RampRow, ShadowRow, TurnRow
+from slukh.experiment.evidence import (
+    CallRow,
+    CanaryRow,
+    LabelRow,
+    OutcomeRow,
+    RampRow,
+    ShadowRow,
+    ShadowSum,
+    TurnRow,
+)
 
-Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow | RampRow
+Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow | CanaryRow | RampRow
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION = 1
 
@@ -43,6 +53,7 @@ _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
     OutcomeRow: ("ab_outcomes", ("call_id",)),
     ShadowRow: ("ab_shadows", ("call_id", "utterance_id")),
     LabelRow: ("ab_labels", ("call_id", "utterance_id", "labeller")),
+    CanaryRow: ("ab_canaries", ("heard_at_us", "provider", "language_code")),
     RampRow: ("ab_ramps", ("decided_at_us",)),
 }
 _SQL_TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION", bool: "INTEGER", datetime: "BIGINT"}
@@ -57,6 +68,7 @@ class Rows:
     outcomes: tuple[OutcomeRow, ...]
     shadows: tuple[ShadowRow, ...]
     labels: tuple[LabelRow, ...]
+    canaries: tuple[CanaryRow, ...] = ()
 
 
 class ExperimentStore:
@@ -104,7 +116,7 @@ class ExperimentStore:
                 connection.execute(insert(target), values)
 
     def window(self, since: datetime, until: datetime) -> Rows:
-        """Everything of the calls that ended in a window, in the order of their keys.
+        """Everything of the calls that ended in a window, and the clips heard in it, ordered by their keys.
 
         Raises:
             ExperimentError: the store cannot be read.
@@ -120,7 +132,55 @@ class ExperimentStore:
                 outcomes=_read(connection, OutcomeRow, is_of_a_call),
                 shadows=_read(connection, ShadowRow, is_of_a_call),
                 labels=_read(connection, LabelRow, is_of_a_call),
+                canaries=_read(connection, CanaryRow, _heard_between(since, until)),
             )
+
+    def canaries(self, since: datetime, until: datetime) -> tuple[CanaryRow, ...]:
+        """Stored clips that were heard in a window, oldest first.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            return _read(connection, CanaryRow, _heard_between(since, until))
+
+    def shadow_sums(self, since: datetime) -> tuple[ShadowSum, ...]:
+        """Complete shadows of calls that ended since, summed by language, direction and canonical version.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls, shadows = _TABLES[CallRow], _TABLES[ShadowRow]
+        groups = (calls.c.language_code, shadows.c.live, shadows.c.shadow, shadows.c.canonical_version)
+        counts = (shadows.c.differing_words, shadows.c.live_words, shadows.c.shadow_words)
+        query = (
+            select(*groups, *(func.sum(count).label(count.name) for count in counts))
+            .join_from(shadows, calls, shadows.c.call_id == calls.c.call_id)
+            .where(shadows.c.is_complete == 1, calls.c.ended_at_us >= _microseconds(since))
+            .group_by(*groups)
+        )
+        with self._translated(), self._engine.connect() as connection:
+            found = connection.execute(query).mappings()
+            return tuple(
+                ShadowSum(**{**row, **{count.name: int(row[count.name]) for count in counts}})
+                for row in found
+            )
+
+    def labelled(self, since: datetime) -> tuple[tuple[str, LabelRow], ...]:
+        """Labels of calls that ended since, each with the language of its call.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls, labels = _TABLES[CallRow], _TABLES[LabelRow]
+        query = (
+            select(calls.c.language_code, labels)
+            .join_from(labels, calls, labels.c.call_id == calls.c.call_id)
+            .where(calls.c.ended_at_us >= _microseconds(since))
+            .order_by(*(labels.c[key] for key in _KEYS[LabelRow][1]))
+        )
+        with self._translated(), self._engine.connect() as connection:
+            return tuple((language, _row(LabelRow, row)) for language, *row in connection.execute(query))
 
     def ramps(self) -> tuple[RampRow, ...]:
         """Every change of Whisper's share, oldest first.
@@ -218,13 +278,13 @@ def _stored(value: object) -> object:
 def _read(connection: Connection, kind: type[Any], condition: Any) -> tuple[Any, ...]:  # noqa: ANN401  # SQL
     source, (_, keys) = _TABLES[kind], _KEYS[kind]
     query = select(source).where(condition).order_by(*(source.c[key] for key in keys))
-    return tuple(
-        kind(**{
-            item.name: _loaded(item.type, value)
-            for item, value in zip(fields(kind), found, strict=True)
-        })
-        for found in connection.execute(query)
-    )  # fmt: skip
+    return tuple(_row(kind, found) for found in connection.execute(query))
+
+
+def _row(kind: type[Any], found: Iterable[Any]) -> Any:  # noqa: ANN401  # of any kind
+    return kind(**{
+        item.name: _loaded(item.type, value) for item, value in zip(fields(kind), found, strict=True)
+    })  # fmt: skip
 
 
 def _loaded(kind: Any, value: Any) -> Any:  # noqa: ANN401  # of any column
@@ -233,6 +293,10 @@ def _loaded(kind: Any, value: Any) -> Any:  # noqa: ANN401  # of any column
     if kind is datetime:
         return _EPOCH + timedelta(microseconds=value)
     return bool(value) if kind in (bool, bool | None) else json.loads(value)
+
+
+def _heard_between(since: datetime, until: datetime) -> Any:  # noqa: ANN401  # SQL
+    return _TABLES[CanaryRow].c.heard_at_us.between(_microseconds(since), _microseconds(until))
 
 
 def _microseconds(moment: datetime) -> int:

@@ -15,7 +15,8 @@ from slukh.types import DROP_REASONS, OUTCOMES, UNITS
 
 OTHER = "other"
 CANARY_LANGUAGES = ("ru-RU", "uk-UA")
-REFERENCES = ("canary",)
+REFERENCES = ("agreement", "canary", "human")
+CANARY_CHANGES = ("text", "wer")
 ERROR_TYPES: tuple[str, ...] = get_args(ErrorType)
 _END_REASONS = ("hangup", "gateway", "detached", "drained", "error")
 _GAP_REASONS = ("idle", "stale", "detached")
@@ -64,14 +65,22 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="stt_provider_accuracy", kind="gauge", unit="ratio",
-        help="1 - word error rate of canonical text against a reference; NaN until measured, below 0 when "
-        "more was invented than said.",
+        help="1 - word error rate of canonical text against a reference: `canary` stored clips, when played "
+        "last; `human` labels, of utterances in which the two providers differ; `agreement` what the other "
+        "provider wrote; both of calls of the last 28 days. NaN until measured, below 0 when more was "
+        "invented than said.",
         labels={"provider": "providers", "language": "languages", "reference": "references"},
     ),
     Declaration(
         name="stt_provider_accuracy_words", kind="gauge", unit="words",
         help="Words of the reference behind stt_provider_accuracy.",
         labels={"provider": "providers", "language": "languages", "reference": "references"},
+    ),
+    Declaration(
+        name="stt_canary_changes_total", kind="counter", unit="changes",
+        help="Times that a provider heard a stored clip otherwise than before, under the same model's name: "
+        "another text, or a word error rate of the day that is off by more than 10 points.",
+        labels={"provider": "providers", "language": "languages", "reason": "canary changes"},
     ),
     Declaration(
         name="stt_first_interim_seconds", kind="histogram", unit="seconds",
@@ -264,6 +273,7 @@ FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "error types": ERROR_TYPES,
     "outcomes": OUTCOMES,
     "references": REFERENCES,
+    "canary changes": CANARY_CHANGES,
     "refusals": REFUSAL_REASONS,
     "switch reasons": (*OUTCOMES, "breaker"),
     "hedge winners": ("first", "hedge", "neither"),

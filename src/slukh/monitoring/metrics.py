@@ -105,6 +105,23 @@ class Metrics:
             self._set("stt_provider_accuracy", 1 - errors / words, **labels)
             self._set("stt_provider_accuracy_words", words, **labels)
 
+    def accuracies(self, reference: str, measured: Mapping[tuple[str, str], tuple[float, int]]) -> None:
+        """All measurements against a reference replace those before; who has none now is unknown again.
+
+        Args:
+            reference: against what, one of `REFERENCES`.
+            measured: provider and language -> 1 - word error rate, and words of the reference.
+        """
+        for labels in _combinations(self._allowed["stt_provider_accuracy"]):
+            if labels["reference"] == reference:
+                value, words = measured.get((labels["provider"], labels["language"]), (math.nan, 0))
+                self._set("stt_provider_accuracy", value, **labels)
+                self._set("stt_provider_accuracy_words", words, **labels)
+
+    def canary_changed(self, provider: str, language: str, reason: str) -> None:
+        """A provider heard a stored clip otherwise than before."""
+        self._add("stt_canary_changes_total", 1, provider=provider, language=language, reason=reason)
+
     def spooled(self, rows: int) -> None:
         """So many usage rows are not in the ledger yet."""
         self._set("usage_spool_rows", rows)

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from slukh.errors import ExperimentError
-from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.canonical import canonical_version
+from slukh.experiment.evidence import CallRow, CanaryRow, LabelRow, OutcomeRow, ShadowRow, ShadowSum, TurnRow
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.sink import CallTally, ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
 from slukh.types import (
@@ -38,6 +40,10 @@ ROWS = (
         reference="r", words=3, entities=1, google_errors=1, whisper_errors=0, google_entity_errors=1,
         whisper_entity_errors=0,
     ),
+    CanaryRow(
+        heard_at=NOW, provider="google", model="chirp_3", language_code="uk-UA", canonical_version="1-x",
+        text="так", words=1, errors=0,
+    ),
 )  # fmt: skip
 
 
@@ -50,7 +56,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         written.record(ROWS)
     with store(tmp_path) as again:
         found = again.window(NOW, NOW + timedelta(hours=1))
-    assert (*found.calls, *found.turns, *found.outcomes, *found.shadows, *found.labels) == ROWS
+    assert (
+        *found.calls,
+        *found.turns,
+        *found.outcomes,
+        *found.shadows,
+        *found.labels,
+        *found.canaries,
+    ) == ROWS
 
 
 def test_a_window_holds_the_calls_that_ended_in_it_and_what_is_theirs(tmp_path: Path) -> None:
@@ -58,6 +71,26 @@ def test_a_window_holds_the_calls_that_ended_in_it_and_what_is_theirs(tmp_path: 
         written.record(ROWS)
         found = written.window(NOW - timedelta(hours=2), NOW)
     assert (found.calls, found.turns, found.labels) == ((), (), ())
+    assert found.canaries  # heard at its end
+
+
+def test_complete_shadows_are_summed_by_direction_and_labels_have_their_language(tmp_path: Path) -> None:
+    shadow = ShadowRow(
+        call_id="a", utterance_id=2, live="google", shadow="whisper", canonical_version="1-x",
+        is_complete=True, differing_words=1, live_words=4, shadow_words=3,
+    )  # fmt: skip
+    with store(tmp_path) as written:
+        written.record([*ROWS, shadow, replace(shadow, utterance_id=3), replace(shadow, call_id="unknown")])
+        assert written.shadow_sums(NOW) == (
+            ShadowSum(
+                language_code="uk-UA", live="google", shadow="whisper", canonical_version="1-x",
+                differing_words=2, live_words=8, shadow_words=6,
+            ),
+        )  # fmt: skip
+        assert written.labelled(NOW) == (("uk-UA", ROWS[4]),)
+        later = NOW + timedelta(hours=1)
+        assert written.shadow_sums(later) == ()
+        assert written.labelled(later) == ()
 
 
 def test_a_row_replaces_the_one_with_its_key(tmp_path: Path) -> None:
@@ -186,6 +219,25 @@ def test_a_call_that_fell_over_to_its_own_shadow_is_no_comparison() -> None:
     tally.rows(*events((2, attempt("whisper", "published", 0.5))))
     tally.rows(*events((3, final("так"))))
     assert tally.shadow_heard(1, whisper("ні")) == ()
+
+
+def test_a_users_grammar_compares_shadows_and_is_named_by_their_version(tmp_path: Path) -> None:
+    own = tmp_path / "shop.yaml"
+    own.write_text("names: {wheelhouse: вілхаус~ уилхаус}\n", encoding="utf-8")
+    found = []
+    for grammars in ((), (own,)):
+        tally = CallTally(STARTED, NOW, grammars)
+        for event in events((0, SHADOWED), (2, attempt("google", "published", 0.5))):
+            tally.rows(event)
+        tally.rows(*events((3, final("у вілхаусі"))))
+        (row,) = tally.shadow_heard(1, whisper("у wheelhouse"))
+        assert isinstance(row, ShadowRow)
+        found.append(row)
+    shipped, theirs = found
+    assert (shipped.differing_words, theirs.differing_words) == (1, 0)
+    assert theirs.live_entities == 1
+    assert theirs.canonical_version == canonical_version(load_grammar("uk-UA", [own]))
+    assert theirs.canonical_version != shipped.canonical_version
 
 
 def test_a_clock_that_goes_back_is_noted() -> None:
