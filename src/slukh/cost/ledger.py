@@ -7,8 +7,8 @@
     adjustments      what invoices differ by, see `adjustments.py`
     slukh_migrations the names of the migrations that made this database
 
-SQLite and PostgreSQL, one class, the same statements: what differs between them is in `ledger_engines`
-(opening) and `ledger_tables` (triggers). Several gateways may share a ledger.
+SQLite and PostgreSQL, one class, the same statements: what differs between them is in `databases` (opening)
+and `ledger_tables` (triggers). Several gateways may share a ledger.
 """
 
 import hashlib
@@ -21,7 +21,6 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Select, column, exists, select, table
 
-from slukh.cost.ledger_engines import LedgerAwayError, open_engine, parsed_url, shown, translated
 from slukh.cost.ledger_tables import (
     CALLS,
     CONFLICTS,
@@ -37,7 +36,22 @@ from slukh.cost.ledger_tables import (
     values_of,
 )
 from slukh.cost.meter import CallFacts, Row, row_json
+from slukh.databases import Database, Tables
+from slukh.errors import LedgerError
 from slukh.types import Usage
+
+
+class LedgerAwayError(LedgerError):
+    """A database server does not answer now; it may later."""
+
+
+_OURS = Tables(
+    name="ledger",
+    setting="SLUKH_LEDGER_URL",
+    error=LedgerError,
+    away=LedgerAwayError,
+    meanwhile="; the spool keeps what is not in it yet",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,19 +103,16 @@ class Ledger:
     """
 
     def __init__(self, url: str, *, busy_timeout_ms: int = 5000, may_be_away: bool = False) -> None:
-        parsed = parsed_url(url)
-        self._where = shown(parsed)
+        self._database = Database(url, _OURS, busy_timeout_ms=busy_timeout_ms)
         self._is_migrated = False
-        with translated(self._where):
-            self._engine = open_engine(parsed, busy_timeout_ms=busy_timeout_ms)
         try:
             self._migrate()
         except LedgerAwayError:
             if not may_be_away:
-                self._engine.dispose()
+                self.close()
                 raise
         except BaseException:
-            self._engine.dispose()
+            self.close()
             raise
 
     def __enter__(self) -> Self:
@@ -112,7 +123,7 @@ class Ledger:
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""
-        self._engine.dispose()
+        self._database.close()
 
     def record(self, rows: Sequence[Row]) -> Recorded:
         """Add rows, all or none; those already there change nothing.
@@ -184,8 +195,8 @@ class Ledger:
 
     def _migrate(self) -> None:
         """Bring the database to this version, once."""
-        with self._transaction(writes=True) as connection:
-            migrate(connection, self._where)
+        with self._database.transaction(writes=True) as connection:
+            migrate(connection, self._database.where)
         self._is_migrated = True
 
     @contextmanager
@@ -193,7 +204,7 @@ class Ledger:
         """A transaction that may write, for the files with SQL. Raises LedgerError."""
         if not self._is_migrated:
             self._migrate()
-        with self._transaction(writes=True) as connection:
+        with self._database.transaction(writes=True) as connection:
             yield connection
 
     @contextmanager
@@ -201,15 +212,8 @@ class Ledger:
         """A transaction that only reads, for the files with SQL. Raises LedgerError."""
         if not self._is_migrated:
             self._migrate()
-        with self._transaction(writes=False) as connection:
+        with self._database.transaction(writes=False) as connection:
             yield connection
-
-    @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
-        with translated(self._where), self._engine.connect() as connection:
-            connection.execution_options(slukh_writes=writes)
-            with connection.begin():
-                yield connection
 
 
 def newest_facts() -> Select[Any]:

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, RowMapping, column, select, table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import TableClause
 
-from slukh.cost.ledger_engines import be_alone
 from slukh.cost.meter import CallFacts, Row, row_json
+from slukh.databases import be_alone
 from slukh.errors import LedgerError
 from slukh.types import Usage
 
