@@ -4,21 +4,25 @@
     postgresql://USER:PASSWORD@HOST/DATABASE   psycopg 3, the extra `postgres`, imported only then
 
 Writers of both wait for each other: SQLite has one at a time, PostgreSQL takes an advisory lock where two
-must not run side by side.
+must not run side by side. A moment is stored as microseconds since 1970 UTC.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.sql.expression import TableClause
 
 from slukh.errors import UserError
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHAPES = "write it as sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
 _LOCK = 0x736C756B68  # "slukh": the advisory lock of those who must be alone
 
@@ -43,55 +47,75 @@ class Tables:
 
 
 class Database:
-    """The database behind a URL, opened when it is first used; safe to use from several threads.
+    """The database behind a URL; safe to use from several threads.
 
     Args:
         url: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
         tables: whose it is.
+        prepare: makes the tables, or brings them to this version; given a write transaction and the
+            database's name for errors, once before anything else is done.
         busy_timeout_ms: how long a write waits for another process that writes.
-
-    Attributes:
-        where: the URL as an operator may see it: a file's path, or a server's URL without its password.
+        may_be_away: a server that does not answer now is no error until it is used.
 
     Raises:
-        UserError: `tables.error`: the URL is none that lasts, SQLite's folder cannot be made, or PostgreSQL's
-            driver is not installed.
+        UserError: `tables.error`: the URL is none that lasts, SQLite's folder cannot be made, PostgreSQL's
+            driver is not installed, or whatever `prepare` finds; `tables.away`.
     """
 
-    def __init__(self, url: str, tables: Tables, *, busy_timeout_ms: int = 5000) -> None:
+    def __init__(
+        self,
+        url: str,
+        tables: Tables,
+        *,
+        prepare: Callable[[Connection, str], None],
+        busy_timeout_ms: int = 5000,
+        may_be_away: bool = False,
+    ) -> None:
         parsed = _parsed(url, tables)
-        self.where = _shown(parsed)
+        self._where = _shown(parsed)
         self._tables = tables
+        self._prepare = prepare
+        self._is_prepared = False
         with self._translated():
             if parsed.get_backend_name() == "postgresql":
                 self._engine = _postgresql(parsed, tables, busy_timeout_ms)
             else:
                 Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._engine = _sqlite(parsed, busy_timeout_ms)
+        try:
+            self._prepare_once()
+        except UserError as error:
+            if not (may_be_away and isinstance(error, tables.away)):
+                self.close()
+                raise
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""
         self._engine.dispose()
 
     @contextmanager
-    def transaction(self, *, writes: bool) -> Iterator[Connection]:
-        """A transaction, committed at the end of the block. Raises `tables.error` or `tables.away`."""
-        with self._translated(), self._engine.connect() as connection:
-            connection.execution_options(slukh_writes=writes)
-            with connection.begin():
-                yield connection
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write, committed at the end. Raises `tables.error` or `tables.away`."""
+        self._prepare_once()
+        with self._transaction(writes=True) as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads. Raises `tables.error` or `tables.away`."""
+        self._prepare_once()
+        with self._transaction(writes=False) as connection:
+            yield connection
 
     @contextmanager
     def forgetting(self) -> Iterator[Connection]:
         """A write transaction after which SQLite's files hold no byte of what it deleted.
 
-        In PostgreSQL a deleted row cannot be read any more, and its vacuum gives the space to others.
-
-        Raises:
-            UserError: as of `transaction`.
+        In PostgreSQL a deleted row cannot be read any more, and its vacuum gives the space to others. Raises
+        `tables.error` or `tables.away`.
         """
         is_sqlite = self._engine.dialect.name == "sqlite"
-        with self.transaction(writes=True) as connection:
+        with self.writing() as connection:
             if is_sqlite:
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")  # freed pages become zeros
             yield connection
@@ -99,10 +123,23 @@ class Database:
             with self._translated(), closing(self._engine.raw_connection()) as raw:
                 raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def _prepare_once(self) -> None:
+        if not self._is_prepared:
+            with self._transaction(writes=True) as connection:
+                self._prepare(connection, self._where)
+            self._is_prepared = True
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        with self._translated(), self._engine.connect() as connection:
+            connection.execution_options(slukh_writes=writes)
+            with connection.begin():
+                yield connection
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """The errors of a database and its driver as those of `tables`."""
-        tables, name = self._tables, f"the {self._tables.name} {self.where}"
+        tables, name = self._tables, f"the {self._tables.name} {self._where}"
         try:
             yield
         except DBAPIError as error:
@@ -124,6 +161,25 @@ def be_alone(connection: Connection) -> None:
     """Keep others who ask for the same out until this write transaction ends; SQLite's always are."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+
+def replacing(connection: Connection, target: TableClause, key: Sequence[str]) -> Insert:
+    """An insert of whole rows, each of which takes the place of the one with its key."""
+    if connection.dialect.name == "postgresql":
+        added = postgresql.insert(target)
+        return added.on_conflict_do_update(index_elements=key, set_=dict(added.excluded.items()))
+    also = sqlite.insert(target)
+    return also.on_conflict_do_update(index_elements=key, set_=dict(also.excluded.items()))
+
+
+def microseconds(moment: datetime) -> int:
+    """A moment as it is stored."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment_at(stored: int) -> datetime:
+    """A stored moment."""
+    return _EPOCH + timedelta(microseconds=stored)
 
 
 def _parsed(url: str, tables: Tables) -> URL:

@@ -152,8 +152,10 @@ ONLY_IN = {
         "cost/rated_lines.py",
         "cost/rated_rows.py",
         "databases.py",
+        "experiment/recordings.py",
         "experiment/store.py",
     },
+    "cryptography": {"experiment/sealing.py", "testing/rival_pipecat.py"},
     "psycopg": {"databases.py", "testing/local_postgres.py"},
     "onnxruntime": {"speech/vad.py"},
     "ctranslate2": {"stt/whisper/model.py"},
@@ -196,7 +198,7 @@ SANS_IO = (
     "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
     "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
     "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
-    "experiment/paired.py", "experiment/drawing.py",
+    "experiment/paired.py", "experiment/drawing.py", "experiment/recorded.py", "experiment/sealing.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

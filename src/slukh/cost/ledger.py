@@ -13,8 +13,8 @@ and `ledger_tables` (triggers). Several gateways may share a ledger.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -29,14 +29,13 @@ from slukh.cost.ledger_tables import (
     USAGE,
     facts_of,
     insert_new,
-    microseconds,
     migrate,
     payload_of,
     usage_of,
     values_of,
 )
 from slukh.cost.meter import CallFacts, Row, row_json
-from slukh.databases import Database, Tables
+from slukh.databases import Database, Tables, microseconds
 from slukh.errors import LedgerError
 from slukh.types import Usage
 
@@ -103,17 +102,9 @@ class Ledger:
     """
 
     def __init__(self, url: str, *, busy_timeout_ms: int = 5000, may_be_away: bool = False) -> None:
-        self._database = Database(url, _OURS, busy_timeout_ms=busy_timeout_ms)
-        self._is_migrated = False
-        try:
-            self._migrate()
-        except LedgerAwayError:
-            if not may_be_away:
-                self.close()
-                raise
-        except BaseException:
-            self.close()
-            raise
+        self._database = Database(
+            url, _OURS, prepare=migrate, busy_timeout_ms=busy_timeout_ms, may_be_away=may_be_away
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -193,27 +184,13 @@ class Ledger:
         with self.reading() as connection:
             return tuple(json.loads(payload) for payload in connection.scalars(query))
 
-    def _migrate(self) -> None:
-        """Bring the database to this version, once."""
-        with self._database.transaction(writes=True) as connection:
-            migrate(connection, self._database.where)
-        self._is_migrated = True
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> AbstractContextManager[Connection]:
         """A transaction that may write, for the files with SQL. Raises LedgerError."""
-        if not self._is_migrated:
-            self._migrate()
-        with self._database.transaction(writes=True) as connection:
-            yield connection
+        return self._database.writing()
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that only reads, for the files with SQL. Raises LedgerError."""
-        if not self._is_migrated:
-            self._migrate()
-        with self._database.transaction(writes=False) as connection:
-            yield connection
+        return self._database.reading()
 
 
 def newest_facts() -> Select[Any]:
