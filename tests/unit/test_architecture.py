@@ -35,9 +35,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "experiment": {"databases", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
+    "recording_settings": set(),
     "recogniser_settings": {"stt"},  # addresses of Whisper servers
     # What a flag may be, and the languages.
-    "config": {"cost_settings", "recogniser_settings", "routing", "stt", "voice_settings"},
+    "config": {
+        "cost_settings",
+        "recogniser_settings",
+        "recording_settings",
+        "routing",
+        "stt",
+        "voice_settings",
+    },
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
@@ -112,6 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "monitoring",
         "recogniser_settings",
+        "recording_settings",
         "routing",
         "conformance",
         "stt",
