@@ -19,6 +19,7 @@ from slukh.routing.shadows import ShadowHeard
 logger = logging.getLogger(__name__)
 
 _EXPIRE_SECONDS = 600.0
+_GRACE_SECONDS = 5.0  # Google's stream takes an utterance of 20 s in as much
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +63,8 @@ async def comparing(
         stack.callback(expiring.cancel)
         if parts.shadows is not None:
             parts.shadows.on_heard = heard
-            stack.push_async_callback(parts.shadows.aclose)  # while there still are books for it
+            # While there still are books for it.
+            stack.push_async_callback(parts.shadows.aclose, grace_seconds=_GRACE_SECONDS)
         yield sink
 
 
