@@ -50,7 +50,9 @@ async def comparing(
 
     async with contextlib.AsyncExitStack() as stack:
         store = stack.enter_context(ExperimentStore(url, may_be_away=True))
-        recordings = stack.enter_context(Recordings(url, key=given.key, days=given.days, may_be_away=True))
+        recordings = stack.enter_context(
+            Recordings(url, key=given.key if is_recorded else None, days=given.days, may_be_away=True)
+        )
         sink = ExperimentSink(
             store,
             recordings=recordings if is_recorded else None,

@@ -1,15 +1,19 @@
 """`slukh forget`: what names a caller goes, in every store, and nobody else's does."""
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from typer.testing import CliRunner, Result
 
+from slukh.callbook import CallBook
 from slukh.callers import caller_hash, made_caller_key
 from slukh.cli import app
 from slukh.cost.ledger import Ledger
@@ -18,7 +22,10 @@ from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, 
 from slukh.experiment.recorded import RecordedUtterance
 from slukh.experiment.recordings import Recordings
 from slukh.experiment.store import ExperimentStore
-from slukh.types import Usage
+from slukh.ports import listen
+from slukh.types import CallStarted, Usage
+from slukh.web.api import ApiOptions, create_app
+from slukh.web.server import WebServer
 
 NUMBER = "+380671234567"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -36,11 +43,11 @@ class Kept:
             "SLUKH_DATA_DIR": str(folder), "SLUKH_LEDGER_URL": url, "SLUKH_EXPERIMENT_URL": url,
             "SLUKH_HTTP_PORT": "1",  # where nobody listens
         }  # fmt: skip
-        key = made_caller_key(folder)
-        self.caller = caller_hash(key, NUMBER) or ""
+        self.key = made_caller_key(folder)
+        self.caller = caller_hash(self.key, NUMBER) or ""
         for call_id in THEIRS:
             self.keep(call_id, self.caller)
-        self.keep(OTHER, caller_hash(key, "+380441112233"))
+        self.keep(OTHER, caller_hash(self.key, "+380441112233"))
 
     def keep(self, call_id: str, caller: str | None) -> None:
         facts = CallFacts(
@@ -168,3 +175,39 @@ def test_what_is_no_caller_and_no_call_is_refused_with_what_can_be_named(tmp_pat
     made_caller_key(tmp_path)
     done = CliRunner().invoke(app, ["forget", "olena"], env={"SLUKH_DATA_DIR": str(tmp_path)})
     assert "a call's UUID" in str(done.exception)
+
+
+@contextlib.asynccontextmanager
+async def web_server(book: CallBook, key: bytes, token: str) -> AsyncIterator[str]:
+    """The HTTP side of a gateway; its port."""
+    options = ApiOptions(
+        token=token, caller_key=key, language_code="uk-UA", alternative_language_codes=(),
+        refuse_reason=lambda: None, not_ready=dict, metrics=lambda: (b"", "text/plain"),
+    )  # fmt: skip
+    web = WebServer(uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none"))
+    with listen("127.0.0.1", 0, "HTTP") as listener:
+        serving = asyncio.create_task(web.serve(sockets=[listener]))
+        yield str(listener.getsockname()[1])
+        web.should_exit = True
+        await serving
+
+
+async def test_the_running_gateway_lets_go_of_their_calls_and_says_which_are_not_over(kept: Kept) -> None:
+    book = CallBook(transcript_seconds=600)
+    for call_id, state in zip((*THEIRS, OTHER), ("ended", "live", "ended"), strict=True):
+        caller = None if call_id == OTHER else kept.caller
+        call = CallStarted(call_id=call_id, caller=caller, language_code="uk-UA")
+        book.attach(call).state = state  # type: ignore[assignment]  # one of its own
+    async with web_server(book, kept.key, "secret") as port:
+        kept.environment |= {"SLUKH_HTTP_PORT": port, "SLUKH_API_TOKEN": "secret"}
+        told = await asyncio.to_thread(kept.told, NUMBER)
+    assert told["gateway"] == {"forgotten": 1, "live": 1}
+    assert [record.call.call_id for record in book.all()] == [THEIRS[1], OTHER]
+
+
+async def test_a_gateway_that_takes_no_orders_is_named_before_anything_is_forgotten(kept: Kept) -> None:
+    async with web_server(CallBook(transcript_seconds=600), kept.key, "secret") as port:
+        kept.environment |= {"SLUKH_HTTP_PORT": port, "SLUKH_API_TOKEN": "wrong"}
+        done = await asyncio.to_thread(kept.run, "forget", NUMBER)
+    assert "SLUKH_API_TOKEN" in str(done.exception)
+    assert kept.left == everything_of(3)
