@@ -1,138 +1,97 @@
-"""What a gateway learns of how well its recognisers hear, put together.
-
-Stored clips tell as they are played; shadows and labels are looked at every five minutes, in a thread.
-"""
+"""What calls tell the comparison of recognisers, put together: store, sink, recordings, shadows."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from slukh.assembly import Parts
 from slukh.errors import ExperimentError
-from slukh.experiment.accuracy import Accuracy, by_agreement, by_labels
-from slukh.experiment.canaries import CanaryWatch
-from slukh.experiment.canonical import canonical_text, canonical_version
-from slukh.experiment.evidence import WINDOW, CanaryRow
-from slukh.experiment.gates import Margins
-from slukh.experiment.grammar import load_grammar
-from slukh.experiment.sink import ExperimentSink
+from slukh.experiment.recorded import SpokenAudio
+from slukh.experiment.recordings import Recordings
+from slukh.experiment.sink import ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
-from slukh.experiment.wer import word_errors
-from slukh.monitoring.declarations import CANARY_LANGUAGES
 from slukh.monitoring.metrics import Metrics
-from slukh.routing.health import Heard
-from slukh.stt.base import SttProvider
+from slukh.recording_settings import RecordingSettings
+from slukh.routing.shadows import ShadowHeard
 
 logger = logging.getLogger(__name__)
 
-REFRESH_SECONDS = 300.0
+_EXPIRE_SECONDS = 600.0
+_GRACE_SECONDS = 5.0  # Google's stream takes an utterance of 20 s in as much
 
 
-class Comparing:
-    """The accuracy of a gateway's recognisers, against every reference there is.
+@contextlib.asynccontextmanager
+async def comparing(
+    url: str, given: RecordingSettings, parts: Parts, metrics: Metrics, *, grammars: Sequence[Path] = ()
+) -> AsyncIterator[tuple[ExperimentStore, ExperimentSink]]:
+    """The experiment's store and its sink, told of every call and of what shadows hear, until the block ends.
 
     Args:
-        store: of live calls, and of the clips that were heard before.
-        sink: what writes into it.
-        metrics: of the gateway.
-        providers: recognisers by registry name.
-        grammars: a user's own.
+        url: of the experiment's store.
+        given: what is recorded.
+        parts: of the gateway, with the shadows.
+        metrics: told of what was lost.
+        grammars: a user's own, by which texts are compared.
 
     Raises:
-        ExperimentError: the store cannot be read, or a grammar is none.
+        ExperimentError: the store cannot be used, or what recording needs is not installed.
     """
+    is_recorded = given.days is not None
 
-    def __init__(
-        self,
-        store: ExperimentStore,
-        sink: ExperimentSink,
-        metrics: Metrics,
-        *,
-        providers: Mapping[str, SttProvider],
-        grammars: Sequence[Path] = (),
-    ) -> None:
-        self._store = store
-        self._sink = sink
-        self._metrics = metrics
-        self._providers = providers
-        self._grammars = grammars
-        for language_code in CANARY_LANGUAGES:  # here, not in a call's way; a grammar that is none ends it
-            load_grammar(language_code, grammars)
-        now = datetime.now(UTC)
-        before = store.canaries(now - WINDOW, now)
-        self._watch = CanaryWatch(before, wer_bound=Margins().canary_wer)
-
-    def heard_clip(self, provider: str, heard: Heard, *, is_kept: bool = True) -> None:
-        """A provider heard a stored clip. Never blocks.
-
-        Args:
-            provider: who.
-            heard: what it made of it.
-            is_kept: whether it was played by the clock; what tries a provider that failed is not kept.
-        """
-        clip = heard.clip
-        grammar = load_grammar(clip.language_code, self._grammars)
-        said, text = (
-            canonical_text(each, clip.language_code, grammar=grammar) for each in (clip.text, heard.text)
+    def heard(shadow: ShadowHeard) -> None:
+        text = ShadowText(
+            provider=shadow.provider,
+            text=shadow.text,
+            audio_samples=shadow.utterance.samples,
+            audio=_audio(shadow) if is_recorded else None,
         )
-        found = word_errors(said, text)
-        words, errors = found.reference_words, found.errors
-        self._metrics.accuracy(provider, clip.language_code, "canary", words=words, errors=errors)
-        if not is_kept:
-            return
-        row = CanaryRow(
-            heard_at=datetime.now(UTC),
-            provider=provider,
-            model=self._providers[provider].model,
-            language_code=clip.language_code,
-            canonical_version=canonical_version(grammar),
-            text=heard.text,
-            words=words,
-            errors=errors,
+        sink.shadow_heard(shadow.call_id, shadow.utterance.id, text)
+
+    async with contextlib.AsyncExitStack() as stack:
+        store = stack.enter_context(ExperimentStore(url, may_be_away=True))
+        recordings = stack.enter_context(
+            Recordings(url, key=given.key if is_recorded else None, days=given.days, may_be_away=True)
         )
-        self._sink.put(row)
-        for change in self._watch.add(row):
-            self._metrics.canary_changed(provider, clip.language_code, change.reason)
-            logger.warning(
-                "canary_changed",
-                extra={"provider": provider, "model": row.model, "language_code": clip.language_code,
-                       "reason": change.reason, "text": heard.text, "errors": errors, "words": words},
-            )  # fmt: skip
+        sink = ExperimentSink(
+            store,
+            grammars=grammars,
+            recordings=recordings if is_recorded else None,
+            on_dropped=lambda rows: metrics.experiment_lost("row", rows),
+            on_recordings_dropped=lambda lost: metrics.experiment_lost("recording", lost),
+        )
+        sink.start()
+        stack.callback(sink.stop)
+        expiring = asyncio.create_task(_expire(recordings))
+        stack.callback(expiring.cancel)
+        if parts.shadows is not None:
+            parts.shadows.on_heard = heard
+            # While there still are books for it.
+            stack.push_async_callback(parts.shadows.aclose, grace_seconds=_GRACE_SECONDS)
+        yield store, sink
 
-    async def follow(self) -> None:
-        """Measure what live calls tell, now and again, until cancelled."""
-        while True:
-            await self.measure()
-            await asyncio.sleep(REFRESH_SECONDS)
 
-    async def measure(self) -> None:
-        """Measure what live calls tell, once."""
+def _audio(shadow: ShadowHeard) -> SpokenAudio | None:
+    if not shadow.chunks:
+        return None
+    utterance = shadow.utterance
+    return SpokenAudio(
+        start=utterance.start,
+        end=utterance.end,
+        speech_start=utterance.speech_start,
+        speech_end=utterance.speech_end,
+        pcm=b"".join(chunk.pcm for chunk in shadow.chunks),
+    )
+
+
+async def _expire(recordings: Recordings) -> None:
+    """What was kept long enough goes, though recording is off by now; until cancelled."""
+    while True:
         try:
-            measured = await asyncio.to_thread(self._measured)
+            if gone := await asyncio.to_thread(recordings.expire, datetime.now(UTC)):
+                logger.info("recordings_expired", extra={"recordings": gone})
         except ExperimentError as error:
-            logger.warning("accuracy_not_measured", extra={"error": str(error)})
-            return
-        for reference, accuracies in measured.items():
-            self._metrics.accuracies(
-                reference,
-                {
-                    (each.provider, each.language_code): (each.value, each.words)
-                    for each in accuracies
-                    if each.provider in self._providers  # the store remembers those that are gone
-                },
-            )
-
-    def _measured(self) -> dict[str, Collection[Accuracy]]:
-        since = datetime.now(UTC) - WINDOW
-        return {
-            "agreement": by_agreement(
-                self._store.shadow_sums(since), languages=CANARY_LANGUAGES, version_of=self._version_of
-            ),
-            "human": by_labels(
-                self._store.labelled(since), languages=CANARY_LANGUAGES, version_of=self._version_of
-            ),
-        }
-
-    def _version_of(self, language_code: str) -> str:
-        return canonical_version(load_grammar(language_code, self._grammars))
+            logger.error("recordings_not_expired", extra={"error": str(error)})  # noqa: TRY400  # its sentence says it
+        await asyncio.sleep(_EXPIRE_SECONDS)

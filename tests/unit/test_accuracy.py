@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from slukh.comparing import Comparing
+from slukh.accuracy import AccuracyWatch
 from slukh.errors import ExperimentError
 from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import CallRow, CanaryRow, LabelRow, ShadowRow
@@ -46,7 +46,7 @@ class Gateway:
         self.sink = ExperimentSink(store, grammars=grammars)
         self.providers = {name: FakeProvider(heard_words, name=name) for name in ("google", "whisper")}
         self.metrics = Metrics(providers=self.providers)
-        self.comparing = Comparing(
+        self.comparing = AccuracyWatch(
             store, self.sink, self.metrics, providers=self.providers, grammars=grammars
         )
 
