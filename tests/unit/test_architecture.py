@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What a flag may be, and the languages.
     "config": {"cost_settings", "recogniser_settings", "routing", "stt", "voice_settings"},
     "session": {"routing", "speech", "stt", "telephony"},
-    "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
+    "callbook": {"routing", "talking", "telephony"},  # what is kept of a call for its next leg
     "web": {"callbook", "stt"},
     "assembly": {"config", "routing", "speech", "stt", "weights"},
     "gateway": {"assembly", "callbook", "routing", "session", "talking", "telephony"},
@@ -180,6 +180,7 @@ SANS_IO = (
     "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
     "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
     "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
+    "talking/answer.py", "talking/pace.py", "talking/thread.py",
     "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
     "telephony/base.py", "telephony/clock.py", "telephony/websocket.py", "cost/meter.py",
     "cost/price.py", "cost/tiers.py", "cost/charge.py", "cost/rating.py", "cost/fixed.py",
