@@ -209,7 +209,7 @@ PUBLIC = {
     "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision "
     "ModelAnswered Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown "
     "ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted "
-    "SpokenOutcome SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS "
+    "SpokenOutcome SwitchReason TOKEN_UNITS Transcript TURN_BUDGET_SECONDS TurnTimed Unit UNITS "
     "UNITS_PER_REQUEST Usage Word",
     "errors.py": "AudioFileError DialogError ErrorType ExperimentError LedgerError PriceError "
     "REFUSAL_REASONS RefusalReason ScenarioError ServiceError SettingsError SlukhError "

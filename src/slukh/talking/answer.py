@@ -61,6 +61,7 @@ class Answer:
     Attributes:
         turn: what to; None for the greeting and what we say by ourselves.
         is_ours: the dialogue knows nothing of it, such as an excuse.
+        asked_at: when the dialogue was asked for it.
         hands_over: it ends with the caller at a person.
         says: of it, what has come.
         first_text_at: when its first words came.
@@ -69,6 +70,7 @@ class Answer:
 
     turn: Turn | None = None
     is_ours: bool = False
+    asked_at: float = 0.0
     hands_over: bool = False
     says: list[Say] = field(default_factory=list)
     first_text_at: float | None = None
@@ -113,7 +115,8 @@ class Answer:
             utterance_id=ended.event.utterance_id,
             endpoint_seconds=seconds(ended.event.endpoint - ended.event.position),
             final_seconds=max(0.0, final_at - ended.at),
-            first_text_seconds=max(0.0, first_text_at - final_at),
+            held_seconds=max(0.0, self.asked_at - final_at),
+            first_text_seconds=max(0.0, first_text_at - self.asked_at),
             first_audio_seconds=max(0.0, began_at - first_text_at),
         )
 

@@ -251,7 +251,7 @@ class Talk:
             thread.cut = None
         if isinstance(asked, CallerSaid):
             thread.language_code = asked.language_code
-        answer = Answer(turn=turn)
+        answer = Answer(turn=turn, asked_at=self._loop.time())
         is_over = await self._give(self._conversation.answer(asked), answer)
         if cut is not None and thread.cut is cut:
             if answer.phrases or is_over:
