@@ -3,8 +3,8 @@
 The gateway's dialogue speaks without an end, and the caller's telephone sends 20 ms every 20 ms, each on its
 own schedule, in one process on uvloop. Times are the caller's:
 
-    drift      of our last frame, against 20 ms for every frame since the first; of it `stalls` was given up
-               because frames were more than 40 ms late
+    drift      of our last frame, against 20 ms for every frame since the first, but for what was given up
+    given up   because a frame was more than 40 ms late, which is not made up for: the machine stood still
     jitter     how far a frame comes from 20 ms after the one before
     samples    what the caller sent and the gateway counted; what the gateway said and the caller got
 """
@@ -25,6 +25,7 @@ from slukh.callbook import CallBook
 from slukh.dialog.base import CallerTurn, Conversation, Say, Step
 from slukh.gateway import Admission, Gateway
 from slukh.handset import handset
+from slukh.talking.pace import LATE_SECONDS, Pace
 from slukh.talking.talk import TalkRules
 from slukh.testing.parts import fake_parts
 from slukh.tts.base import SpeechRequest
@@ -35,7 +36,6 @@ from slukh.tts.speaker import Speaker
 from slukh.types import SAMPLE_RATE_HERTZ, CallEnded, CallEvent, CallStarted, PhraseSpoken
 
 FRAME_SECONDS = 0.02
-STALL_SECONDS = 0.06
 
 
 class Talkative:
@@ -89,6 +89,18 @@ class Counted:
                 self.over.set()
 
 
+def schedule(times: list[float]) -> tuple[float, float, int]:
+    """How far the last frame is from the schedule, what was given up of that, and how often."""
+    pace, given_up, stalls = Pace(), 0.0, 0
+    pace.due = times[0]
+    for at in times:
+        if at - pace.due > LATE_SECONDS:
+            given_up += at - pace.due
+            stalls += 1
+        pace.left(at)
+    return times[-1] - (pace.due - FRAME_SECONDS), given_up, stalls
+
+
 async def measure(minutes: float) -> None:
     counted = Counted()
     answering = Answering(
@@ -112,12 +124,12 @@ async def measure(minutes: float) -> None:
     await answering.aclose()
     times = np.array([at for at, _ in phone.arrivals])
     gaps = np.diff(times)
-    drift = times[-1] - times[0] - FRAME_SECONDS * len(gaps)
-    stalls = float((gaps[gaps > STALL_SECONDS] - FRAME_SECONDS).sum())
+    drift, given_up, stalls = schedule(times.tolist())
     jitter = 1000 * np.percentile(np.abs(gaps - FRAME_SECONDS), [50, 99])
     received = sum(size for _, size in phone.arrivals) // 2
     print(f"{minutes:g} minutes, {len(times)} frames")
-    print(f"drift     {1000 * drift:.1f} ms at the end; gaps of more than 60 ms: {1000 * stalls:.1f} ms")
+    print(f"drift     {1000 * drift:.1f} ms at the end")
+    print(f"given up  {1000 * given_up:.1f} ms in {stalls} stalls")
     print(f"jitter    p50 {jitter[0]:.2f} ms  p99 {jitter[1]:.2f} ms")
     print(f"caller    sent {phone.sent} samples, the gateway heard {counted.heard}")
     print(f"gateway   said {counted.said} samples, the caller got {received}")

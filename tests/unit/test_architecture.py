@@ -180,7 +180,7 @@ SANS_IO = (
     "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
     "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
     "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
-    "talking/answer.py", "talking/pace.py", "talking/thread.py",
+    "talking/answer.py", "talking/pace.py", "talking/suspects.py", "talking/thread.py",
     "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
     "telephony/base.py", "telephony/clock.py", "telephony/websocket.py", "cost/meter.py",
     "cost/price.py", "cost/tiers.py", "cost/charge.py", "cost/rating.py", "cost/fixed.py",

@@ -14,15 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from slukh.audio import samples_from_linear16
 from slukh.dialog.base import CallerPressed, CallerSaid, Say, Step
 from slukh.errors import DialogError, TtsError
-from slukh.speech.segmenter import SegmentEvent, Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
+from slukh.speech.segmenter import SegmentEvent, Utterance
 from slukh.talking.answer import Answer, Ended, last_question
-from slukh.talking.echo import HEARD_SAMPLES, EchoGuard
+from slukh.talking.echo import EchoGuard
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.mouth import Mouth, Playing
 from slukh.talking.speaking import Recital
+from slukh.talking.suspects import Suspects
 from slukh.talking.thread import Thread
 from slukh.talking.turns import PATIENCE, Repeat, Said, Turn, Unheard
 from slukh.telephony.line import Line
@@ -44,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 _FAILURES: Final = 2
 _LAST_WORDS_SECONDS: Final = 15.0
-_GUARD_CHUNKS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +96,12 @@ class Talk:
         self._turns = thread.turns
         self._publish = thread.report.publish
         self._rules = rules
-        self._guard = EchoGuard()
-        self._mouth = Mouth(line, self._guard)
+        guard = EchoGuard()
+        self._mouth = Mouth(line, guard)
         self._recital = Recital(speaker, self._mouth, templates, step_seconds=rules.step_seconds)
         self._ends_at = thread.began + rules.longest_seconds
         self._bell = asyncio.Event()
-        self._suspects: dict[int, Utterance] = {}  # voices that may be our own
-        self._echoes: set[int] = set()
+        self._suspects = Suspects(guard)
         self._ended: dict[int, Ended] = {}
         self._answer = Answer()
         self._answering: asyncio.Task[bool] | None = None
@@ -120,23 +118,12 @@ class Talk:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
-        self._echoes.update(self._suspects)  # their finals are still to come
+        self._suspects.close()  # finals are still to come
 
     def hear(self, event: SegmentEvent) -> None:
         """What endpointing found, the moment it did."""
-        utterance, now = event.utterance, self._loop.time()
-        if isinstance(event, UtteranceStarted):
-            if self._guard.is_speaking(now):
-                self._suspects[utterance.id] = utterance
-                self._judge(utterance, now)
-            else:
-                self._caller_speaks(utterance)
-        elif utterance.id in self._suspects:
-            if isinstance(event, UtteranceGrew):
-                self._judge(utterance, now)
-            elif isinstance(event, UtteranceEnded):
-                del self._suspects[utterance.id]
-                self._echoes.add(utterance.id)
+        if self._suspects.hear(event, self._loop.time()):
+            self._caller_speaks(event.utterance)
 
     def observe(self, event: Event) -> None:
         """What was published of this call."""
@@ -147,8 +134,7 @@ class Talk:
                 self._turns.ended(utterance_id, now)
                 self._bell.set()
             case Transcript(is_final=True, utterance_id=utterance_id):
-                if utterance_id in self._echoes:
-                    self._echoes.discard(utterance_id)
+                if self._suspects.is_echo(utterance_id):
                     self._ended.pop(utterance_id, None)
                     return
                 self._heard(event, now)
@@ -176,16 +162,6 @@ class Talk:
                 is_lost=final.is_salvage,
             )
         )
-
-    def _judge(self, utterance: Utterance, now: float) -> None:
-        """Whether a voice that came while we spoke is the caller's."""
-        chunks = utterance.chunks[-_GUARD_CHUNKS:]
-        if not chunks or not chunks[-1].voiced:
-            return
-        heard = samples_from_linear16(b"".join(chunk.pcm for chunk in chunks))[-HEARD_SAMPLES:]
-        if not self._guard.is_echo(heard, now):
-            del self._suspects[utterance.id]
-            self._caller_speaks(utterance)
 
     def _caller_speaks(self, utterance: Utterance) -> None:
         self._turns.started(utterance.id)
