@@ -196,7 +196,8 @@ class Talk:
                 is_over = await self._take_turn(turn)
         except Exception:  # a defect of ours: the dial plan takes the caller over
             logger.exception("talk_defect", extra={"call_id": self._call.call_id})
-            await self._apologise()
+            with suppress(Exception):
+                await self._apologise()
         self.thread.is_over = True
         await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
         await self._line.hang_up("gateway")
