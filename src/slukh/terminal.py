@@ -11,7 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from slukh.types import TURN_BUDGET_SECONDS
+
 Values = Mapping[str, Any]
+_SHOWN_SECONDS = 0.01
 _NUMBERS = frozenset({"seconds", "sequence", "quantity", "reported"})
 
 
@@ -68,11 +71,7 @@ class EventPrinter:
                 f"[dim]({event['provider']}, {event['outcome']}{cut})[/]"
             )
         elif event["event"] == "turn_timed":
-            steps = [event[f"{name}_seconds"] for name in ("endpoint", "final", "first_text", "first_audio")]
-            self._console.print(
-                f"           [dim]answered after {sum(steps):.2f} s: endpoint {steps[0]:.2f}, final "
-                f"{steps[1]:.2f}, first text {steps[2]:.2f}, first audio {steps[3]:.2f}[/]"
-            )
+            self._console.print(f"           {_turn_line(event)}")
         elif event["event"] == "audio_gap":
             self._console.print(
                 f"[yellow]gap[/] {event['start']:.2f} to {event['end']:.2f} s ({event['reason']})"
@@ -122,6 +121,21 @@ class EventPrinter:
     def _line(self, line: str) -> None:
         self._console.file.write(line + "\n")
         self._console.file.flush()
+
+
+def _turn_line(turn: Values) -> str:
+    """What a caller waited for, step by step, each beside its budget; what is over it stands out."""
+    budgets = TURN_BUDGET_SECONDS
+    steps = {stage: float(turn[f"{stage}_seconds"]) for stage in budgets}
+    told = []
+    for stage, budget in budgets.items():
+        taken = steps[stage]
+        if budget or taken >= _SHOWN_SECONDS:
+            style = "yellow" if taken > budget else "dim"
+            told.append(f"[{style}]{stage.replace('_', ' ')} {taken:.2f}/{budget:.1f}[/]")
+    return (
+        f"[dim]answered after {sum(steps.values()):.2f}/{sum(budgets.values()):.1f} s:[/] {', '.join(told)}"
+    )
 
 
 def calls_table(calls: Sequence[Values]) -> Table:

@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "voice_settings",
     },
     "session": {"routing", "speech", "stt", "telephony"},
-    "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
+    "callbook": {"routing", "talking", "telephony"},  # what is kept of a call for its next leg
     "callers": set(),
     "web": {"callbook", "callers", "stt"},
     "assembly": {"config", "routing", "speech", "stt", "weights"},
@@ -231,6 +231,7 @@ SANS_IO = (
     "cost/pricing/fixed_share.py", "cost/ledger/waste.py", "cost/ledger/prompt_waste.py",
     "experiment/canaries.py", "experiment/accuracy.py", "experiment/report/sections.py",
     "report/blocks.py", "report/markdown.py", "experiment/recorded.py", "experiment/sealing.py",
+    "talking/answer.py", "talking/pace.py", "talking/suspects.py", "talking/thread.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
@@ -243,8 +244,8 @@ PUBLIC = {
     "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision "
     "ModelAnswered Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown "
     "ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted "
-    "SpokenOutcome SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS "
-    "UNITS_PER_REQUEST Usage Word",
+    "SpokenOutcome SwitchReason TOKEN_UNITS Transcript TURN_BUDGET_SECONDS TurnTimed Unit "
+    "UNITS UNITS_PER_REQUEST Usage Word",
     "errors.py": "AudioFileError DialogError ErrorType ExperimentError LedgerError PriceError "
     "REFUSAL_REASONS RefusalReason ScenarioError ServiceError SettingsError SlukhError "
     "StatementError STT_ERRORS SttAuthenticationError SttConnectError SttError "

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from slukh.cost.meter import USAGE_STAGES
 from slukh.errors import REFUSAL_REASONS, ErrorType
-from slukh.types import DROP_REASONS, OUTCOMES, UNITS
+from slukh.types import DROP_REASONS, OUTCOMES, TURN_BUDGET_SECONDS, UNITS
 
 OTHER = "other"
 CANARY_LANGUAGES = ("ru-RU", "uk-UA")
@@ -160,7 +160,7 @@ DECLARATIONS: tuple[Declaration, ...] = (
     Declaration(
         name="turn_latency_seconds", kind="histogram", unit="seconds",
         help="What a caller waited for an answer, step by step: last voice to our endpoint, to the final, to "
-        "the first sentence, to its first audio on the line; `whole` is all of it.",
+        "the dialogue, to the first sentence, to its first audio on the line; `whole` is all of it.",
         labels={"stage": "turn stages"},
     ),
     Declaration(
@@ -287,7 +287,7 @@ FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "end reasons": _END_REASONS,
     "gap reasons": _GAP_REASONS,
     "usage stages": USAGE_STAGES,
-    "turn stages": ("endpoint", "final", "first_text", "first_audio", "whole"),
+    "turn stages": (*TURN_BUDGET_SECONDS, "whole"),
     "cache results": ("hit", "joined", "miss"),
     "cache errors": ("corrupt", "read", "write"),
     "voices": ("google", "piper", "espeak", "rhvoice", "recorded"),

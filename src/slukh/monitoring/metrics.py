@@ -23,6 +23,7 @@ from slukh.monitoring.declarations import (
 )
 from slukh.routing.breaker_store import Standing
 from slukh.types import (
+    TURN_BUDGET_SECONDS,
     AttemptEnded,
     AudioGap,
     BargeIn,
@@ -219,12 +220,7 @@ class Metrics:
                 self._count_model(answered)
 
     def _count_turn(self, turn: TurnTimed) -> None:
-        steps = {
-            "endpoint": turn.endpoint_seconds,
-            "final": turn.final_seconds,
-            "first_text": turn.first_text_seconds,
-            "first_audio": turn.first_audio_seconds,
-        }
+        steps = {stage: getattr(turn, f"{stage}_seconds") for stage in TURN_BUDGET_SECONDS}
         for stage, value in (*steps.items(), ("whole", sum(steps.values()))):
             self._time("turn_latency_seconds", value, stage=stage)
 
