@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
 from slukh.recogniser_settings import GoogleSettings, WhisperSettings
+from slukh.recording_settings import RecordingSettings
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
@@ -178,8 +179,8 @@ class Settings(BaseSettings):
     )
     slukh_experiment_url: str = Field(
         "",
-        description="SQLAlchemy URL of the comparison of recognisers; empty: `experiment.db` in the data "
-        "folder.",
+        description="Where the comparison of recognisers is kept, a URL as the ledger's. Empty: with the "
+        "ledger in PostgreSQL, else `experiment.db` in the data folder.",
     )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
@@ -196,7 +197,8 @@ class Settings(BaseSettings):
     @property
     def experiment_url(self) -> str:
         """SQLAlchemy URL of the experiment's store."""
-        return self.slukh_experiment_url or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
+        beside = self.slukh_ledger_url if self.slukh_ledger_url.startswith("postgresql") else ""
+        return self.slukh_experiment_url or beside or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
     @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
     @classmethod
@@ -255,6 +257,7 @@ class Settings(BaseSettings):
 
 GROUPS: tuple[type[BaseSettings], ...] = (
     FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings, CostSettings,
+    RecordingSettings,
 )  # fmt: skip
 
 
@@ -280,6 +283,7 @@ class AllSettings(NamedTuple):
     settings: Settings
     voice: VoiceSettings
     cost: CostSettings
+    recording: RecordingSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -303,6 +307,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         settings=load(Settings, slukh_language=language),
         voice=load(VoiceSettings),
         cost=load(CostSettings),
+        recording=load(RecordingSettings),
     )
 
 

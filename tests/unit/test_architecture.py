@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speech": {"audio"},
     "telephony": {"audio"},
     "yaml_lines": set(),
+    "databases": set(),
     "stt": {"audio", "weights"},
     "routing": {"stt", "speech"},
     "tts": {"audio"},
@@ -30,13 +31,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "voice_settings": set(),
     "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
-    "cost": {"yaml_lines"},
-    "experiment": {"yaml_lines"},
+    "cost": {"databases", "yaml_lines"},
+    "experiment": {"databases", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
+    "recording_settings": set(),
     "recogniser_settings": {"stt"},  # addresses of Whisper servers
     # What a flag may be, and the languages.
-    "config": {"cost_settings", "recogniser_settings", "routing", "stt", "voice_settings"},
+    "config": {
+        "cost_settings",
+        "recogniser_settings",
+        "recording_settings",
+        "routing",
+        "stt",
+        "voice_settings",
+    },
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
@@ -111,6 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "monitoring",
         "recogniser_settings",
+        "recording_settings",
         "routing",
         "conformance",
         "stt",
@@ -147,13 +157,15 @@ ONLY_IN = {
         "cost/adjustments.py",
         "cost/ledger.py",
         "cost/ledger_calls.py",
-        "cost/ledger_engines.py",
         "cost/ledger_tables.py",
         "cost/rated_lines.py",
         "cost/rated_rows.py",
+        "databases.py",
+        "experiment/recordings.py",
         "experiment/store.py",
     },
-    "psycopg": {"cost/ledger_engines.py", "testing/local_postgres.py"},
+    "cryptography": {"experiment/sealing.py", "testing/rival_pipecat.py"},
+    "psycopg": {"databases.py", "testing/local_postgres.py"},
     "onnxruntime": {"speech/vad.py"},
     "ctranslate2": {"stt/whisper/model.py"},
     "faster_whisper": {"stt/whisper/model.py"},
@@ -195,7 +207,7 @@ SANS_IO = (
     "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
     "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
     "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
-    "experiment/paired.py", "experiment/drawing.py",
+    "experiment/paired.py", "experiment/drawing.py", "experiment/recorded.py", "experiment/sealing.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

@@ -7,6 +7,7 @@ import pytest
 from slukh.config import GROUPS, Settings, load, reference
 from slukh.errors import SettingsError
 from slukh.recogniser_settings import GoogleSettings, WhisperSettings
+from slukh.recording_settings import RecordingSettings
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,41 @@ def test_flags_stand_in_a_file_or_in_variables_and_not_in_both(monkeypatch: pyte
 def test_a_hedge_that_is_due_before_its_floor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     sentence = refusal(monkeypatch, SLUKH_HEDGE_SECONDS="0.5")
     assert "SLUKH_HEDGE_FLOOR_SECONDS=0.8 is later than SLUKH_HEDGE_SECONDS=0.5" in sentence
+
+
+def test_recording_without_a_key_is_refused_with_what_makes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "secrets.token_hex(32)" in refusal(monkeypatch, SLUKH_RECORDING_DAYS="30")
+    monkeypatch.setenv("SLUKH_RECORDING_KEY", "0f" * 32)
+    given = load(RecordingSettings)
+    assert (given.key, given.days) == (bytes([15] * 32), 30)
+
+
+@pytest.mark.parametrize("key", ["0f" * 31, "hunter2" * 10, "0f" * 33])
+def test_what_is_no_recording_key_is_refused_unseen(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    sentence = refusal(monkeypatch, SLUKH_RECORDING_KEY=key)
+    assert "secrets.token_hex(32)" in sentence
+    assert key not in sentence
+
+
+def test_nothing_is_recorded_unless_days_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUKH_RECORDING_KEY", "0f" * 32)
+    assert load(RecordingSettings).days is None
+
+
+@pytest.mark.parametrize(
+    ("ledger", "experiment", "url"),
+    [
+        ("", "", "sqlite:////data/experiment.db"),
+        ("sqlite:////elsewhere/ledger.db", "", "sqlite:////data/experiment.db"),
+        ("postgresql://u:p@h/slukh", "", "postgresql://u:p@h/slukh"),
+        ("postgresql://u:p@h/slukh", "sqlite:////x.db", "sqlite:////x.db"),
+    ],
+)
+def test_the_experiment_is_kept_with_a_ledger_in_postgresql(ledger: str, experiment: str, url: str) -> None:
+    settings = Settings(
+        slukh_data_dir=Path("/data"), slukh_ledger_url=ledger, slukh_experiment_url=experiment
+    )
+    assert settings.experiment_url == url
 
 
 @pytest.mark.parametrize("name", ["SLUKH_LANGUAGE", "SLUKH_ALTERNATIVE_LANGUAGES"])

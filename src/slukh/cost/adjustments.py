@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_engines import be_alone
-from slukh.cost.ledger_tables import ADJUSTMENTS, insert_new, microseconds, moment_at
+from slukh.cost.ledger_tables import ADJUSTMENTS, insert_new
 from slukh.cost.reconcile import Comparison
+from slukh.databases import be_alone, microseconds, moment_at
 from slukh.errors import StatementError
 
 

@@ -10,8 +10,9 @@ from datetime import datetime
 from sqlalchemy import and_, func, or_, select
 
 from slukh.cost.ledger import CallRecord, Ledger, newest_facts
-from slukh.cost.ledger_tables import CALLS, USAGE, facts_of, microseconds, usage_of
+from slukh.cost.ledger_tables import CALLS, USAGE, facts_of, usage_of
 from slukh.cost.meter import CLIP_IDS, PHRASE_IDS, CallFacts
+from slukh.databases import microseconds
 from slukh.types import Usage
 
 _PAGE = 500

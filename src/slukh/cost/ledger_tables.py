@@ -7,19 +7,18 @@ triggers of both databases refuse it. What follows from it (`rated_lines`) may b
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, column, select, table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import TableClause
 
-from slukh.cost.ledger_engines import be_alone
 from slukh.cost.meter import CallFacts, Row, row_json
+from slukh.databases import be_alone, microseconds, moment_at
 from slukh.errors import LedgerError
 from slukh.types import Usage
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEYS: dict[type[Row], tuple[str, ...]] = {
     Usage: ("call_id", "leg", "component", "sequence"),
     CallFacts: ("call_id", "leg", "state"),
@@ -184,16 +183,6 @@ def insert_new(connection: Connection, target: TableClause, values: Sequence[dic
     # Counted by what comes back: what drivers call the row count of an insert is not one thing.
     statement = dialect.insert(target).on_conflict_do_nothing().returning(target.c[target.c.keys()[0]])
     return len(connection.execute(statement, values).all()) if values else 0
-
-
-def microseconds(moment: datetime) -> int:
-    """A moment as it is stored."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment_at(stored: int) -> datetime:
-    """A stored moment."""
-    return _EPOCH + timedelta(microseconds=stored)
 
 
 def values_of(row: Row) -> dict[str, Any]:

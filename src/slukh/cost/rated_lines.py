@@ -25,8 +25,6 @@ from slukh.cost.ledger_tables import (
     RATED_KEY,
     RATED_LINES,
     USAGE,
-    microseconds,
-    moment_at,
     usage_of,
 )
 from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE
@@ -34,6 +32,7 @@ from slukh.cost.price_book import PriceBook
 from slukh.cost.rated_rows import StoredLine, Total, columns_of, delete, line_of, upsert
 from slukh.cost.rating import RatingOptions
 from slukh.cost.tolerant import Rated, TolerantRater, Unpriced
+from slukh.databases import microseconds, moment_at
 from slukh.types import UNITS_PER_REQUEST, Usage
 
 _BATCH_LEGS = 1_000

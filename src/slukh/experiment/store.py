@@ -6,35 +6,30 @@ on another leg, a label when its labeller thinks again.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import (
-    ColumnClause,
-    Connection,
-    Engine,
-    and_,
-    column,
-    create_engine,
-    delete,
-    event,
-    insert,
-    select,
-    table,
-    true,
-)
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import ColumnClause, Connection, column, insert, select, table, true
 
+from slukh.databases import Database, Tables, be_alone, microseconds, moment_at, replacing
 from slukh.errors import ExperimentError
 from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, RampRow, ShadowRow, TurnRow
 
 Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow | RampRow
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ExperimentAwayError(ExperimentError):
+    """A database server does not answer now; it may later."""
+
+
+TABLES = Tables(
+    name="experiment's store",
+    setting="SLUKH_EXPERIMENT_URL",
+    error=ExperimentError,
+    away=ExperimentAwayError,
+)
 _VERSION = 1
 
 _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
@@ -63,20 +58,16 @@ class ExperimentStore:
     """The tables behind a URL; safe to use from several threads.
 
     Args:
-        url: `sqlite:///PATH`.
+        url: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`; the ledger's will do.
+        may_be_away: a server that does not answer now is no error until it is used: calls are taken, and
+            what is told of them meanwhile is lost to the experiment.
 
     Raises:
-        ExperimentError: the URL or the file cannot be used.
+        ExperimentError: the URL, the database or its version cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
-        parsed = _parsed(url)
-        self._where = parsed.database or ""
-        with self._translated():
-            Path(self._where).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._engine = _engine(parsed)
-            with self._engine.begin() as connection:
-                _create(connection)
+    def __init__(self, url: str, *, may_be_away: bool = False) -> None:
+        self._database = Database(url, TABLES, prepare=_create, may_be_away=may_be_away)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +77,7 @@ class ExperimentStore:
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""
-        self._engine.dispose()
+        self._database.close()
 
     def record(self, rows: Sequence[Row]) -> None:
         """Write rows, all or none.
@@ -94,14 +85,10 @@ class ExperimentStore:
         Raises:
             ExperimentError: the store cannot be written now.
         """
-        with self._translated(), self._engine.begin() as connection:
+        with self._database.writing() as connection:
             for row in rows:
-                target, (_, keys) = _TABLES[type(row)], _KEYS[type(row)]
-                values = _values(row)
-                connection.execute(
-                    delete(target).where(and_(*(target.c[key] == values[key] for key in keys)))
-                )
-                connection.execute(insert(target), values)
+                statement = replacing(connection, _TABLES[type(row)], _KEYS[type(row)][1])
+                connection.execute(statement, _values(row))
 
     def window(self, since: datetime, until: datetime) -> Rows:
         """Everything of the calls that ended in a window, in the order of their keys.
@@ -110,10 +97,10 @@ class ExperimentStore:
             ExperimentError: the store cannot be read.
         """
         calls = _TABLES[CallRow]
-        is_in_window = calls.c.ended_at_us.between(_microseconds(since), _microseconds(until))
+        is_in_window = calls.c.ended_at_us.between(microseconds(since), microseconds(until))
         known: ColumnClause[Any] = column("call_id")
         is_of_a_call = known.in_(select(calls.c.call_id).where(is_in_window))
-        with self._translated(), self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return Rows(
                 calls=_read(connection, CallRow, is_in_window),
                 turns=_read(connection, TurnRow, is_of_a_call),
@@ -128,53 +115,20 @@ class ExperimentStore:
         Raises:
             ExperimentError: the store cannot be read.
         """
-        with self._translated(), self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return _read(connection, RampRow, true())
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as error:
-            problem = getattr(error, "orig", None) or error
-            raise ExperimentError(
-                f"the experiment's store {self._where} cannot be used ({problem})",
-                remedy="make the file and its folder writable, or set SLUKH_EXPERIMENT_URL",
-            ) from error
 
-
-def _parsed(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise ExperimentError(
-            "SLUKH_EXPERIMENT_URL cannot be read", remedy="write it as sqlite:///PATH"
-        ) from error
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        shown = parsed.render_as_string(hide_password=True)
-        raise ExperimentError(f"{shown} is not a store that lasts", remedy="write it as sqlite:///PATH")
-    return parsed
-
-
-def _engine(url: URL) -> Engine:
-    engine = create_engine(url)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own
-        connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA journal_mode = WAL")
-
-    return engine
-
-
-def _create(connection: Connection) -> None:
+def _create(connection: Connection, where: str) -> None:
+    be_alone(connection)  # two gateways may start together, and CREATE ... IF NOT EXISTS is no lock
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS ab_version (version INTEGER NOT NULL)")
     found = connection.exec_driver_sql("SELECT version FROM ab_version").scalar()
     if found is None:
-        connection.exec_driver_sql("INSERT INTO ab_version VALUES (?)", (_VERSION,))
+        connection.execute(insert(table("ab_version", column("version"))), {"version": _VERSION})
     elif found > _VERSION:
         raise ExperimentError(
-            f"the experiment's store was written by a newer slukh (version {found})", remedy="upgrade slukh"
+            f"the experiment's store {where} was written by a newer slukh (version {found})",
+            remedy="upgrade slukh",
         )
     for kind, (name, keys) in _KEYS.items():
         columns = ", ".join(f"{column_name} {_sql_type(item.type)}" for column_name, item in zip(
@@ -209,31 +163,28 @@ def _values(row: Row) -> dict[str, object]:
 
 def _stored(value: object) -> object:
     if isinstance(value, datetime):
-        return _microseconds(value)
+        return microseconds(value)
     if isinstance(value, bool):
         return int(value)
     return json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
 
 
 def _read(connection: Connection, kind: type[Any], condition: Any) -> tuple[Any, ...]:  # noqa: ANN401  # SQL
-    source, (_, keys) = _TABLES[kind], _KEYS[kind]
-    query = select(source).where(condition).order_by(*(source.c[key] for key in keys))
+    names, (_, keys) = _columns(kind), _KEYS[kind]
+    places = [names.index(key) for key in keys]
+    # Here and not by the database, whose order of texts may be any: a seed draws from this order.
+    rows = sorted(
+        connection.execute(select(_TABLES[kind]).where(condition)), key=lambda row: [row[at] for at in places]
+    )
     return tuple(
-        kind(**{
-            item.name: _loaded(item.type, value)
-            for item, value in zip(fields(kind), found, strict=True)
-        })
-        for found in connection.execute(query)
-    )  # fmt: skip
+        kind(**{item.name: _loaded(item.type, value) for item, value in zip(fields(kind), row, strict=True)})
+        for row in rows
+    )
 
 
 def _loaded(kind: Any, value: Any) -> Any:  # noqa: ANN401  # of any column
     if value is None or kind in (str, int, float, str | None, int | None):
         return value
     if kind is datetime:
-        return _EPOCH + timedelta(microseconds=value)
+        return moment_at(value)
     return bool(value) if kind in (bool, bool | None) else json.loads(value)
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
