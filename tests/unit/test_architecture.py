@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "voice_settings": set(),
     "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
     "cost": {"databases", "yaml_lines"},
-    "experiment": {"databases", "yaml_lines"},
+    "experiment": {"audio", "databases", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
     "recording_settings": set(),
@@ -208,6 +208,9 @@ SANS_IO = (
     "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
     "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
     "experiment/paired.py", "experiment/drawing.py", "experiment/recorded.py", "experiment/sealing.py",
+    "experiment/counting.py", "experiment/labelling/clips.py", "experiment/labelling/differences.py",
+    "experiment/labelling/judging.py", "experiment/labelling/questions.py",
+    "experiment/labelling/session.py", "experiment/labelling/sharing.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

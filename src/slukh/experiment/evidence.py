@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 ARMS = ("google", "whisper")
+UNCLEAR = "?"  # in a label's reference, for every place where nobody can tell what was said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,8 @@ class LabelRow:
         labeller: who; `adjudicated` settles what others disagree on.
         probability: with which it was drawn for labelling.
         canonical_version: of the texts that were compared.
-        reference: digest of the canonical reference, to see whether two labellers agree.
+        reference: digest of the canonical reference, to see whether two labellers agree; then `UNCLEAR` for
+            every place that is left out, of both providers, because nobody can tell what was said there.
         words: of the reference.
         entities: of the reference.
         google_errors: words.
@@ -159,6 +161,11 @@ class LabelRow:
     whisper_errors: int
     google_entity_errors: int
     whisper_entity_errors: int
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether something of it could not be told."""
+        return UNCLEAR in self.reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ class Margins:
         first_look: calls in the smaller arm before anything is decided.
         sample_ratio_p: below it the arms are not what the flags say.
         shadow_loss: share of shadowed utterances that may be incomplete.
+        unclear_labels: share of labels that may leave something out.
         wer: more words wrong, of all languages together.
         wer_of_language: of one language.
         entity_errors: more entity errors per entity.
@@ -50,6 +51,7 @@ class Margins:
     first_look: int = 100
     sample_ratio_p: float = 0.001
     shadow_loss: float = 0.02
+    unclear_labels: float = 0.2
     wer: float = 0.02
     wer_of_language: float = 0.04
     entity_errors: float = 0.01

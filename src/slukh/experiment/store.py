@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnClause, Connection, column, insert, select, table, true
+from sqlalchemy import ColumnClause, Connection, column, delete, insert, select, table, true
 
 from slukh.databases import Database, Tables, be_alone, microseconds, moment_at, replacing
 from slukh.errors import ExperimentError
@@ -89,6 +89,17 @@ class ExperimentStore:
             for row in rows:
                 statement = replacing(connection, _TABLES[type(row)], _KEYS[type(row)][1])
                 connection.execute(statement, _values(row))
+
+    def withdraw(self, label: LabelRow) -> None:
+        """Take a label back; one that is not there is no error.
+
+        Raises:
+            ExperimentError: the store cannot be written now.
+        """
+        labels, (_, keys) = _TABLES[LabelRow], _KEYS[LabelRow]
+        is_this = (labels.c[key] == getattr(label, key) for key in keys)
+        with self._database.writing() as connection:
+            connection.execute(delete(labels).where(*is_this))
 
     def window(self, since: datetime, until: datetime) -> Rows:
         """Everything of the calls that ended in a window, in the order of their keys.
