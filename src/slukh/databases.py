@@ -202,7 +202,7 @@ def _shown(url: URL) -> str:
 
 
 def _sqlite(url: URL, busy_timeout_ms: int) -> Engine:
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)  # an error must not tell what a row says
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -232,6 +232,7 @@ def _postgresql(url: URL, tables: Tables, busy_timeout_ms: int) -> Engine:
         ) from error
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
         pool_pre_ping=True,  # a server that was restarted is no error
         pool_size=2,
         # A server that went away without a word must not hold the drain for the kernel's fifteen minutes.

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,21 +21,19 @@ from slukh.answering import Answering, VoiceNews, build_answering
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
+from slukh.comparing import comparing
 from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.price_book import PriceBook
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.evidence import OutcomeRow
-from slukh.experiment.sink import ExperimentSink, ShadowText
-from slukh.experiment.store import ExperimentStore
 from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.metering import Metering, metering
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard
-from slukh.routing.shadows import ShadowHeard
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
@@ -94,8 +92,9 @@ async def serve(given: AllSettings) -> None:
         meter = stack.enter_context(
             metering(settings, given.cost, metrics, payees={"whisper": given.whisper.payee})
         )
-        experiment = stack.enter_context(_experiment(settings))
-        _compare(parts, experiment, stack)
+        experiment = await stack.enter_async_context(
+            comparing(settings.experiment_url, given.recording, parts, metrics)
+        )
         answering = _answering(given, metrics, stack)
         if answering is not None:
             answering.on_made = partial(_book, metrics, meter)
@@ -318,32 +317,6 @@ def _book(metrics: Metrics, meter: Metering, event: CallEvent) -> None:
     """Nobody's call, but somebody's bill."""
     for cost in meter.costs_of(event):
         metrics.observe(replace(event, event=cost))
-
-
-def _compare(parts: Parts, experiment: ExperimentSink, stack: contextlib.AsyncExitStack) -> None:
-    """What shadows hear goes to the experiment; they stop while there still are books for it."""
-    if parts.shadows is None:
-        return
-
-    def heard(shadow: ShadowHeard) -> None:
-        text = ShadowText(provider=shadow.provider, text=shadow.text, audio_samples=shadow.audio_samples)
-        experiment.shadow_heard(shadow.call_id, shadow.utterance_id, text)
-
-    parts.shadows.on_heard = heard
-    stack.push_async_callback(parts.shadows.aclose)
-
-
-@contextlib.contextmanager
-def _experiment(settings: Settings) -> Iterator[ExperimentSink]:
-    with ExperimentStore(settings.experiment_url) as store:
-        sink = ExperimentSink(
-            store, on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows})
-        )
-        sink.start()
-        try:
-            yield sink
-        finally:
-            sink.stop()
 
 
 def _caller_key(data_dir: Path) -> bytes:

@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handset": {"audio", "telephony"},
     "terminal": set(),
     "ports": set(),
+    "comparing": {"assembly", "experiment", "monitoring", "recording_settings", "routing"},
     "metering": {"config", "cost", "cost_settings", "monitoring"},
     "doctor": {
         "assembly",
@@ -76,6 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "assembly",
         "audio",
         "callbook",
+        "comparing",
         "config",
         "cost",
         "experiment",

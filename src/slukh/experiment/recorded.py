@@ -10,6 +10,17 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenAudio:
+    """The audio of an utterance: the fields of `RecordedUtterance` by the same names."""
+
+    start: int
+    end: int
+    speech_start: int
+    speech_end: int
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedUtterance:
     """An utterance that two recognisers heard differently, with its audio and both texts.
 

@@ -258,6 +258,12 @@ DECLARATIONS: tuple[Declaration, ...] = (
         "ledger refused, conflict with an earlier row.",
         labels={"stage": "usage stages"},
     ),
+    Declaration(
+        name="experiment_lost_total", kind="counter", unit="items",
+        help="What the comparison of recognisers could not keep: rows of counts, recordings. No call waits "
+        "for it.",
+        labels={"what": "experiment items"},
+    ),
 )  # fmt: skip
 
 FIXED_SETS: Mapping[str, tuple[str, ...]] = {
@@ -281,6 +287,7 @@ FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "components": ("stt", "tts", "llm", "line"),
     "units": UNITS,
     "budgets": ("call", "day"),
+    "experiment items": ("row", "recording"),
 }
 
 

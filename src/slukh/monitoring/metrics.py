@@ -4,6 +4,7 @@ import itertools
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -112,6 +113,10 @@ class Metrics:
     def usage_error(self, stage: UsageStage) -> None:
         """Something went wrong with usage."""
         self._add("usage_errors_total", 1, stage=stage)
+
+    def experiment_lost(self, what: Literal["row", "recording"], number: int) -> None:
+        """The comparison of recognisers could not keep so many."""
+        self._add("experiment_lost_total", number, what=what)
 
     def breaker(self, provider: str, standing: Standing) -> None:
         """A provider's breaker has another state."""

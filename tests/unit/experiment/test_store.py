@@ -6,6 +6,8 @@ import pytest
 
 from slukh.errors import ExperimentError
 from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.recorded import RecordedUtterance, SpokenAudio
+from slukh.experiment.recordings import Recordings
 from slukh.experiment.sink import CallTally, ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
 from slukh.types import (
@@ -171,6 +173,45 @@ def test_two_texts_of_one_utterance_are_compared_whichever_comes_first() -> None
     assert (row.live, row.shadow, row.is_complete, row.differing_words) == ("google", "whisper", True, 1)
     assert (row.live_words, row.shadow_words, row.live_entities, row.shadow_entities) == (2, 2, 1, 1)
     assert row.audio_ms == 2000
+
+
+AUDIO = SpokenAudio(start=8000, end=24_000, speech_start=10_000, speech_end=20_000, pcm=b"12" * 16_000)
+
+
+def test_what_the_two_heard_differently_is_recorded_with_the_audio() -> None:
+    tally = shadowed_tally()
+    tally.rows(*events((3, final("так"))))
+    (_, recorded) = tally.shadow_heard(1, replace(whisper("ні"), audio=AUDIO))
+    assert recorded == RecordedUtterance(
+        call_id="a", utterance_id=1, caller="c", language_code="uk-UA",
+        recorded_at=NOW + timedelta(seconds=3), start=8000, end=24_000, speech_start=10_000,
+        speech_end=20_000, pcm=AUDIO.pcm, texts={"google": "так", "whisper": "ні"}, live="google",
+        arm="whisper",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["Так.", None])
+def test_what_both_heard_alike_or_one_did_not_hear_is_not_recorded(text: str | None) -> None:
+    tally = shadowed_tally()
+    tally.shadow_heard(1, replace(whisper(text), audio=AUDIO))
+    (turn, row) = tally.rows(*events((3, final("так"))))
+    assert (type(turn), type(row)) == (TurnRow, ShadowRow)
+
+
+def test_recordings_that_cannot_be_kept_are_lost_and_counted_and_rows_are_not(tmp_path: Path) -> None:
+    lost: list[int] = []
+    with store(tmp_path) as kept, Recordings(f"sqlite:///{tmp_path / 'full' / 'x.db'}") as without_a_key:
+        sink = ExperimentSink(kept, recordings=without_a_key, on_recordings_dropped=lost.append)
+        sink.start()
+        for event in events((0, STARTED), (0, SHADOWED), (2, attempt("google", "published", 0.5))):
+            sink.observe(event)
+        sink.observe(*events((3, final("так"))))
+        sink.shadow_heard("a", 1, replace(whisper("ні"), audio=AUDIO))
+        sink.observe(*events((5, CallEnded(position=0, reason="hangup"))))
+        sink.stop()
+        found = kept.window(NOW, NOW + timedelta(hours=1))
+    assert lost == [1]
+    assert [row.differing_words for row in found.shadows] == [1]
 
 
 def test_a_shadow_that_heard_nothing_of_it_is_a_loss_and_no_deletion() -> None:

@@ -87,7 +87,7 @@ async def test_a_shadow_hears_the_same_audio_and_none_of_it_is_published() -> No
     await calls.speak([1, 2, 3], [4, 5])
     await calls.settle(2)
     assert calls.finals == ["1 2 3", "4 5"]
-    assert [(h.call_id, h.utterance_id, h.provider, h.text) for h in calls.heard] == [
+    assert [(h.call_id, h.utterance.id, h.provider, h.text) for h in calls.heard] == [
         ("c", 1, "whisper", "1 2 3"), ("c", 2, "whisper", "4 5"),
     ]  # fmt: skip
     assert DECISION in calls.events
