@@ -97,7 +97,7 @@ def ab_draw(
 
 
 @app.command("label")
-def ab_label(
+def ab_label(  # noqa: PLR0917  # a command's parameters are its options
     labeller: Annotated[
         str,
         typer.Option(

@@ -71,6 +71,18 @@ def test_a_row_replaces_the_one_with_its_key(tmp_path: Path) -> None:
     assert [call.end_reason for call in found.calls] == ["detached"]
 
 
+def test_a_label_is_withdrawn_and_no_other(tmp_path: Path) -> None:
+    label = ROWS[-1]
+    assert isinstance(label, LabelRow)
+    other = replace(label, labeller="taras")
+    with store(tmp_path) as written:
+        written.record([CALL, label, other])
+        for _ in range(2):
+            written.withdraw(label)
+        found = written.window(NOW, NOW + timedelta(hours=1))
+    assert found.labels == (other,)
+
+
 @pytest.mark.parametrize("url", ["nonsense", "sqlite://", "mysql://root:secret@host/db"])
 def test_a_store_that_cannot_be_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ExperimentError, match="sqlite:///PATH") as refused:

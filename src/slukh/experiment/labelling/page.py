@@ -68,7 +68,8 @@ def create_page(
         clock: seconds.
     """
     private = Middleware(_Private, token=token)
-    return Starlette(routes=[Mount("/{token}", routes=_routes(session, labels, clock), middleware=[private])])
+    routes = [*_asking(session), *_answering(session, labels, clock)]
+    return Starlette(routes=[Mount("/{token}", routes=routes, middleware=[private])])
 
 
 def _asking(session: Session) -> list[Route]:
