@@ -47,7 +47,9 @@ def serve(
             return
         with _listener(port) as listener:
             _run(session, store, listener, opens_browser=opens_browser)
-    typer.echo(f"{session.progress.done} of {session.progress.of} answered; the same command goes on")
+    done, of = session.progress.done, session.progress.of
+    after = "the same command goes on" if done < of else "slukh ab report has them"
+    typer.echo(f"{done} of {of} answered: {after}")
 
 
 def _session(

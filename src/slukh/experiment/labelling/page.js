@@ -5,6 +5,7 @@ const $ = (id) => document.getElementById(id);
 const player = new Audio();
 let question = null; // what is asked, or null
 let sounds = {}; // "clip" and "whole" of the question, as object URLs
+let isHeard = false; // it was played: who has not listened has no opinion
 let isBusy = false; // an answer is under way
 
 async function ask(path, body) {
@@ -40,6 +41,7 @@ function show(state) {
   sounds = {};
   player.pause();
   question = state.question;
+  isHeard = false;
   $("asking").hidden = question === null;
   $("over").hidden = question !== null;
   type(false);
@@ -73,6 +75,7 @@ async function play(what) {
     }
     player.src = sounds[what];
     await player.play();
+    isHeard = true;
   } catch (error) {
     // Browsers play nothing before the first key or click of a page.
     if (error.name === "NotAllowedError") $("problem").textContent = "Press Space to listen.";
@@ -90,7 +93,9 @@ function type(isOpen) {
 }
 
 function reply(name, text = "") {
-  if (question !== null) step("answer", { number: question.number, reply: name, text });
+  if (question === null) return;
+  if (isHeard || name === "skip") step("answer", { number: question.number, reply: name, text });
+  else play("clip");
 }
 
 const actions = {
