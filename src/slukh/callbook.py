@@ -213,6 +213,22 @@ class CallBook:
         finally:
             record.bells.discard(bell)
 
+    def forget(self, *, call_id: str | None = None, caller: str | None = None) -> tuple[list[str], int]:
+        """Let go of a call, or of all calls of a caller's hash, once they are over.
+
+        Returns: the ids of those that went, and how many stay because they are not over.
+        """
+        named = [
+            record
+            for record in self._records.values()
+            if record.call.call_id == call_id or (caller is not None and record.call.caller == caller)
+        ]
+        over = [record for record in named if record.state == "ended"]
+        for record in over:
+            del self._records[record.call.call_id]
+            record.ring()
+        return [record.call.call_id for record in over], len(named) - len(over)
+
     def expire(self) -> None:
         """Forget what nobody may need: transcripts leave memory, announcements lapse."""
         now = self._now()

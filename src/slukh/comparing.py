@@ -19,6 +19,7 @@ from slukh.routing.shadows import ShadowHeard
 logger = logging.getLogger(__name__)
 
 _EXPIRE_SECONDS = 600.0
+_GRACE_SECONDS = 5.0  # Google's stream takes an utterance of 20 s in as much
 
 
 @contextlib.asynccontextmanager
@@ -49,7 +50,9 @@ async def comparing(
 
     async with contextlib.AsyncExitStack() as stack:
         store = stack.enter_context(ExperimentStore(url, may_be_away=True))
-        recordings = stack.enter_context(Recordings(url, key=given.key, days=given.days, may_be_away=True))
+        recordings = stack.enter_context(
+            Recordings(url, key=given.key if is_recorded else None, days=given.days, may_be_away=True)
+        )
         sink = ExperimentSink(
             store,
             recordings=recordings if is_recorded else None,
@@ -62,7 +65,8 @@ async def comparing(
         stack.callback(expiring.cancel)
         if parts.shadows is not None:
             parts.shadows.on_heard = heard
-            stack.push_async_callback(parts.shadows.aclose)  # while there still are books for it
+            # While there still are books for it.
+            stack.push_async_callback(parts.shadows.aclose, grace_seconds=_GRACE_SECONDS)
         yield sink
 
 

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -21,11 +19,12 @@ from slukh.answering import Answering, VoiceNews, build_answering
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
+from slukh.callers import caller_hash, made_caller_key
 from slukh.comparing import comparing
 from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.price_book import PriceBook
-from slukh.errors import AudioFileError, LedgerError, SettingsError
+from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.evidence import OutcomeRow
 from slukh.experiment.wer import word_errors
@@ -38,7 +37,7 @@ from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
-from slukh.web.api import ApiOptions, caller_hash, create_app
+from slukh.web.api import ApiOptions, create_app
 from slukh.web.server import WebServer
 
 logger = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ async def serve(given: AllSettings) -> None:
     stop, hurry = _signals()
     async with contextlib.AsyncExitStack() as stack:
         sockets = _sockets(settings, stack)
-        caller_key = _caller_key(settings.slukh_data_dir)
+        caller_key = made_caller_key(settings.slukh_data_dir)
         parts = build_parts(given, caller_hash=partial(caller_hash, caller_key))
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
@@ -139,6 +138,7 @@ async def serve(given: AllSettings) -> None:
             outcome=lambda call_id, outcome: experiment.put(
                 OutcomeRow(call_id=call_id, **outcome.model_dump())
             ),
+            forgotten=experiment.forget,
         )
         web = WebServer(uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none"))
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
@@ -317,24 +317,3 @@ def _book(metrics: Metrics, meter: Metering, event: CallEvent) -> None:
     """Nobody's call, but somebody's bill."""
     for cost in meter.costs_of(event):
         metrics.observe(replace(event, event=cost))
-
-
-def _caller_key(data_dir: Path) -> bytes:
-    """The key of the callers' hashes, made once: a new one would make every caller a new caller."""
-    path = data_dir / "caller.key"
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(32))
-        return bytes.fromhex(path.read_text(encoding="ascii"))
-    except OSError as error:
-        raise LedgerError(
-            f"cannot use {path} ({error.strerror})", remedy="make it writable, or set SLUKH_DATA_DIR"
-        ) from error
-    except ValueError as error:
-        raise LedgerError(
-            f"{path} holds no key",
-            remedy="restore it, or remove it: every caller is a new caller then",
-        ) from error

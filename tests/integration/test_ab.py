@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from slukh.experiment.evidence import CallRow, ShadowRow
+from slukh.experiment.recordings import Recordings
 from slukh.experiment.store import ExperimentStore
 from slukh.testing.google import LocalGoogle
 from slukh.testing.whisper_server import FakeWhisperServer, Says
@@ -99,10 +100,101 @@ async def test_a_shadowed_call_through_a_real_gateway_is_compared_and_booked(tmp
     assert {(row.live, row.shadow, row.differing_words) for row in found.shadows if row.is_complete} == {
         ("google", "whisper", 1)
     }
+    with Recordings(f"sqlite:///{tmp_path / 'experiment.db'}") as recordings:
+        assert recordings.listed(NOW, datetime.now(UTC)) == ()  # nobody asked for any
     call_id = found.calls[0].call_id
     told = slukh(tmp_path, "calls", "show", call_id, "--json")
     purposes = {(row["purpose"], row["provider"]) for row in json.loads(told.stdout)["usage"]}
     assert {("serve", "google"), ("shadow", "whisper")} <= purposes
+
+
+KEY = "0f" * 32
+NUMBER = "380671234567"
+SAID = ("диски", "шини", "двісті")  # by the caller, as the two wrote it
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a gateway that has taken one call: Whisper heard it, Google was the shadow."""
+    folder = tmp_path_factory.mktemp("recorded")
+
+    async def call() -> subprocess.CompletedProcess[str]:
+        async with (
+            LocalGoogle(lambda _pcm: ["диски", "205/55"]) as google,
+            FakeWhisperServer(
+                [Says("шини двісті п'ятнадцять на п'ятдесят п'ять", fields=NO_LANGUAGE)] * 9
+            ) as server,
+        ):
+            return await asyncio.to_thread(
+                slukh, folder, "call", str(CLIP), "--with-server", "--fast", "--caller", f"+{NUMBER}",
+                WHISPER_API_URL=server.url, FF_STT_PROVIDER="whisper", FF_WHISPER_ROLLOUT_PERCENT="",
+                FF_SHADOW_PERCENT="100", GOOGLE_STT_ENDPOINT=google.endpoint, GOOGLE_STT_PROJECT_ID="p",
+                SLUKH_RECORDING_DAYS="30", SLUKH_RECORDING_KEY=KEY,
+            )  # fmt: skip
+
+    called = asyncio.run(call())
+    assert called.returncode == 0, called.stderr
+    assert "диски" not in called.stdout
+    return folder
+
+
+def test_google_as_the_shadow_of_whisper_is_compared_and_booked(recorded: Path) -> None:
+    with ExperimentStore(f"sqlite:///{recorded / 'experiment.db'}") as store:
+        found = store.window(NOW, datetime.now(UTC))
+    assert {(row.live, row.shadow) for row in found.shadows if row.is_complete} == {("whisper", "google")}
+    told = slukh(recorded, "calls", "show", found.calls[0].call_id, "--json")
+    purposes = {(row["purpose"], row["provider"]) for row in json.loads(told.stdout)["usage"]}
+    assert {("serve", "whisper"), ("shadow", "google")} <= purposes
+
+
+def test_what_was_recorded_is_the_utterance_with_both_texts(recorded: Path) -> None:
+    with Recordings(f"sqlite:///{recorded / 'experiment.db'}", key=bytes.fromhex(KEY)) as recordings:
+        entries = recordings.listed(NOW, datetime.now(UTC))
+        found = [recordings.read(entry.call_id, entry.utterance_id) for entry in entries]
+    assert found
+    for one in found:
+        assert one is not None
+        assert one.texts == {
+            "google": "диски 205/55",
+            "whisper": "шини двісті п'ятнадцять на п'ятдесят п'ять",
+        }
+        assert (one.live, one.arm) == ("whisper", "whisper")
+        assert len(one.pcm) == 2 * (one.end - one.start) > 0
+        assert one.start <= one.speech_start < one.speech_end <= one.end
+
+
+def test_no_export_has_a_word_or_a_number_of_the_caller_s(recorded: Path) -> None:
+    for kind in ("focus-csv", "cloudevents"):
+        done = slukh(recorded, "cost", "export", "--format", kind, str(recorded / kind))
+        assert done.returncode == 0, done.stderr
+    exports = {
+        "focus-csv": (recorded / "focus-csv").read_text(encoding="utf-8"),
+        "cloudevents": (recorded / "cloudevents").read_text(encoding="utf-8"),
+        "report": slukh(recorded, "ab", "report", "--json").stdout,
+        "draw": slukh(recorded, "ab", "draw", "--labels", "9").stdout,
+        "calls": slukh(recorded, "calls", "list", "--json").stdout,
+    }
+    with ExperimentStore(f"sqlite:///{recorded / 'experiment.db'}") as store:
+        (call,) = store.window(NOW, datetime.now(UTC)).calls
+    for name, told in exports.items():
+        assert call.call_id in told or name == "report", name
+        for secret in (*SAID, NUMBER):
+            assert secret not in told, name
+            assert json.dumps(secret).strip('"') not in told, name
+        assert name == "calls" or str(call.caller) not in told, name
+
+
+def test_nothing_of_a_call_is_on_disk_in_the_clear(recorded: Path) -> None:
+    written = b"".join(path.read_bytes() for path in recorded.rglob("*") if path.is_file())
+    for secret in (*SAID, NUMBER):
+        assert secret.encode() not in written
+
+
+def test_a_forgotten_caller_s_recordings_are_gone(recorded: Path) -> None:
+    assert slukh(recorded, "forget", f"+{NUMBER}").returncode == 0
+    with Recordings(f"sqlite:///{recorded / 'experiment.db'}") as recordings:
+        assert recordings.listed(NOW, datetime.now(UTC)) == ()
+    assert slukh(recorded, "forget", f"+{NUMBER}").returncode == 1
 
 
 def test_a_store_without_calls_holds_and_says_why(tmp_path: Path) -> None:

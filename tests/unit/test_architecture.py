@@ -48,7 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
-    "web": {"callbook", "stt"},
+    "callers": set(),
+    "web": {"callbook", "callers", "stt"},
     "assembly": {"config", "routing", "speech", "stt", "weights"},
     "gateway": {"assembly", "callbook", "routing", "session", "talking", "telephony"},
     "transcribe": {"assembly", "config", "session", "telephony"},
@@ -77,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "assembly",
         "audio",
         "callbook",
+        "callers",
         "comparing",
         "config",
         "cost",
@@ -115,6 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": {
         "answering",
         "audio",
+        "callers",
         "config",
         "cost",
         "cost_settings",
@@ -159,6 +162,7 @@ ONLY_IN = {
         "cost/adjustments.py",
         "cost/ledger.py",
         "cost/ledger_calls.py",
+        "cost/ledger_forgetting.py",
         "cost/ledger_tables.py",
         "cost/rated_lines.py",
         "cost/rated_rows.py",

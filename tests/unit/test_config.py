@@ -82,11 +82,13 @@ def test_nothing_is_recorded_unless_days_are_set(monkeypatch: pytest.MonkeyPatch
         ("postgresql://u:p@h/slukh", "sqlite:////x.db", "sqlite:////x.db"),
     ],
 )
-def test_the_experiment_is_kept_with_a_ledger_in_postgresql(ledger: str, experiment: str, url: str) -> None:
-    settings = Settings(
-        slukh_data_dir=Path("/data"), slukh_ledger_url=ledger, slukh_experiment_url=experiment
-    )
-    assert settings.experiment_url == url
+def test_the_experiment_is_kept_with_a_ledger_in_postgresql(
+    monkeypatch: pytest.MonkeyPatch, ledger: str, experiment: str, url: str
+) -> None:
+    monkeypatch.setenv("SLUKH_DATA_DIR", "/data")
+    monkeypatch.setenv("SLUKH_LEDGER_URL", ledger)
+    monkeypatch.setenv("SLUKH_EXPERIMENT_URL", experiment)
+    assert load(Settings).experiment_url == url
 
 
 @pytest.mark.parametrize("name", ["SLUKH_LANGUAGE", "SLUKH_ALTERNATIVE_LANGUAGES"])

@@ -38,7 +38,7 @@ class BackgroundWriter(Generic[T]):
         try:
             self._queue.put_nowait(item)
         except queue.Full:
-            self._on_dropped(1)
+            self._lose([item], "too many wait")
 
     def start(self) -> None:
         """Begin to write. Once."""

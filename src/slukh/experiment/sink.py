@@ -264,6 +264,10 @@ class ExperimentSink:
         tally = self._calls.get(call_id)
         self._take(() if tally is None else tally.shadow_heard(utterance_id, heard))
 
+    def forget(self, call_id: str) -> None:
+        """What is still told of a call goes nowhere. To be called from the same thread."""
+        self._calls.pop(call_id, None)
+
     def put(self, row: Row) -> None:
         """Write a row when there is time; from any thread."""
         self._rows.put(row)

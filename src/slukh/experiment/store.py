@@ -6,7 +6,7 @@ on another leg, a label when its labeller thinks again.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self
@@ -119,6 +119,34 @@ class ExperimentStore:
                 shadows=_read(connection, ShadowRow, is_of_a_call),
                 labels=_read(connection, LabelRow, is_of_a_call),
             )
+
+    def calls_of(self, caller: str) -> tuple[str, ...]:
+        """The calls of a caller's hash.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls = _TABLES[CallRow]
+        with self._database.reading() as connection:
+            return tuple(connection.scalars(select(calls.c.call_id).where(calls.c.caller == caller)))
+
+    def forget(self, call_ids: Collection[str]) -> dict[str, int]:
+        """Remove every row of these calls; table -> how many.
+
+        All of them, not the caller alone: an outcome is a note on a person, and the digest of a short
+        reference gives its words away to whoever tries some.
+
+        Raises:
+            ExperimentError: the store cannot be written now.
+        """
+        with self._database.forgetting() as connection:
+            return {
+                name.removeprefix("ab_"): connection.execute(
+                    delete(_TABLES[kind]).where(_TABLES[kind].c.call_id.in_(call_ids))
+                ).rowcount
+                for kind, (name, keys) in _KEYS.items()
+                if "call_id" in keys
+            }
 
     def ramps(self) -> tuple[RampRow, ...]:
         """Every change of Whisper's share, oldest first.

@@ -113,8 +113,14 @@ class Shadows:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def aclose(self) -> None:
-        """Stop all of them. Idempotent."""
+    async def aclose(self, *, grace_seconds: float = 0.0) -> None:
+        """Stop all of them. Idempotent.
+
+        Args:
+            grace_seconds: how long those that run may still take; what is stopped is lost to the comparison.
+        """
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_seconds)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slukh.errors import ExperimentError
-from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.evidence import CallRow, OutcomeRow, ShadowRow, TurnRow
 from slukh.experiment.recorded import RecordedUtterance, SpokenAudio
 from slukh.experiment.recordings import Recordings
 from slukh.experiment.sink import CallTally, ExperimentSink, ShadowText
@@ -22,65 +22,10 @@ from slukh.types import (
 )
 
 NOW = datetime(2026, 11, 26, 12, 0, 0, 123456, tzinfo=UTC)
-CALL = CallRow(
-    call_id="a", caller=None, language_code="uk-UA", arm="whisper", flag_reason="SPLIT", flag_version="1-x",
-    serving="google", models={"whisper": "base", "google": "chirp_3"}, started_at=NOW,
-    ended_at=NOW + timedelta(minutes=1), end_reason="hangup", failovers=1, clock_jumped=True,
-)  # fmt: skip
-ROWS = (
-    CALL,
-    TurnRow(call_id="a", utterance_id=1, provider="", endpointing_ms=500, final_ms=None, is_salvage=True),
-    OutcomeRow(call_id="a", task_success=True, repairs=2),
-    ShadowRow(
-        call_id="a", utterance_id=1, live="google", shadow="whisper", canonical_version="1-x",
-        is_complete=False,
-    ),
-    LabelRow(
-        call_id="a", utterance_id=1, labeller="olena", probability=0.25, canonical_version="1-x",
-        reference="r", words=3, entities=1, google_errors=1, whisper_errors=0, google_entity_errors=1,
-        whisper_entity_errors=0,
-    ),
-)  # fmt: skip
 
 
 def store(folder: Path) -> ExperimentStore:
     return ExperimentStore(f"sqlite:///{folder / 'experiment.db'}")
-
-
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    with store(tmp_path) as written:
-        written.record(ROWS)
-    with store(tmp_path) as again:
-        found = again.window(NOW, NOW + timedelta(hours=1))
-    assert (*found.calls, *found.turns, *found.outcomes, *found.shadows, *found.labels) == ROWS
-
-
-def test_a_window_holds_the_calls_that_ended_in_it_and_what_is_theirs(tmp_path: Path) -> None:
-    with store(tmp_path) as written:
-        written.record(ROWS)
-        found = written.window(NOW - timedelta(hours=2), NOW)
-    assert (found.calls, found.turns, found.labels) == ((), (), ())
-
-
-def test_a_row_replaces_the_one_with_its_key(tmp_path: Path) -> None:
-    with store(tmp_path) as written:
-        written.record([OutcomeRow(call_id="a", repairs=1), CALL])
-        written.record([OutcomeRow(call_id="a", task_success=False), replace(CALL, end_reason="detached")])
-        found = written.window(NOW, NOW + timedelta(hours=1))
-    assert found.outcomes == (OutcomeRow(call_id="a", task_success=False),)
-    assert [call.end_reason for call in found.calls] == ["detached"]
-
-
-def test_a_label_is_withdrawn_and_no_other(tmp_path: Path) -> None:
-    label = ROWS[-1]
-    assert isinstance(label, LabelRow)
-    other = replace(label, labeller="taras")
-    with store(tmp_path) as written:
-        written.record([CALL, label, other])
-        for _ in range(2):
-            written.withdraw(label)
-        found = written.window(NOW, NOW + timedelta(hours=1))
-    assert found.labels == (other,)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite://", "mysql://root:secret@host/db"])

@@ -142,6 +142,13 @@ async def test_a_call_does_not_end_later_for_a_shadow_that_blocks() -> None:
     assert [end.outcome for end in calls.ends] == ["cancelled"]
 
 
+async def test_a_shadow_that_runs_when_all_is_over_is_let_finish() -> None:
+    calls = ShadowedCalls()
+    await calls.speak([1, 2, 3])
+    await calls.shadows.aclose(grace_seconds=5.0)
+    assert [heard.text for heard in calls.heard] == ["1 2 3"]
+
+
 async def test_when_the_budget_of_a_day_is_spent_new_calls_have_no_shadow_until_the_next() -> None:
     calls = ShadowedCalls(minutes_a_day=0.01)
     await calls.speak([1, 2, 3], [4, 5])  # a call that began is heard to its end
