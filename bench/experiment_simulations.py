@@ -162,7 +162,7 @@ def labelled_in_part(repetitions: int) -> None:
                         difference=difference,
                         words=turns.words.astype(float),
                         proxy=np.zeros(len(difference)),
-                        length=0.95 * turns.words,
+                        length=(0.95 * turns.words).astype(float),
                         probability=np.where(is_equal, 1.0, probability * share),
                         is_labelled=is_equal | is_labelled,
                     )

@@ -112,17 +112,20 @@ def ab_label(  # noqa: PLR0917  # a command's parameters are its options
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
 ) -> None:
-    """Label by ear, in the browser: hear the second that differs, say which text is right. Keys suffice.
+    """Label by ear, in the browser: hear the second that differs, say who is right.
 
-    Who wrote what is not shown. The same command goes on where it stopped; more --labels add to the draw.
-    Two people share the work: each is asked what nobody has labelled, and a tenth is asked of both, to see
-    whether they agree. Labels are in `slukh ab report` at once, as counts. What is heard was recorded with
-    SLUKH_RECORDING_DAYS; it leaves this machine to nobody who has not the printed address.
+    Keys suffice, and who wrote what is not shown. The same command goes on
+    where it stopped; more --labels add to the draw. Two people share the work:
+    each is asked what nobody has labelled, and a tenth is asked of both, to
+    see whether they agree. `slukh ab report` has labels at once, as counts.
+
+    What is heard was recorded with SLUKH_RECORDING_DAYS. The page is on this
+    machine only, and for nobody who has not the address that is printed.
 
     Example: slukh ab label --labeller olena --since 2026-11-01 --until 2026-11-08
 
-    On a server, with the page on your own machine: ssh -L 8090:127.0.0.1:8090 SERVER, there with --port 8090
-    --no-browser.
+    On a server: ssh -L 8090:127.0.0.1:8090 SERVER, there with --port 8090
+    --no-browser, and the printed address in a browser here.
     """
     from slukh.commands.ab_label import serve
 

@@ -76,6 +76,7 @@ async function play(what) {
     player.src = sounds[what];
     await player.play();
     isHeard = true;
+    $("problem").textContent = "";
   } catch (error) {
     // Browsers play nothing before the first key or click of a page.
     if (error.name === "NotAllowedError") $("problem").textContent = "Press Space to listen.";
@@ -99,8 +100,8 @@ function reply(name, text = "") {
 }
 
 const actions = {
-  replay: () => { $("problem").textContent = ""; play("clip"); },
-  whole: () => { $("problem").textContent = ""; play("whole"); },
+  replay: () => play("clip"),
+  whole: () => play("whole"),
   a: () => reply("a"),
   b: () => reply("b"),
   both: () => reply("both"),

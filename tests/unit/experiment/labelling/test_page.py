@@ -95,7 +95,7 @@ def test_audio_is_the_difference_and_the_whole_on_demand(desk: Desk) -> None:
     def seconds(path: str) -> float:
         with wave.open(io.BytesIO(desk.http.get(desk.page + path).content)) as sound:
             assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (8000, 1, 2)
-            return sound.getnframes() / 8000
+            return float(sound.getnframes() / 8000)
 
     assert 0.5 < seconds("/audio/0") < seconds("/audio/0?whole") == 3.0
     assert desk.http.get(f"{desk.page}/audio/1").status_code == 404
