@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import socket
+import time
 import webbrowser
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from slukh.experiment.evidence import ShadowRow
     from slukh.experiment.labelling.questions import Contested
     from slukh.experiment.labelling.session import Session
+    from slukh.experiment.recordings import Recordings
     from slukh.experiment.store import ExperimentStore
 
 _HOST = "127.0.0.1"
@@ -56,8 +58,6 @@ def _session(
     store: "ExperimentStore", since: datetime, until: datetime, *, labeller: str, labels: int, seed: int
 ) -> "Session":
     """What one labeller is asked; labels of a smaller draw get the probability of this one."""
-    import time
-
     from slukh.experiment.labelling.questions import questions
     from slukh.experiment.labelling.session import Session
     from slukh.experiment.labelling.sharing import share
@@ -70,15 +70,16 @@ def _session(
             remedy="let the other one hear calls (FF_SHADOW_PERCENT), or name another --since and --until",
         )
     store.record(theirs.restated)
-    waiting = _heard(theirs.waiting)
+    with opened_recordings() as recordings:
+        waiting = _heard(recordings, theirs.waiting)
+        done = _heard(recordings, ((row, 1.0) for row in theirs.done))
     if theirs.waiting and not waiting:
         raise ExperimentError(
             f"none of the {len(theirs.waiting)} utterances to label was recorded, or no longer is",
             remedy="set SLUKH_RECORDING_DAYS for the gateway, and name a window after that",
         )
     if missing := len(theirs.waiting) - len(waiting):
-        typer.echo(f"{missing} of {len(theirs.waiting)} were not recorded, and the others stand for them")
-    done = _heard((row, 1.0) for row in theirs.done)
+        typer.echo(f"{missing} of {len(theirs.waiting)} cannot be heard, and the others stand for them")
     return Session(
         questions(waiting, seed=seed),
         labeller=labeller,
@@ -87,16 +88,15 @@ def _session(
     )
 
 
-def _heard(rows: Iterable[tuple["ShadowRow", float]]) -> list["Contested"]:
+def _heard(recordings: "Recordings", rows: Iterable[tuple["ShadowRow", float]]) -> list["Contested"]:
     """Those of which there is a recording."""
     from slukh.experiment.labelling.questions import contested
 
     found = []
-    with opened_recordings() as recordings:
-        for row, probability in rows:
-            recorded = recordings.read(row.call_id, row.utterance_id)
-            if recorded is not None and (one := contested(recorded, probability)) is not None:
-                found.append(one)
+    for row, probability in rows:
+        recorded = recordings.read(row.call_id, row.utterance_id)
+        if recorded is not None and (one := contested(recorded, probability)) is not None:
+            found.append(one)
     return found
 
 
