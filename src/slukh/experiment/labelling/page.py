@@ -10,9 +10,7 @@ Texts and audio are callers': nothing without the token, nothing in caches, and 
 """
 
 import hmac
-import io
 import time
-import wave
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.resources import files
@@ -27,10 +25,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from slukh.audio import wav_from_linear16
 from slukh.errors import ExperimentError
 from slukh.experiment.evidence import LabelRow
 from slukh.experiment.labelling.session import NotAskedError, Reply, Session
-from slukh.types import SAMPLE_RATE_HERTZ
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -88,7 +86,9 @@ def _asking(session: Session) -> list[Route]:
         if question is None or request.path_params["number"] != session.number:
             return _refusal(404, "another question is asked")
         is_whole = "whole" in request.query_params
-        return Response(_wav(question.contested.pcm if is_whole else question.clip()), media_type="audio/wav")
+        return Response(
+            wav_from_linear16(question.contested.pcm if is_whole else question.clip()), media_type="audio/wav"
+        )
 
     return [
         Route("/", page),
@@ -165,13 +165,3 @@ def _refusal(status: int, problem: str) -> JSONResponse:
 
 def _shipped(name: str) -> bytes:
     return (files("slukh.experiment.labelling") / name).read_bytes()
-
-
-def _wav(pcm: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HERTZ)
-        file.writeframes(pcm)
-    return buffer.getvalue()
