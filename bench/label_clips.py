@@ -3,8 +3,9 @@
     python bench/label_clips.py ../shared/calls [/path/to/whisper/base]
 
 The folder has telephone recordings, NAME_tel8k.wav beside NAME_tel8k.txt, in uk/ and ru/. A clip is cut for
-every word as if the two recognisers differed in it, clean and in white noise; the times of the words are
-those of CTranslate2's forced alignment on the clean audio. Weights: `slukh weights get base`.
+every word of the canonical text, a number being one, as if the two recognisers differed in it, clean and in
+white noise; the times are those of CTranslate2's forced alignment of what was spoken on the clean audio.
+Weights: `slukh weights get base`.
 """
 
 import sys
@@ -20,7 +21,9 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from slukh.audio import Resampler, float32_from_linear16, linear16_from_samples, samples_from_linear16
 from slukh.config import Settings, load
+from slukh.experiment.canonical import canonical_text
 from slukh.experiment.labelling.clips import clip, voiced_frames
+from slukh.experiment.labelling.differences import differences
 from slukh.experiment.wer import plain_text
 from slukh.weights import find_whisper
 
@@ -72,6 +75,18 @@ def recordings(folder: Path) -> Iterator[tuple[str, bytes, list[str]]]:
                 yield language, pcm, words
 
 
+def places(spoken: list[str], canonical: list[str]) -> Iterator[tuple[int, int, int, int]]:
+    """Words as spoken that became words of canonical text: from, to in the one, from, to in the other."""
+    at, other = 0, 0
+    found = [(each.starts, each.stops) for each in differences(spoken, canonical)]
+    for starts, stops in [*found, ((len(spoken), len(canonical)),) * 2]:
+        for step in range(starts[0] - at):
+            yield at + step, at + step + 1, other + step, other + step + 1
+        if starts[0] < stops[0] and starts[1] < stops[1]:
+            yield starts[0], stops[0], starts[1], stops[1]
+        at, other = stops
+
+
 def noisy(pcm: bytes, decibels: float, generator: np.random.Generator) -> bytes:
     """White noise so far below the loud parts."""
     samples = samples_from_linear16(pcm).astype(np.float64)
@@ -88,22 +103,26 @@ def main() -> None:
         Path(sys.argv[2]) if len(sys.argv) > 2 else find_whisper(load(Settings).slukh_weights_dir, "base")
     )
     aligner = Aligner(weights)
-    aligned = [(pcm, words, aligner.times(pcm, words, code)) for code, pcm, words in recordings(folder)]
+    aligned = [
+        (pcm, words, canonical_text(" ".join(words), code).split(), aligner.times(pcm, words, code))
+        for code, pcm, words in recordings(folder)
+    ]
     for decibels in (None, 20, 10, 5):
         generator, whole, middle, lengths = np.random.default_rng(1), [], [], []
-        for pcm, words, times in aligned:
+        for pcm, spoken, words, times in aligned:
             utterance = BEFORE + pcm + AFTER
             if decibels is not None:
                 utterance = noisy(utterance, decibels, generator)
             voiced = voiced_frames(utterance, (0, len(utterance) // 2))
-            for at, (begin, end) in enumerate(times):
+            for a, b, start, stop in places(spoken, words):
+                begin, end = times[a][0], times[b - 1][1]
                 if end - begin <= 2 * FRAME_SECONDS:  # the alignment has not found it
                     continue
-                first, last = clip((words, words), (at, at), (at + 1, at + 1), voiced)
-                start, stop = ((sample - len(BEFORE) // 2) / HERTZ for sample in (first, last))
-                whole.append(start <= begin + SLACK_SECONDS and end - SLACK_SECONDS <= stop)
-                middle.append(start <= (begin + end) / 2 <= stop)
-                lengths.append(stop - start)
+                first, last = clip((words, words), (start, start), (stop, stop), voiced)
+                opens, closes = ((sample - len(BEFORE) // 2) / HERTZ for sample in (first, last))
+                whole.append(opens <= begin + SLACK_SECONDS and end - SLACK_SECONDS <= closes)
+                middle.append(opens <= (begin + end) / 2 <= closes)
+                lengths.append(closes - opens)
         print(f"{'clean' if decibels is None else f'{decibels} dB'}: {len(whole)} words, all of it in "
               f"{np.mean(whole):.1%} of the clips, its middle in {np.mean(middle):.1%}; a clip is "
               f"{np.mean(lengths):.2f} s")  # fmt: skip
