@@ -9,7 +9,7 @@ must not run side by side. A moment is stored as microseconds since 1970 UTC.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,7 +84,7 @@ class Database:
                 self._engine = _sqlite(parsed, busy_timeout_ms)
         try:
             self._prepare_once()
-        except UserError as error:
+        except BaseException as error:
             if not (may_be_away and isinstance(error, tables.away)):
                 self.close()
                 raise
@@ -111,8 +111,8 @@ class Database:
     def forgetting(self) -> Iterator[Connection]:
         """A write transaction after which SQLite's files hold no byte of what it deleted.
 
-        In PostgreSQL a deleted row cannot be read any more, and its vacuum gives the space to others. Raises
-        `tables.error` or `tables.away`.
+        Unless another process reads it at that moment. In PostgreSQL a deleted row cannot be read any more,
+        and its vacuum gives the space to others. Raises `tables.error` or `tables.away`.
         """
         is_sqlite = self._engine.dialect.name == "sqlite"
         with self.writing() as connection:
@@ -120,8 +120,9 @@ class Database:
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")  # freed pages become zeros
             yield connection
         if is_sqlite:
-            with self._translated(), closing(self._engine.raw_connection()) as raw:
-                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with self._translated(), self._engine.connect() as connection:
+                connection.execution_options(slukh_begins=False)  # no checkpoint inside a transaction
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _prepare_once(self) -> None:
         if not self._is_prepared:
@@ -186,14 +187,14 @@ def _parsed(url: str, tables: Tables) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise tables.error(f"the {tables.name}'s URL cannot be read", remedy=_SHAPES) from error
+        raise tables.error(f"the URL of the {tables.name} cannot be read", remedy=_SHAPES) from error
     backend = parsed.get_backend_name()
     lasts = {
         "sqlite": parsed.database not in (None, "", ":memory:"),
         "postgresql": bool(parsed.database) and parsed.drivername in ("postgresql", "postgresql+psycopg"),
     }
     if not lasts.get(backend, False):
-        raise tables.error(f"{_shown(parsed)} is not a {tables.name} that lasts", remedy=_SHAPES)
+        raise tables.error(f"{_shown(parsed)} is no {tables.name} that lasts", remedy=_SHAPES)
     return parsed
 
 
@@ -216,8 +217,10 @@ def _sqlite(url: URL, busy_timeout_ms: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("slukh_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get("slukh_begins", True):
+            writes = options.get("slukh_writes", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

@@ -23,7 +23,7 @@ from slukh.callers import caller_hash, made_caller_key
 from slukh.comparing import comparing
 from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
-from slukh.cost.price_book import PriceBook
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.evidence import OutcomeRow

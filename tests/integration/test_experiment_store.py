@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.errors import ExperimentError
 from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, RampRow, ShadowRow, TurnRow
 from slukh.experiment.recordings import Recordings

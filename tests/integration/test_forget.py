@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from slukh.callbook import CallBook
 from slukh.callers import caller_hash, made_caller_key
 from slukh.cli import app
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
 from slukh.experiment.recorded import RecordedUtterance

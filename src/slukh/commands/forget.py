@@ -104,8 +104,8 @@ def _target(who: str, settings: Settings) -> _Target:
 def _forgotten(settings: Settings, target: _Target) -> _Forgotten:
     """Forget; the ledger last: a run that fails before it still finds every call the next time."""
     from slukh.commands.recordings import opened_recordings
-    from slukh.cost.ledger import Ledger
-    from slukh.cost.ledger_forgetting import calls_of, forget_callers_of, usage_rows_of
+    from slukh.cost.ledger.forgetting import calls_of, forget_callers_of, usage_rows_of
+    from slukh.cost.ledger.store import Ledger
     from slukh.experiment.store import ExperimentStore
 
     gateway = _ask_gateway(settings, target)  # first: it writes what it has into the others

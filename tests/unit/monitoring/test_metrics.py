@@ -296,3 +296,10 @@ def test_budgets_and_drift_are_unknown_until_they_are_known(metrics: Metrics) ->
     assert value(metrics, "cost_budget_used_ratio") == 0.5
     assert value(metrics, "cost_reconciliation_drift_ratio", **drift) == -0.01
     assert value(metrics, "cost_reconciliation_drift_ratio", component="line", provider="line") == 0.02
+
+
+def test_what_the_comparison_could_not_keep_is_counted_by_what_it_was(metrics: Metrics) -> None:
+    metrics.experiment_lost("row", 3)
+    metrics.experiment_lost("recording", 1)
+    assert value(metrics, "experiment_lost_total", what="row") == 3
+    assert value(metrics, "experiment_lost_total", what="recording") == 1
