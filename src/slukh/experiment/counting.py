@@ -1,6 +1,8 @@
 """A label as counts: what was said against what both providers wrote; the texts go no further."""
 
 import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 
 from slukh.experiment.canonical import canonical_text, canonical_version
 from slukh.experiment.evidence import UNCLEAR, LabelRow
@@ -18,6 +20,7 @@ def label_row(
     said: tuple[str, str],
     heard: tuple[str, str],
     unclear: int = 0,
+    grammars: Sequence[Path] = (),
 ) -> LabelRow:
     """Errors of Google and of Whisper, in this order wherever there are two.
 
@@ -31,8 +34,9 @@ def label_row(
             Words are counted in the first.
         heard: what each wrote.
         unclear: places where nobody can tell what was said: they stand neither in `said` nor in `heard`.
+        grammars: a user's own.
     """
-    grammar = load_grammar(language_code)
+    grammar = load_grammar(language_code, grammars)
     google, whisper = (
         score(reference, text, language_code, grammar=grammar)
         for reference, text in zip(said, heard, strict=True)

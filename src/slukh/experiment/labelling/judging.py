@@ -16,6 +16,7 @@ from typing import Literal
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.counting import label_row
 from slukh.experiment.evidence import LabelRow
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.labelling.questions import Contested
 
 Choice = Literal["google", "whisper", "both", "typed", "unknown"]
@@ -46,6 +47,7 @@ def label(contested: Contested, answers: Sequence[Answer], *, labeller: str) -> 
         said=(sides[0][0], sides[1][0]),
         heard=(sides[0][1], sides[1][1]),
         unclear=sum(answer.choice == "unknown" for answer in answers),
+        grammars=contested.grammars,
     )
 
 
@@ -73,6 +75,7 @@ def _said(contested: Contested, here: tuple[str, str], answer: Answer, of: int) 
         case "whisper":
             return here[1].split()
         case "typed":
-            return canonical_text(answer.text, contested.language_code).split()
+            grammar = load_grammar(contested.language_code, contested.grammars)
+            return canonical_text(answer.text, contested.language_code, grammar=grammar).split()
         case _:
             return here[of].split()

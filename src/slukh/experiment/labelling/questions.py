@@ -1,12 +1,14 @@
 """What a person is asked: an utterance of which two texts are known, difference by difference, blindly."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.drawing import lot
 from slukh.experiment.evidence import ARMS
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.labelling.clips import clip, voiced_frames
 from slukh.experiment.labelling.differences import Difference, differences
 from slukh.experiment.recorded import RecordedUtterance
@@ -30,6 +32,7 @@ class Contested:
         speech: samples of it between which there is voice.
         texts: words of Google and of Whisper.
         differences: where they differ, at least one.
+        grammars: a user's own, that canonical text depends on.
     """
 
     call_id: str
@@ -40,6 +43,7 @@ class Contested:
     speech: tuple[int, int]
     texts: tuple[tuple[str, ...], tuple[str, ...]] = field(repr=False)
     differences: tuple[Difference, ...] = field(repr=False)
+    grammars: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +92,15 @@ class Question:
         return line
 
 
-def contested(recorded: RecordedUtterance, probability: float) -> Contested | None:
+def contested(
+    recorded: RecordedUtterance, probability: float, grammars: Sequence[Path] = ()
+) -> Contested | None:
     """A drawn utterance from its recording; None when its texts are one and the same by now."""
     language = recorded.language_code
-    google, whisper = (tuple(canonical_text(recorded.texts[arm], language).split()) for arm in ARMS)
+    grammar = load_grammar(language, grammars)
+    google, whisper = (
+        tuple(canonical_text(recorded.texts[arm], language, grammar=grammar).split()) for arm in ARMS
+    )
     if not (found := differences(google, whisper)):
         return None
     return Contested(
@@ -103,6 +112,7 @@ def contested(recorded: RecordedUtterance, probability: float) -> Contested | No
         speech=(recorded.speech_start - recorded.start, recorded.speech_end - recorded.start),
         texts=(google, whisper),
         differences=found,
+        grammars=tuple(grammars),
     )
 
 
