@@ -139,6 +139,39 @@ def labelled(repetitions: int) -> None:
               f"{np.mean(errors):.2%} (empirical {np.std(values):.2%})")  # fmt: skip
 
 
+def labelled_in_part(repetitions: int) -> None:
+    """F8 when the labeller stops early; the share that is labelled is seen in the words that differ."""
+    generator = np.random.default_rng(9)
+    levels = TRAFFIC.level(RATE), TRAFFIC.level(RATE + MARGIN)
+    for answered in (1.0, 0.4):
+        for title, corrects in (("the share taken into account", True), ("as drawn", False)):
+            intervals = []
+            for _ in range(repetitions):
+                turns = simulated_turns(generator, 800, levels)
+                difference = (turns.errors[1] - turns.errors[0]).astype(float)
+                # Words that differ are as many as the errors, or more where both err differently.
+                differing = np.abs(difference) + (difference != 0) * generator.poisson(0.3, len(difference))
+                probability = np.clip(0.12 * differing, 0, 1)
+                is_labelled = generator.random(len(difference)) < probability * answered
+                weight = np.where(is_labelled, differing / np.maximum(probability, 1e-9), 0.0)
+                share = weight.sum() / differing.sum() if corrects else 1.0
+                is_equal = differing == 0
+                found = labelled_difference(
+                    Shadowed(
+                        calls=[str(call) for call in turns.call],
+                        difference=difference,
+                        words=turns.words.astype(float),
+                        proxy=np.zeros(len(difference)),
+                        length=(0.95 * turns.words).astype(float),
+                        probability=np.where(is_equal, 1.0, probability * share),
+                        is_labelled=is_equal | is_labelled,
+                    )
+                )
+                intervals.append(found.interval())
+            print(f"  labelled, {answered:.0%} of the draw, {title}: covers "
+                  f"{covered(iter(intervals), MARGIN, repetitions):.1%}")  # fmt: skip
+
+
 def labelled_looks(repetitions: int) -> None:
     """F8 under F5: the same estimate from cumulative shadow data, looked at daily."""
     generator = np.random.default_rng(8)
@@ -216,7 +249,8 @@ def main() -> None:
     scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
         (rates, (2000, 200)), (rates, (2000, 40)), (differences, (2000,)), (peeking, (1000,)),
-        (decisions, (1000,)), (labelled, (600,)), (labelled_looks, (400,)), (ratios, (1000,)),
+        (decisions, (1000,)), (labelled, (600,)), (labelled_in_part, (600,)),
+        (labelled_looks, (400,)), (ratios, (1000,)),
         (latencies, (300,)),
     ]  # fmt: skip
     for part, (repetitions, *more) in parts:

@@ -25,14 +25,13 @@ from rich.console import Console
 from rich.table import Table
 from websockets.asyncio.client import connect
 
-from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16
+from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16, wav_from_linear16
 from slukh.conformance.measure import play
 from slukh.conformance.report import percentile, revised_share
 from slukh.errors import ServiceError
 from slukh.experiment.wer import character_errors, plain_text
 from slukh.routing.health import Clip, stored_clips
 from slukh.stt.whisper.address import address
-from slukh.stt.whisper.http import wav
 from slukh.stt.whisper.servers import server_at
 from slukh.stt.whisper.wyoming_events import Event, Events, encoded
 from slukh.testing.real_whisper import SERVERS, RealServer, Running, running
@@ -76,7 +75,7 @@ async def plain_http(run: Running, model: str) -> float:
         answer = await client.post(
             f"http://127.0.0.1:{run.port}/v1/audio/transcriptions",
             data={"model": model, "language": "uk", "response_format": "verbose_json", "temperature": "0"},
-            files={"file": ("clip.wav", wav(UK.pcm), "audio/wav")},
+            files={"file": ("clip.wav", wav_from_linear16(UK.pcm), "audio/wav")},
         )
         assert answer.json()["text"]
         return time.monotonic() - began

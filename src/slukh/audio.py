@@ -4,13 +4,17 @@ Two forms travel through Slukh: `linear16`, which is little-endian int16 bytes, 
 `samples`, which is an int16 array, inside. No audioop: Python 3.13 removed it.
 """
 
+import io
 import math
+import wave
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from slukh.types import SAMPLE_RATE_HERTZ
 
 Samples = npt.NDArray[np.int16]
 _Floats = npt.NDArray[np.float64]
@@ -106,6 +110,17 @@ def samples_from_linear16(pcm: bytes) -> Samples:
 def linear16_from_samples(samples: Samples) -> bytes:
     """Little-endian bytes of int16 samples."""
     return samples.astype(_INT16, copy=False).tobytes()
+
+
+def wav_from_linear16(pcm: bytes) -> bytes:
+    """A WAV file of mono at 8 kHz."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HERTZ)
+        file.writeframes(pcm)
+    return buffer.getvalue()
 
 
 def float32_from_linear16(pcm: bytes) -> npt.NDArray[np.float32]:

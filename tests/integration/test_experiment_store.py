@@ -100,6 +100,15 @@ def test_a_row_replaces_the_one_with_its_key(store: ExperimentStore) -> None:
     assert [call.end_reason for call in found.calls] == ["detached"]
 
 
+def test_a_label_is_withdrawn_and_no_other(store: ExperimentStore) -> None:
+    (label,) = (row for row in ROWS if isinstance(row, LabelRow))
+    other = replace(label, labeller="taras")
+    store.record([CALL, label, other])
+    for _ in range(2):
+        store.withdraw(label)
+    assert store.window(NOW, NOW + timedelta(hours=1)).labels == (other,)
+
+
 def test_rows_come_in_the_order_of_their_keys_whatever_the_database_s(store: ExperimentStore) -> None:
     ids = ["a-b", "B", "ab", "a", "б", "А"]
     store.record([replace(CALL, call_id=call_id) for call_id in ids])

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "voice_settings": set(),
     "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
     "cost": {"databases", "report", "yaml_lines"},
-    "experiment": {"databases", "report", "yaml_lines"},
+    "experiment": {"audio", "databases", "report", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
     "recording_settings": set(),
@@ -232,6 +232,9 @@ SANS_IO = (
     "experiment/canaries.py", "experiment/accuracy.py", "experiment/report/sections.py",
     "report/blocks.py", "report/markdown.py", "experiment/recorded.py", "experiment/sealing.py",
     "talking/answer.py", "talking/pace.py", "talking/suspects.py", "talking/thread.py",
+    "experiment/counting.py", "experiment/labelling/clips.py", "experiment/labelling/differences.py",
+    "experiment/labelling/judging.py", "experiment/labelling/questions.py",
+    "experiment/labelling/session.py", "experiment/labelling/sharing.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

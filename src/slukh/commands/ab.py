@@ -108,6 +108,45 @@ def ab_draw(
         typer.echo(json.dumps(line))
 
 
+@app.command("label")
+def ab_label(  # noqa: PLR0917  # a command's parameters are its options
+    labeller: Annotated[
+        str,
+        typer.Option(
+            "--labeller",
+            help="Who labels; `adjudicated` is asked what two others disagree on, and only that.",
+        ),
+    ],
+    since: Annotated[str, typer.Option("--since", help="Begin of the window, ISO 8601.")],
+    until: Annotated[str, typer.Option("--until", help="Its end, in the past: what grows cannot be drawn.")],
+    labels: Annotated[int, typer.Option("--labels", min=1, help="About how many utterances to draw.")] = 140,
+    seed: Seed = 1,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Label by ear, in the browser: hear the second that differs, say who is right.
+
+    Keys suffice, and who wrote what is not shown. The same command goes on
+    where it stopped; more --labels add to the draw. Two people share the work:
+    each is asked what nobody has labelled, and a tenth is asked of both, to
+    see whether they agree. `slukh ab report` has labels at once, as counts.
+
+    What is heard was recorded with SLUKH_RECORDING_DAYS. The page is on this
+    machine only, and for nobody who has not the address that is printed.
+
+    Example: slukh ab label --labeller olena --since 2026-11-01 --until 2026-11-08
+
+    On a server: ssh -L 8090:127.0.0.1:8090 SERVER, there with --port 8090
+    --no-browser, and the printed address in a browser here.
+    """
+    from slukh.commands.ab_label import serve
+
+    begin, end = _window(since, until)
+    if end > datetime.now(UTC):
+        raise UserError(f"--until {until} is not over", remedy="name a moment in the past")
+    serve(begin, end, labeller=labeller, labels=labels, seed=seed, port=port, opens_browser=browser)
+
+
 @app.command("ramp")
 def ab_ramp(
     to: Annotated[int, typer.Option("--to", min=0, max=100, help="Per cent of the calls for Whisper.")],

@@ -1,5 +1,10 @@
-"""Which shadowed utterances to label: by lot, the more probably the more the two recognisers differ."""
+"""Which shadowed utterances to label: by lot, the more probably the more the two recognisers differ.
 
+Everybody's lot is their own: what is forgotten changes nobody else's, and a larger draw of a window holds the
+smaller one.
+"""
+
+import hashlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,8 +15,12 @@ from slukh.experiment.evidence import ShadowRow
 def drawn(shadows: Iterable[ShadowRow], *, labels: int, seed: int) -> list[tuple[ShadowRow, float]]:
     """Utterances to label, with the probability each was drawn with.
 
-    Each is drawn on its own, so about `labels` come out. A window is to be drawn once: who was in two draws
-    had another probability than either says.
+    Each is drawn on its own, so about `labels` come out, in the order in which to label them: whoever stops
+    early has labelled a smaller draw. A window is to be drawn with one seed: who was in two draws had another
+    probability than either says.
+
+    Source: permanent random numbers and their order, Ohlsson, "Sequential Poisson sampling", Journal of
+    Official Statistics 14 (1998).
 
     Args:
         shadows: of a window; equal texts and incomplete ones are left out.
@@ -29,9 +38,14 @@ def drawn(shadows: Iterable[ShadowRow], *, labels: int, seed: int) -> list[tuple
             break
         probability[certain] = 1.0
         free &= ~certain
-    lots = np.random.default_rng(seed).random(len(rows))
-    return [
-        (row, round(float(p), 6))
-        for row, p, lot in zip(rows, probability.clip(0, 1), lots, strict=True)
-        if lot < p
+    found = [
+        (lot(seed, row.call_id, row.utterance_id) / p, row, round(float(p), 6))
+        for row, p in zip(rows, probability.clip(0, 1), strict=True)
     ]
+    return [(row, p) for turn, row, p in sorted(found, key=lambda each: each[0]) if turn < 1]
+
+
+def lot(seed: int, *names: str | int) -> float:
+    """The number from 0 to 1, without it, that a seed gives to a name."""
+    digest = hashlib.sha256("\x1f".join(map(str, (seed, *names))).encode()).digest()
+    return (int.from_bytes(digest[:8]) >> 11) / (1 << 53)  # as many bits as a float has

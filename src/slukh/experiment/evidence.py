@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 ARMS = ("google", "whisper")
 WINDOW = timedelta(days=28)  # of live calls, unless somebody says otherwise
+UNCLEAR = "?"  # in a label's reference, for every place where nobody can tell what was said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,8 @@ class LabelRow:
         labeller: who; `adjudicated` settles what others disagree on.
         probability: with which it was drawn for labelling.
         canonical_version: of the texts that were compared.
-        reference: digest of the canonical reference, to see whether two labellers agree.
+        reference: digest of the canonical reference, to see whether two labellers agree; then `UNCLEAR` for
+            every place that is left out, of both providers, because nobody can tell what was said there.
         words: of the reference.
         entities: of the reference.
         google_errors: words.
@@ -162,6 +164,11 @@ class LabelRow:
     whisper_errors: int
     google_entity_errors: int
     whisper_entity_errors: int
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether something of it could not be told."""
+        return UNCLEAR in self.reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Margins:
         sample_ratio_p: below it the arms are not what the flags say.
         shadow_loss: share of shadowed utterances that may be incomplete.
         canary_wer: by which a day's word error rate of a stored clip may differ from that of days before.
+        unclear_labels: share of labels that may leave something out.
         wer: more words wrong, of all languages together.
         wer_of_language: of one language.
         entity_errors: more entity errors per entity.
@@ -54,6 +55,7 @@ class Margins:
     sample_ratio_p: float = 0.001
     shadow_loss: float = 0.02
     canary_wer: float = 0.1
+    unclear_labels: float = 0.2
     wer: float = 0.02
     wer_of_language: float = 0.04
     entity_errors: float = 0.01

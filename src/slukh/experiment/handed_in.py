@@ -1,6 +1,5 @@
 """What people bring to an experiment in files: labels, and figures that are measured elsewhere."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +8,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slukh.errors import ExperimentError
-from slukh.experiment.canonical import canonical_text, canonical_version
+from slukh.experiment.counting import label_row
 from slukh.experiment.evidence import LabelRow, Outside
 from slukh.experiment.files import first_fault, numbered_lines, read_text
-from slukh.experiment.grammar import load_grammar
-from slukh.experiment.scoring import score
 
 
 class _Label(BaseModel):
@@ -71,27 +68,15 @@ def read_outside(path: Path) -> Outside:
 
 
 def _row(label: _Label, grammars: Sequence[Path]) -> LabelRow:
-    grammar = load_grammar(label.language_code, grammars)
-    google, whisper = (
-        score(label.reference, heard, label.language_code, grammar=grammar)
-        for heard in (label.google, label.whisper)
-    )
-    said = canonical_text(label.reference, label.language_code, grammar=grammar)
-    entities = google.entity_errors
-    return LabelRow(
+    return label_row(
         call_id=label.call_id,
         utterance_id=label.utterance_id,
         labeller=label.labeller,
         probability=label.probability,
-        canonical_version=canonical_version(grammar),
-        reference=hashlib.sha256(said.encode()).hexdigest()[:16],
-        words=google.words.reference_words,
-        entities=entities.hits + entities.missed,
-        # Where nothing was said, every word heard is one too many.
-        google_errors=google.words.errors + google.silent_words,
-        whisper_errors=whisper.words.errors + whisper.silent_words,
-        google_entity_errors=entities.missed + entities.invented,
-        whisper_entity_errors=whisper.entity_errors.missed + whisper.entity_errors.invented,
+        language_code=label.language_code,
+        said=(label.reference, label.reference),
+        heard=(label.google, label.whisper),
+        grammars=grammars,
     )
 
 

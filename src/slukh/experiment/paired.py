@@ -124,6 +124,7 @@ def _estimate(pairs: Sequence[_Pair], count: Callable[[ShadowRow, LabelRow | Non
         return Estimate(value=math.nan, standard_error=math.inf, clusters=0)
     counts = [count(pair.row, pair.label) for pair in pairs]
     is_equal = [pair.row.differing_words == 0 for pair in pairs]
+    labelled = _labelled_share(pairs)
     return labelled_difference(
         Shadowed(
             calls=[pair.cluster for pair in pairs],
@@ -136,7 +137,7 @@ def _estimate(pairs: Sequence[_Pair], count: Callable[[ShadowRow, LabelRow | Non
             # All that are equal are known, labelled or not: none of them stands for others.
             probability=np.array(
                 [
-                    1.0 if pair.label is None or equal else pair.label.probability
+                    1.0 if pair.label is None or equal else pair.label.probability * labelled
                     for pair, equal in zip(pairs, is_equal, strict=True)
                 ]
             ),
@@ -145,6 +146,18 @@ def _estimate(pairs: Sequence[_Pair], count: Callable[[ShadowRow, LabelRow | Non
             ),
         )
     )
+
+
+def _labelled_share(pairs: Sequence[_Pair]) -> float:
+    """How much of what was drawn is labelled so far, by the words that differ, which are known of all.
+
+    Without it what is drawn and not labelled yet would count as no difference.
+    """
+    known = sum(pair.row.differing_words for pair in pairs)
+    stood_for = sum(
+        pair.row.differing_words / pair.label.probability for pair in pairs if pair.label is not None
+    )
+    return stood_for / known if stood_for else 1.0
 
 
 def _gate(  # noqa: PLR0917  # a gate is what it is made of
@@ -173,7 +186,7 @@ def _missing_labels(
 ) -> str:
     """What labels would settle a difference, and how much listening they are."""
     if not labelled or not math.isfinite(estimate.standard_error) or not estimate.standard_error:
-        return "labels of shadowed utterances in which the two differ (`slukh ab labels`)"
+        return "labels of shadowed utterances in which the two differ (`slukh ab label`)"
     plan = labels_needed(
         estimate,
         labels=labelled,

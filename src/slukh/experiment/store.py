@@ -101,6 +101,17 @@ class ExperimentStore:
                 statement = replacing(connection, _TABLES[type(row)], _KEYS[type(row)][1])
                 connection.execute(statement, _values(row))
 
+    def withdraw(self, label: LabelRow) -> None:
+        """Take a label back; one that is not there is no error.
+
+        Raises:
+            ExperimentError: the store cannot be written now.
+        """
+        labels, (_, keys) = _TABLES[LabelRow], _KEYS[LabelRow]
+        is_this = (labels.c[key] == getattr(label, key) for key in keys)
+        with self._database.writing() as connection:
+            connection.execute(delete(labels).where(*is_this))
+
     def window(self, since: datetime, until: datetime) -> Rows:
         """Everything of the calls that ended in a window, and the clips heard in it, ordered by their keys.
 

@@ -29,6 +29,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
         _clocks(evidence),
         _shadow_loss(evidence, margins),
         _labellers(evidence.labels),
+        _understood(evidence.labels, margins),
         direction_gate(evidence),
     ]
 
@@ -203,4 +204,14 @@ def _labellers(labels: Iterable[LabelRow]) -> Gate:
     return _validity(
         "labellers agree", not open_, f"{open_} of {len(twice)} doubly labelled utterances differ",
         f"settle them with a label by {ADJUDICATED!r}",
+    )  # fmt: skip
+
+
+def _understood(labels: Sequence[LabelRow], margins: Margins) -> Gate:
+    """What nobody can tell is left out of both sides, so the rest must be most of it."""
+    unclear = sum(label.is_unclear for label in labels)
+    return _validity(
+        "labels clear", unclear <= margins.unclear_labels * len(labels),
+        f"{unclear} of {len(labels)} labels leave something out that nobody could tell",
+        "what people cannot understand is not measured: look for the lines it comes from",
     )  # fmt: skip

@@ -27,6 +27,19 @@ def test_what_differs_more_is_drawn_more_probably() -> None:
     assert probabilities[4] == pytest.approx(4 * probabilities[1], rel=1e-4)
 
 
+def test_what_is_forgotten_changes_nobody_elses_lot() -> None:
+    rows = [shadow(n, 1) for n in range(1000)]
+    before = {row.utterance_id for row, _ in drawn(rows, labels=100, seed=1)}
+    after = {row.utterance_id for row, _ in drawn(rows[1:], labels=100, seed=1)}
+    assert len((before ^ after) - {0}) <= 1
+
+
+def test_a_larger_draw_begins_with_the_smaller() -> None:
+    rows = [shadow(n, 1 + n % 5) for n in range(1000)]
+    smaller, larger = ([row for row, _ in drawn(rows, labels=n, seed=1)] for n in (50, 100))
+    assert larger[: len(smaller)] == smaller
+
+
 def test_equal_texts_and_incomplete_ones_are_never_drawn() -> None:
     assert drawn([shadow(1, 0), shadow(2, 3, is_complete=False)], labels=10, seed=1) == []
 

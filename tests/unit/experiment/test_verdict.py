@@ -159,6 +159,10 @@ def lossy(found: Evidence) -> tuple[ShadowRow, ...]:
     return tuple(replace(row, is_complete=n % 10 > 0) for n, row in enumerate(found.shadows))
 
 
+def unclear(found: Evidence) -> tuple[LabelRow, ...]:
+    return tuple(replace(row, reference="r?" if n % 4 == 0 else "r") for n, row in enumerate(found.labels))
+
+
 def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
     more = tuple(replace(found.labels[0], labeller=who, reference=text) for who, text in labellers)
     return replace(found, labels=(*found.labels, *more))
@@ -176,6 +180,7 @@ def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
         (lambda e: changed(e, clock_jumped=True), "clock"),
         (lambda e: changed(e, ended_at=BEGAN - timedelta(days=1)), "clock"),
         (lambda e: relabelled(e, ("taras", "another")), "adjudicated"),
+        (lambda e: replace(e, labels=unclear(e)), "what people cannot understand"),
         (lambda e: replace(e, whisper_share=0.1), "find what gives, loses or hides calls"),
         (lambda e: replace(e, until=BEGAN + timedelta(days=3)), "11 days more"),
         (lambda e: replace(e, labels=()), "labels of shadowed utterances"),
@@ -257,6 +262,16 @@ def test_errors_that_depend_on_who_serves_hold() -> None:
     found = decided(replace(EQUAL, labels=biased))
     assert found.decision == "HOLD"
     assert any(reason.startswith("same in both directions") for reason in found.reasons)
+
+
+def test_a_draw_that_is_labelled_in_part_tells_the_same_difference() -> None:
+    worse = evidence(worse=0.15)
+    part = replace(worse, labels=worse.labels[::3])
+    whole_value, part_value = (
+        next(g.value for g in decided(found).gates if g.name == "word error rate") for found in (worse, part)
+    )
+    assert whole_value is not None
+    assert part_value == pytest.approx(whole_value, rel=0.15)
 
 
 def test_a_label_of_two_equal_texts_stands_for_itself_alone() -> None:

@@ -9,16 +9,15 @@ carry no scores for the guard. A server that streams all the same is understood.
 """
 
 import asyncio
-import io
 import logging
 import ssl
-import wave
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import httpx
 
+from slukh.audio import wav_from_linear16
 from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
@@ -35,7 +34,6 @@ from slukh.stt.whisper.http_answers import connect_error, decoding_from_body, er
 from slukh.stt.whisper.http_upload import HttpUpload
 from slukh.stt.whisper.probing import Recognised, recognise
 from slukh.stt.whisper.tcp import BLOCKED_SECONDS, SOCKET_OPTIONS
-from slukh.types import SAMPLE_RATE_HERTZ
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +157,7 @@ class HttpDecoder:
     async def decode(self, request: DecodeRequest) -> Decoding:
         """Post the utterance and read its text. Cancelling closes the connection."""
         await self._recognise()
-        audio = {"file": ("utterance.wav", wav(request.pcm), "audio/wav")}
+        audio = {"file": ("utterance.wav", wav_from_linear16(request.pcm), "audio/wav")}
         async with (
             self.translated(self.total_seconds),
             self._client.stream("POST", self.url, data=self.form(request), files=audio) as response,
@@ -244,17 +242,6 @@ class HttpDecoder:
 
     def __repr__(self) -> str:
         return f"HttpDecoder({self.url!r})"
-
-
-def wav(pcm: bytes) -> bytes:
-    """A WAV file of linear 16-bit mono at 8 kHz."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HERTZ)
-        file.writeframes(pcm)
-    return buffer.getvalue()
 
 
 def _root(error: BaseException) -> BaseException:

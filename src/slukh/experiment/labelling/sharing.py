@@ -1,0 +1,83 @@
+"""Who labels what of a draw: everyone a part, a tenth everybody, and one settles where others disagree."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from slukh.errors import ExperimentError
+from slukh.experiment.drawing import drawn, lot
+from slukh.experiment.evidence import LabelRow, ShadowRow
+from slukh.experiment.gates import ADJUDICATED
+
+_LABELLED_BY_ALL = 0.1
+_Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one person labels of a draw.
+
+    Attributes:
+        waiting: utterances to label, with the probability each was drawn with, in the order to label them.
+        done: utterances the person has labelled.
+        restated: labels of anybody's from a smaller draw of the window, with the probability of this one.
+    """
+
+    waiting: tuple[tuple[ShadowRow, float], ...]
+    done: tuple[ShadowRow, ...]
+    restated: tuple[LabelRow, ...]
+
+
+def share(
+    shadows: Iterable[ShadowRow], labels: Iterable[LabelRow], *, wanted: int, seed: int, labeller: str
+) -> Share:
+    """What somebody labels: what nobody has labelled yet, and of the rest a tenth, to see who agrees.
+
+    Args:
+        shadows: of a window.
+        labels: of the same window.
+        wanted: how many utterances the draw is to have, about.
+        seed: of the draw.
+        labeller: who; `adjudicated` gets what two others disagree on, and only that.
+
+    Raises:
+        ExperimentError: there are labels that this draw has not drawn.
+    """
+    shadows = tuple(shadows)
+    found = drawn(shadows, labels=wanted, seed=seed)
+    probability = {_key(row): p for row, p in found}
+    contested = {_key(row) for row in shadows if row.is_complete and row.differing_words}
+    by_utterance: dict[_Key, dict[str, LabelRow]] = defaultdict(dict)
+    for label in labels:
+        if _key(label) in contested:
+            by_utterance[_key(label)][label.labeller] = label
+    if strangers := by_utterance.keys() - probability.keys():
+        raise ExperimentError(
+            f"{len(strangers)} utterances of this window are labelled and are not in this draw",
+            remedy="draw with the --seed of the first draw, and as many --labels at least",
+        )
+    return Share(
+        waiting=tuple(
+            (row, p) for row, p in found if _is_theirs(row, by_utterance.get(_key(row), {}), labeller, seed)
+        ),
+        done=tuple(row for row, _ in found if labeller in by_utterance.get(_key(row), {})),
+        restated=tuple(
+            replace(label, probability=probability[key])
+            for key, labels_of_it in by_utterance.items()
+            for label in labels_of_it.values()
+            if label.probability != probability[key]
+        ),
+    )
+
+
+def _is_theirs(row: ShadowRow, labels: Mapping[str, LabelRow], labeller: str, seed: int) -> bool:
+    """Whether a person is to label it now."""
+    if labeller in labels:
+        return False
+    if labeller == ADJUDICATED:
+        return len({label.reference for label in labels.values()}) > 1
+    return not labels or lot(seed, "all", row.call_id, row.utterance_id) < _LABELLED_BY_ALL
+
+
+def _key(row: ShadowRow | LabelRow) -> _Key:
+    return row.call_id, row.utterance_id
