@@ -24,7 +24,7 @@ from slukh.stt.language import bcp_47
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
 from slukh.stt.whisper.http_events import EVENT_STREAM, answer_from_events
 
-_TOO_MANY, _UNAVAILABLE = 429, 503
+_TOO_MANY, _NOT_IMPLEMENTED, _UNAVAILABLE = 429, 501, 503
 _QUOTED = 160  # characters of a server's own words in our sentence
 
 
@@ -74,6 +74,8 @@ def error_from_status(provider: str, status: int, body: bytes, *, url: str, secr
         )
     if status in (_TOO_MANY, _UNAVAILABLE):
         return SttOverloadedError(provider, f"{status}: the server has no room now{said}")
+    if status == _NOT_IMPLEMENTED:
+        return SttRequestError(provider, f"501: the server does not do what was asked{said}")
     if status >= 500:  # noqa: PLR2004
         return SttStreamError(provider, f"{status}: the server failed{said}")
     if status >= 400:  # noqa: PLR2004
