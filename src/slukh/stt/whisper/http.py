@@ -51,12 +51,14 @@ class RestDialect:
         path: where a bare address is posted to.
         fields: of the form, from the model, the ISO-639-1 language and what else is asked.
         alive_path: answers while the server is well; any answer but 401, 403 and 503 will do.
+        words: fields that ask for word timings.
         clean: the text without what the server puts into it.
     """
 
     path: str
     fields: Callable[[str, str, DecodeRequest], dict[str, str]]
     alive_path: str
+    words: Mapping[str, str | list[str]]
     clean: Callable[[str], str] = str
 
 
@@ -68,7 +70,13 @@ def openai_fields(model: str, language: str, request: DecodeRequest) -> dict[str
     return form
 
 
-OPENAI = RestDialect(path="/v1/audio/transcriptions", fields=openai_fields, alive_path="/v1/models")
+OPENAI = RestDialect(
+    path="/v1/audio/transcriptions",
+    fields=openai_fields,
+    alive_path="/v1/models",
+    # Words alone would cost the segments, and the guard its scores.
+    words={"timestamp_granularities[]": ["segment", "word"]},
+)
 
 
 class HttpDecoder:
@@ -80,6 +88,7 @@ class HttpDecoder:
         candidates: what else may stand behind an address without a path: it is asked before its first use.
         api_key: bearer key, or empty.
         model: sent as `model`; servers with one model ignore it.
+        words: ask for word timings of finals.
         pieces: send utterances while they are spoken, unless the server turns out to refuse that.
         as_language: BCP-47 to what is sent; what servers do with other forms is why it is not an option.
         connect_seconds: longest that connecting may take.
@@ -99,6 +108,7 @@ class HttpDecoder:
         candidates: Mapping[Dialect, RestDialect] | None = None,
         api_key: str = "",
         model: str = "whisper-1",
+        words: bool = False,
         pieces: bool = False,
         as_language: Callable[[str], str] = iso_639_1,
         connect_seconds: float = 2.0,
@@ -107,7 +117,11 @@ class HttpDecoder:
         name: str = "whisper",
     ) -> None:
         self.limits = DecoderLimits(
-            interims=False, speculative=False, repetition_guard=False, languages=frozenset(SUPPORTED)
+            interims=False,
+            speculative=False,
+            repetition_guard=False,
+            languages=frozenset(SUPPORTED),
+            words=words,
         )
         where = url if isinstance(url, Address) else address(url)
         self.url = where.url
@@ -183,9 +197,11 @@ class HttpDecoder:
         ):
             return await self._decoding(response, request)
 
-    def form(self, request: DecodeRequest) -> dict[str, str]:
+    def form(self, request: DecodeRequest) -> dict[str, str | list[str]]:
         """Its fields besides the file."""
-        return self._dialect.fields(self._model, self._as_language(likeliest(request)), request)
+        fields = self._dialect.fields(self._model, self._as_language(likeliest(request)), request)
+        wants_words = self.limits.words and request.kind != "interim"
+        return {**fields, **(self._dialect.words if wants_words else {})}
 
     def hasten(self, request: DecodeRequest) -> None:
         """Nothing: every request is on its way at once."""
@@ -213,7 +229,9 @@ class HttpDecoder:
                 self._name, response.status_code, body, url=self.url, secret=self._api_key
             )
         decoding = decoding_from_body(self._name, body, response.headers.get("content-type", ""), request)
-        return replace(decoding, text=self._dialect.clean(decoding.text))
+        clean = self._dialect.clean(decoding.text)
+        # Which of its words the noise was, nobody says.
+        return decoding if clean == decoding.text else replace(decoding, text=clean, words=())
 
     @asynccontextmanager
     async def translated(self, within_seconds: float | None) -> AsyncIterator[None]:

@@ -105,11 +105,12 @@ class HttpUpload:
         yield form_tail(boundary)
 
 
-def form_head(fields: Mapping[str, str], boundary: str) -> bytes:
-    """Multipart up to the first sample."""
+def form_head(fields: Mapping[str, str | list[str]], boundary: str) -> bytes:
+    """Multipart up to the first sample; a field with several values comes once for each."""
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
+        for name, values in fields.items()
+        for value in ([values] if isinstance(values, str) else values)
     ]
     file = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="utterance.wav"\r\n'
