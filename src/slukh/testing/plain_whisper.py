@@ -66,7 +66,7 @@ async def wyoming(port: int, _model: str, pcm: bytes, language_code: str) -> flo
 async def whisperlive(port: int, model: str, pcm: bytes, language_code: str) -> float:
     """Its defaults, and silence at the end until it says that all is complete."""
     resampler = Resampler(8000, 16000)
-    async with connect(f"ws://127.0.0.1:{port}", proxy=None) as socket:
+    async with connect(f"ws://127.0.0.1:{port}", proxy=None, ping_interval=None) as socket:
         options = {"uid": "plain", "task": "transcribe", "model": model, "use_vad": True}
         language = {"language": iso_639_1(language_code), "audio_format": "int16"}
         await socket.send(json.dumps(options | language))

@@ -34,7 +34,7 @@ from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding, l
 from slukh.stt.whisper.http_answers import connect_error, decoding_from_body, error_from_status
 from slukh.stt.whisper.http_upload import HttpUpload
 from slukh.stt.whisper.probing import Recognised, recognise
-from slukh.stt.whisper.tcp import BLOCKED_SECONDS, SOCKET_OPTIONS
+from slukh.stt.whisper.tcp import BLOCKED_SECONDS, SOCKET_OPTIONS, acknowledge
 from slukh.types import SAMPLE_RATE_HERTZ
 
 logger = logging.getLogger(__name__)
@@ -223,6 +223,7 @@ class HttpDecoder:
         logger.info("whisper_server_recognised", extra={"server": found.server, "url": self.url})
 
     async def _decoding(self, response: httpx.Response, request: DecodeRequest) -> Decoding:
+        acknowledge(response.extensions["network_stream"].get_extra_info("socket"))
         body = await _read(self._name, response)
         if response.status_code != httpx.codes.OK:
             raise error_from_status(

@@ -6,6 +6,7 @@ Deepgram inside its results. whisper.cpp writes pieces of words, of which a new 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from slukh.types import SAMPLE_RATE_HERTZ, Word
@@ -13,8 +14,9 @@ from slukh.types import SAMPLE_RATE_HERTZ, Word
 
 def words_of_answer(answer: Mapping[str, Any], segments: Sequence[Mapping[str, Any]]) -> tuple[Word, ...]:
     """The words of a transcription, beside its text or else inside its segments; none is no error."""
-    items = answer.get("words") or [item for segment in segments for item in segment.get("words") or ()]
-    return words_from(items)
+    beside = answer.get("words")
+    inside = [segment["words"] for segment in segments if isinstance(segment.get("words"), list)]
+    return words_from(beside or list(chain.from_iterable(inside)))
 
 
 def words_from(items: object) -> tuple[Word, ...]:

@@ -16,7 +16,7 @@ from slukh.errors import SttLimitError, SttOverloadedError, SttProtocolError, St
 from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, closed_sentence, joined
 from slukh.stt.whisper.finals import Voice
-from slukh.stt.whisper.timings import words_from
+from slukh.stt.whisper.timings import words_of_answer
 from slukh.types import AudioChunk, Word, seconds
 
 RATE_HERTZ: Final = 16000
@@ -109,7 +109,7 @@ class WhisperLiveConversation(Conversation):
     def _heard(self, segments: list[dict[str, Any]], now: float) -> list[Heard]:
         # Words begin with a space of their own.
         text = joined("".join(str(segment.get("text") or "") for segment in segments))
-        self._words = words_from([item for segment in segments for item in segment.get("words") or ()])
+        self._words = words_of_answer({}, segments)
         self._reached = max((float(segment.get("end") or 0) for segment in segments), default=0.0)
         is_repeated = text == self._text
         self._text = text
