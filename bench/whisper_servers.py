@@ -11,7 +11,7 @@
              stop speaking at the same moment: finals that are lost, doubled or somebody else's, and how late
 
     --only SERVER   one of them; may be repeated
-    --rounds N      clips of each client (default 20)
+    --rounds N      clips of each client (default 15)
     --callers N...  at once (default 1 5 10 20)
     --json          the numbers, for a machine; the tables go to stderr then
 
@@ -22,6 +22,7 @@ not start, or stops answering, is a row that says so.
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -221,10 +222,11 @@ def main() -> None:
     """The servers in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", action="append", choices=SERVERS, metavar="SERVER")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--callers", type=int, nargs="*", default=[1, 5, 10, 20])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # else the server that runs would go on
     base = find_whisper(weights_dir(), "base")
     rows = [run(name, base, arguments.rounds, arguments.callers) for name in arguments.only or SERVERS]
     print(tables(rows), file=sys.stderr if arguments.json else sys.stdout)

@@ -65,6 +65,8 @@ def test_deepgrams_words_have_punctuation_and_a_confidence_that_is_not_zero() ->
 )  # type: ignore[arg-type]
 def test_words_that_cannot_be_read_are_none(items: Any) -> None:
     assert words_from(items) == ()
+    assert words({"words": items}) == []
+    assert words({"segments": [{"words": items}]}) == []
 
 
 async def final(url: str, **options: Any) -> Any:
