@@ -38,7 +38,7 @@ from slukh.testing.socket_server import (
     whisperlivekit,
 )
 from slukh.testing.whisper_server import FakeWhisperServer, Says
-from slukh.testing.wire_log import ReplayedHttp, WireLog, replayed
+from slukh.testing.wire_log import WireLog, replayed
 from slukh.testing.wyoming_server import WyomingServer
 from slukh.types import AudioChunk, samples_from_ms
 from slukh.weights import find_whisper, weights_dir
@@ -107,7 +107,9 @@ def from_log(log: WireLog) -> Callable[[], AbstractAsyncContextManager[Subject]]
     async def subject() -> AsyncIterator[Subject]:
         async with AsyncExitStack() as stack:
             if "http" in log.scheme:
-                url = (await stack.enter_async_context(ReplayedHttp(log))).url.partition("://")[2]
+                url = (await stack.enter_async_context(FakeWhisperServer([log.answer]))).url.partition("://")[
+                    2
+                ]
             else:
                 url = f"127.0.0.1:{(await stack.enter_async_context(SocketServer(replayed(log)))).port}"
             path = "/v1" if log.scheme == "http" else ""  # else it would be asked what it is

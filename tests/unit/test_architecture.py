@@ -86,6 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "audio",
         "callbook",
         "config",
+        "conformance",
         "cost",
         "dialog",
         "gateway",
@@ -169,6 +170,7 @@ ONLY_IN = {
     "websockets": {
         "stt/whisper/websocket.py",
         "telephony/websocket.py",
+        "testing/plain_whisper.py",
         "testing/socket_server.py",
         "testing/websocket_calls.py",
     },
@@ -193,6 +195,7 @@ SANS_IO = (
     "conformance/report.py", "stt/whisper/address.py", "stt/whisper/conversation.py",
     "stt/whisper/deepgram.py", "stt/whisper/finals.py", "stt/whisper/http_answers.py",
     "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
+    "stt/whisper/timings.py", "testing/whisper_rows.py",
     "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
     "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
     "experiment/paired.py", "experiment/drawing.py",

@@ -1,6 +1,6 @@
 """What was measured of real Whisper servers, and its Markdown: see `bench/whisper_servers.py`. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -92,19 +92,18 @@ def degrades_first(crowds: Sequence[Crowd]) -> str:
     """What is worse than for one caller, in the order in which it gets so."""
     if not crowds:
         return ""
-    alone, found = crowds[0], []
-    for what, is_worse in (
-        ("finals wait twice as long", lambda c: c.p95 >= TWICE * alone.p95),
-        (
-            "interims stop for some",
-            lambda c: c.with_interims / c.callers < alone.with_interims / alone.callers,
-        ),
-        ("words are wrong for some", lambda c: c.not_understood > 0),
-        ("finals are lost", lambda c: c.lost > 0),
-    ):
+    alone = crowds[0]
+    signs: dict[str, Callable[[Crowd], bool]] = {
+        "finals wait twice as long": lambda c: c.p95 >= TWICE * alone.p95,
+        "interims stop for some": lambda c: c.with_interims / c.callers < alone.with_interims / alone.callers,
+        "words are wrong for some": lambda c: c.not_understood > 0,
+        "finals are lost": lambda c: c.lost > 0,
+    }
+    found = []
+    for sign, is_worse in signs.items():
         at = next((c.callers for c in crowds[1:] if is_worse(c)), None)
         if at is not None:
-            found.append((at, f"{what} from {at} callers on"))
+            found.append((at, f"{sign} from {at} callers on"))
     return "; ".join(text for _, text in sorted(found, key=lambda each: each[0])) or "nothing"
 
 

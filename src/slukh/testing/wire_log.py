@@ -12,16 +12,13 @@ A replay gives the server's messages when as much has been heard as the server h
 client is. `tests/wires/record.py` makes logs.
 """
 
-import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-import h11
-
 from slukh.testing.socket_server import Peer, Script
+from slukh.testing.whisper_server import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +51,14 @@ class WireLog:
             lines=tuple(lines),
         )
 
+    @property
+    def answer(self) -> Status:
+        """What an HTTP server said last, as an answer of `FakeWhisperServer`."""
+        said = "".join(line["text"] for line in self.lines if line["from"] == "server")
+        head, _, body = said.rpartition("\r\n\r\n")
+        content_type = head.lower().rpartition("content-type: ")[2].partition("\r\n")[0]
+        return Status(200, body, content_type)
+
 
 def replayed(log: WireLog) -> Script:
     """A log of a WebSocket, as a script of `SocketServer`."""
@@ -80,60 +85,3 @@ def replayed(log: WireLog) -> Script:
 
 def _words(peer: Peer) -> int:
     return sum(isinstance(m, dict) and m.get("type") != "input_audio_buffer.append" for m in peer.messages)
-
-
-class ReplayedHttp:
-    """A server of HTTP on loopback that answers each request as the log's server answered one of its path.
-
-    Attributes:
-        url: where it listens.
-    """
-
-    def __init__(self, log: WireLog) -> None:
-        self._answers = _answers(log)
-        self._server: asyncio.Server | None = None
-        self.url = ""
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        target: bytes | None = None
-        peer = h11.Connection(h11.SERVER)
-        try:
-            while data := await reader.read(65536):
-                peer.receive_data(data)
-                while (event := peer.next_event()) is not h11.NEED_DATA:
-                    if isinstance(event, h11.Request):
-                        target = event.target
-                    elif isinstance(event, h11.EndOfMessage):
-                        writer.write(self._answers.get(target or b"", _NOT_FOUND))
-                        peer = h11.Connection(h11.SERVER)
-                        break
-        finally:
-            writer.close()
-
-
-_NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-
-
-def _answers(log: WireLog) -> dict[bytes, bytes]:
-    """What was answered, by the target of the request before it."""
-    answers: dict[bytes, bytes] = {}
-    target = b""
-    for line in log.lines:
-        text = line.get("text", "").encode(errors="surrogateescape")
-        if line["from"] == "client":
-            if text.startswith((b"GET ", b"POST ")):
-                target = text.split()[1]
-        else:
-            answers[target] = answers.get(target, b"") + text
-    return answers
