@@ -2,11 +2,11 @@
 
 Every Attempt votes when it ends. Five bad ones in a row, or half of at least five within 10 s, open the
 breaker; a permanent error opens it at once, unless what was refused is one request of a provider that is
-known to take others. While it is open nobody's call goes there. When it has cooled, up
-to three synthetic probes (stored clips whose words are checked, never a caller's only audio) must all work,
-one after the other; then 5 %, 25 % and all of the new calls come back. A provider that is opened again soon
-cools longer each time, so that a half broken one does not flap, and never so long that one which works again
-waits more than 30 s for all its calls (60 s for its first probe after a permanent error).
+known to take others. While it is open nobody's call goes there. When it has cooled, up to three synthetic
+probes (stored clips whose words are checked, never a caller's only audio) must all work, one after the other;
+then 5 %, 25 % and all of the new calls come back. A provider that is opened again soon cools longer each
+time, so that a half broken one does not flap, and never so long that one which works again waits more than
+30 s for all its calls (60 s for its first probe after a permanent error).
 
 The shell calls `record` when an Attempt ended and `tick` now and then, starts a probe when `next_probe_at` is
 due (`begin_probe`, `end_probe`), and asks `allows` once per utterance with the bucket of the call.

@@ -127,7 +127,7 @@ class HttpDecoder:
         self.url = where.url
         self.recognised: Recognised | None = None
         self.pieces = pieces
-        self.took_pieces = False  # once
+        self.took_pieces = self.broke_pieces = False  # so far
         self._candidates = candidates if candidates and where.is_bare else {}
         self._dialect = dialect
         self._as_language = as_language

@@ -2,8 +2,9 @@
 
 The upload is over when the caller is, and a server that is not there is noticed at the first word instead of
 after the last. Servers that were tried (faster-whisper-server, whisper.cpp) take a header that announces more
-than follows. One that refuses such a form, or breaks the connection over its first one, is posted to whole at
-the end of the utterance, and when that works, from then on.
+than follows. One that refuses such a form, or breaks the connection over it before it has ever taken one, is
+posted to whole at the end of the utterance; when that works, so are all others, after a break the second
+time.
 """
 
 import asyncio
@@ -62,7 +63,9 @@ class HttpUpload:
                 raise
             await self._ended.wait()
             decoding = await self._decoder.decode(self._whole())
-            self._decoder.pieces = False
+            said_so = isinstance(error, SttRequestError)
+            self._decoder.pieces = not (said_so or self._decoder.broke_pieces)
+            self._decoder.broke_pieces = True  # once may be an accident
         else:
             self._decoder.took_pieces = True
         return decoding
