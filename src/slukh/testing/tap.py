@@ -10,6 +10,8 @@ from bisect import bisect_right
 from types import TracebackType
 from typing import Self
 
+from slukh.stt.whisper.tcp import acknowledge
+
 
 class Tap:
     """See the module.
@@ -66,15 +68,22 @@ class Tap:
             writer.close()
             return
         async with asyncio.TaskGroup() as relays:
-            relays.create_task(_relay(reader, server_writer, self._up))
-            relays.create_task(_relay(server_reader, writer, self._down))
+            relays.create_task(_relay(reader, writer, server_writer, self._up))
+            relays.create_task(_relay(server_reader, server_writer, writer, self._down))
 
 
-async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passed: list[float]) -> None:
+async def _relay(
+    reader: asyncio.StreamReader,
+    back: asyncio.StreamWriter,
+    writer: asyncio.StreamWriter,
+    passed: list[float],
+) -> None:
     loop = asyncio.get_running_loop()
+    connection = back.get_extra_info("socket")
     try:
         while data := await reader.read(65536):
             passed.append(loop.time())
+            acknowledge(connection)  # who holds data back until then is to hold it as little as without a tap
             writer.write(data)
             await writer.drain()
     except OSError:
