@@ -1,200 +1,237 @@
-"""Our client of each real Whisper server against a plain one, in turns: `python bench/whisper_servers.py`.
+"""Our client of each real Whisper server against a plain one: `python bench/whisper_servers.py [--json]`.
 
-Both say the stored Ukrainian clip at the pace of speech and wait for its text; what counts is the time from
-the end of the audio to the final. The plain client is what one writes in ten lines: the whole file posted at
-the end, or for WhisperLive its own protocol until a segment is complete. Then twenty callers at once through
-ours: how many get their words, and how late.
+    alone    a caller says the stored Ukrainian clip at the pace of speech, ours and the plain client taking
+             turns (and turns in beginning), each on its own connection through the same tap. What counts is
+             the time from the end of the audio to the final.
+    added    of ours, what the server did not take: the wait less the time between the last byte that reached
+             the server and the last one that came back before the final
+    interims from the same clips; a server that is too slow to be asked again for interims is asked all the
+             same, a few times, to see what callers would get of a quicker one
+    crowd    1, 5, 10 and 20 callers through the router, half of them Ukrainian and half Russian, who all
+             stop speaking at the same moment: finals that are lost, doubled or somebody else's, and how late
 
-    --rounds N    clips of each client (default 5)
-    --callers N   at once (default 20); 0 leaves that out
-    --json        the numbers, for a machine
+    --only SERVER   one of them; may be repeated
+    --rounds N      clips of each client (default 15)
+    --callers N...  at once (default 1 5 10 20)
+    --json          the numbers, for a machine; the tables go to stderr then
 
-The servers are installed from PyPI into environments of their own (half a gigabyte each, once).
+The servers are installed from PyPI into environments of their own (half a gigabyte each, once). One that does
+not start, or stops answering, is a row that says so.
 """
 
 import argparse
 import asyncio
 import json
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+from pathlib import Path
 from statistics import median
+from time import monotonic
 
-import httpx
-from rich.console import Console
-from rich.table import Table
-from websockets.asyncio.client import connect
-
-from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16, wav_from_linear16
 from slukh.conformance.measure import play
-from slukh.conformance.report import percentile, revised_share
-from slukh.errors import ServiceError
+from slukh.conformance.report import Played, revised_share
+from slukh.errors import ServiceError, SttError
 from slukh.experiment.wer import character_errors, plain_text
+from slukh.routing.attempts import AttemptPolicy
+from slukh.routing.choosing import Assignment
 from slukh.routing.health import Clip, stored_clips
+from slukh.routing.router import CallRouter
+from slukh.routing.upstreams import Limits, Upstreams
+from slukh.speech.segmenter import Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
+from slukh.stt.base import SttProvider
 from slukh.stt.whisper.address import address
+from slukh.stt.whisper.provider import WhisperProvider
+from slukh.stt.whisper.reposting import RepostingDecoder
 from slukh.stt.whisper.servers import server_at
-from slukh.stt.whisper.wyoming_events import Event, Events, encoded
-from slukh.testing.real_whisper import SERVERS, RealServer, Running, running
+from slukh.testing.plain_whisper import PLAIN
+from slukh.testing.real_whisper import SERVERS, RealServer, running
+from slukh.testing.tap import Tap
+from slukh.testing.whisper_rows import Crowd, Interims, Row, p, tables
+from slukh.types import AttemptEnded, AudioChunk, CallStarted, Event, Transcript
 from slukh.weights import find_whisper, weights_dir
 
-UK = stored_clips()[0]
-WAIT_SECONDS = 600.0
+CLIPS = stored_clips()
+UK = CLIPS[0]
+WAIT_SECONDS = 300.0
+SERVER_SECONDS = 1200.0  # after which a server is given up
 UNDERSTOOD = 0.35  # of the characters may be wrong
+CHUNK = 1600  # bytes: 100 ms
+EAGER_CLIPS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One server; seconds from the end of the audio to the final."""
-
-    server: str
-    ours: list[float]
-    plain: list[float]
-    first_interim: float | None
-    revised: float | None
-    callers: int = 0
-    understood: int = 0
-    callers_p50: float = 0.0
-    callers_p95: float = 0.0
-
-    @property
-    def ratio(self) -> float:
-        """Ours to the plain one's, medians."""
-        return median(self.ours) / median(self.plain)
-
-    @property
-    def added_p95(self) -> float:
-        """Seconds that our 95th percentile is above the plain one's."""
-        return percentile(sorted(self.ours), 0.95) - percentile(sorted(self.plain), 0.95)
-
-
-async def plain_http(run: Running, model: str) -> float:
-    async with httpx.AsyncClient(trust_env=False, timeout=WAIT_SECONDS) as client:
-        await client.get(f"http://127.0.0.1:{run.port}/health")  # connected, as ours is
-        await asyncio.sleep(len(UK.pcm) / 16000)
-        began = time.monotonic()
-        answer = await client.post(
-            f"http://127.0.0.1:{run.port}/v1/audio/transcriptions",
-            data={"model": model, "language": "uk", "response_format": "verbose_json", "temperature": "0"},
-            files={"file": ("clip.wav", wav_from_linear16(UK.pcm), "audio/wav")},
+async def measured(
+    row: Row, server: RealServer, port: int, *, model: str, rounds: int, crowds: Sequence[int]
+) -> Row:
+    """Everything about one server; what was measured before it fails is kept."""
+    async with Tap(port) as ours_tap, Tap(port) as plain_tap:
+        provider = server_at(
+            address(f"{server.scheme}://127.0.0.1:{ours_tap.port}"), model=model, final_seconds=WAIT_SECONDS
         )
-        assert answer.json()["text"]
-        return time.monotonic() - began
+        try:
+            await provider.start()
+            await heard(provider)  # whatever is loaded at the first use
+            clips = []
+            for number in range(rounds):
+                for is_ours in (True, False) if number % 2 else (False, True):
+                    if is_ours:
+                        clips.append(await heard(provider))
+                        final_at = clips[-1].ended_at + clips[-1].final_seconds
+                        row.ours.append(clips[-1].final_seconds)
+                        row.added.append(row.ours[-1] - ours_tap.server_seconds(final_at))
+                    else:
+                        async with asyncio.timeout(WAIT_SECONDS):
+                            seconds = await PLAIN[server.scheme](
+                                plain_tap.port, model, UK.pcm, UK.language_code
+                            )
+                        row.plain.append(seconds)
+                print(f"  {server.package}: round {number + 1} of {rounds}", file=sys.stderr)
+            row = replace(row, interims=interims_of(clips) or await eager_interims(provider))
+            for callers in crowds:
+                row.crowd.append(await crowd(provider, callers))
+                print(f"  {server.package}: {row.crowd[-1]}", file=sys.stderr)
+        except (SttError, OSError, TimeoutError, ValueError) as error:
+            row = replace(row, failed=f"{type(error).__name__}: {error}"[:160])
+        finally:
+            await provider.aclose()
+    return row
 
 
-async def plain_wyoming(run: Running, _model: str) -> float:
-    await asyncio.sleep(len(UK.pcm) / 16000)
-    began = time.monotonic()
-    reader, writer = await asyncio.open_connection("127.0.0.1", run.port)
-    form = {"rate": 8000, "width": 2, "channels": 1}
-    writer.write(encoded(Event(type="transcribe", data={"language": "uk"})))
-    writer.write(encoded(Event(type="audio-start", data=form)))
-    for at in range(0, len(UK.pcm), 2048):
-        writer.write(encoded(Event(type="audio-chunk", data=form, payload=UK.pcm[at : at + 2048])))
-    writer.write(encoded(Event(type="audio-stop")))
-    events = Events()
-    while not any(event.type == "transcript" for event in events.receive(await reader.read(65536))):
-        pass
-    writer.close()
-    return time.monotonic() - began
+async def heard(provider: SttProvider) -> Played:
+    """One clip through ours. Raises SttError."""
+    played = await play(provider, UK)
+    if played.error is not None:
+        raise played.error
+    return played
 
 
-async def plain_whisperlive(run: Running, model: str) -> float:
-    resampler = Resampler(8000, 16000)
-    async with connect(f"ws://127.0.0.1:{run.port}", proxy=None) as socket:
-        options = {"uid": "bench", "language": "uk", "task": "transcribe", "model": model, "use_vad": True}
-        await socket.send(json.dumps({**options, "audio_format": "int16"}))
-        await socket.recv()
-        for at in range(0, len(UK.pcm), 1600):
-            pcm = samples_from_linear16(UK.pcm[at : at + 1600])
-            await socket.send(linear16_from_samples(resampler.resample(pcm)))
-            await asyncio.sleep(0.1)
-        began = time.monotonic()
-        await socket.send(bytes(64000))
-        async with asyncio.timeout(WAIT_SECONDS):
-            while True:
-                segments = json.loads(await socket.recv()).get("segments", [])
-                if segments and all(segment["completed"] for segment in segments):
-                    return time.monotonic() - began
-
-
-PLAIN: dict[str, Callable[[Running, str], Awaitable[float]]] = {
-    "http": plain_http,
-    "wyoming+tcp": plain_wyoming,
-    "whisperlive+ws": plain_whisperlive,
-}
-
-
-async def measure(server: RealServer, run: Running, model: str, *, rounds: int, callers: int) -> Row:
-    provider = server_at(address(run.address), model=model, final_seconds=WAIT_SECONDS)
-    await provider.start()
-    await play(provider, UK)  # whatever is loaded at the first use
-    ours, plain = [], []
-    for _ in range(rounds):
-        plain.append(await PLAIN[server.scheme](run, model))
-        ours.append(await play(provider, UK))
-    crowd = await asyncio.gather(*(play(provider, UK) for _ in range(callers)))
-    await provider.aclose()
-    late = sorted(p.final_seconds for p in crowd if p.error is None)
-    firsts = [p.first_interim_seconds for p in ours if p.first_interim_seconds is not None]
-    return Row(
-        server=f"{server.package} {server.version}",
-        ours=[p.final_seconds for p in ours],
-        plain=plain,
-        first_interim=median(firsts) if firsts else None,
-        revised=revised_share(ours),
-        callers=callers,
-        understood=sum(is_understood(UK, p.text) for p in crowd),
-        callers_p50=percentile(late, 0.5),
-        callers_p95=percentile(late, 0.95),
+def interims_of(clips: Sequence[Played], *, is_eager: bool = False) -> Interims | None:
+    """What came before the finals, or None when nothing did."""
+    firsts = [clip.first_interim_seconds for clip in clips if clip.first_interim_seconds is not None]
+    if not firsts:
+        return None
+    return Interims(
+        per_clip=sum(len(clip.interims) for clip in clips) / len(clips),
+        first_seconds=median(firsts),
+        revised=revised_share(clips),
+        is_eager=is_eager,
     )
+
+
+async def eager_interims(provider: SttProvider) -> Interims | None:
+    """Interims by asking again, however slow the server is."""
+    if not isinstance(provider, WhisperProvider) or not isinstance(provider.decoder, RepostingDecoder):
+        return None
+    eager = WhisperProvider(
+        RepostingDecoder(provider.decoder.inner, quick_final_seconds=inf, quick_seconds=inf),
+        model=provider.model,
+    )
+    await heard(eager)  # it asks from the first final on
+    return interims_of([await heard(eager) for _ in range(EAGER_CLIPS)], is_eager=True)
+
+
+async def crowd(provider: SttProvider, callers: int) -> Crowd:
+    """So many callers at once, each through a router of its own."""
+    upstreams = Upstreams({"whisper": provider}, limits=Limits(hedge_cap_seconds=None))
+    calls = await asyncio.gather(
+        *(called(upstreams, CLIPS[number % len(CLIPS)], number) for number in range(callers))
+    )
+    finals = [[e for e in events if isinstance(e, Transcript) and e.is_final] for _, events, _ in calls]
+    said = [bool(each and each[0].text and not each[0].is_salvage) for each in finals]
+    late = [seconds for (_, _, seconds), has_words in zip(calls, said, strict=True) if has_words]
+    errors = {e.outcome for _, events, _ in calls for e in events if isinstance(e, AttemptEnded)}
+    return Crowd(
+        callers=callers,
+        lost=callers - sum(said),
+        doubled=sum(len(each) > 1 for each in finals),
+        not_understood=sum(
+            has_words and not is_understood(clip, each[0].text)
+            for (clip, _, _), each, has_words in zip(calls, finals, said, strict=True)
+        ),
+        with_interims=sum(
+            any(isinstance(e, Transcript) and not e.is_final for e in events) for _, events, _ in calls
+        ),
+        p50=p(late, 0.5),
+        p95=p(late, 0.95),
+        errors=tuple(sorted(errors - {"published"})),
+    )
+
+
+async def called(upstreams: Upstreams, clip: Clip, number: int) -> tuple[Clip, list[Event], float]:
+    """One caller: the clip, what the router published, and seconds from the end of the audio to the final."""
+    loop = asyncio.get_running_loop()
+    events: list[Event] = []
+    final_at = 0.0
+
+    def publish(event: Event) -> None:
+        nonlocal final_at
+        events.append(event)
+        if isinstance(event, Transcript) and event.is_final:
+            final_at = loop.time()
+
+    router = CallRouter(
+        CallStarted(call_id=f"caller-{number}", language_code=clip.language_code),
+        Assignment(arm="whisper", chain=("whisper",)),
+        upstreams,
+        publish,
+        policy=AttemptPolicy(final_seconds=WAIT_SECONDS, give_up_seconds=WAIT_SECONDS),
+    )
+    utterance = Utterance(utterance_id=1, start=0)
+    longest = max(len(each.pcm) for each in CLIPS)
+    began = loop.time() + (longest - len(clip.pcm)) / 16000  # they end together
+    for at in range(0, len(clip.pcm), CHUNK):
+        await asyncio.sleep(began + (at + CHUNK) / 16000 - loop.time())
+        utterance.take(AudioChunk(pcm=clip.pcm[at : at + CHUNK]))
+        router.hear(UtteranceGrew(utterance) if at else UtteranceStarted(utterance))
+    ended = loop.time()
+    utterance.endpoint = utterance.end
+    router.hear(UtteranceEnded(utterance))
+    await router.finish()
+    return clip, events, final_at - ended
 
 
 def is_understood(clip: Clip, text: str) -> bool:
+    """Letters, not words: one word boundary costs two words of eight."""
     return (character_errors(plain_text(clip.text), plain_text(text)).cer or 0.0) <= UNDERSTOOD
 
 
-def tables(rows: Sequence[Row]) -> Table:
-    table = Table(
-        "server", "ours p50", "plain p50", "ratio", "added p95", "first interim", "revised", "callers"
-    )
-    for row in rows:
-        crowd = f"{row.understood} of {row.callers}, p50 {row.callers_p50:.1f} s, p95 {row.callers_p95:.1f} s"
-        table.add_row(
-            row.server,
-            f"{median(row.ours):.2f} s",
-            f"{median(row.plain):.2f} s",
-            f"{row.ratio:.2f}",
-            f"{row.added_p95 * 1000:.0f} ms",
-            "none" if row.first_interim is None else f"{row.first_interim:.1f} s",
-            "" if row.revised is None else f"{row.revised:.0%}",
-            crowd if row.callers else "",
-        )
-    return table
+def run(name: str, base: Path, rounds: int, crowds: Sequence[int]) -> Row:
+    """One server, from its start to its end."""
+    server = SERVERS[name]
+    row = Row(server=f"{server.package} {server.version}")
+    began = monotonic()
+    try:
+        with running(server, base) as process:
+
+            async def within() -> Row:
+                async with asyncio.timeout(SERVER_SECONDS):
+                    model = server.model_name(base)
+                    return await measured(
+                        row, server, process.port, model=model, rounds=rounds, crowds=crowds
+                    )
+
+            row = asyncio.run(within())
+    except (ServiceError, TimeoutError) as error:
+        row = replace(row, failed=str(error) or f"not done in {SERVER_SECONDS / 60:.0f} minutes")
+    return replace(row, minutes=(monotonic() - began) / 60)
 
 
 def main() -> None:
+    """The servers in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("servers", nargs="*", default=list(SERVERS), help=f"of {', '.join(SERVERS)}")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--callers", type=int, default=20)
+    parser.add_argument("--only", action="append", choices=SERVERS, metavar="SERVER")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--callers", type=int, nargs="*", default=[1, 5, 10, 20])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # else the server that runs would go on
     base = find_whisper(weights_dir(), "base")
-    rows = []
-    for name in arguments.servers:
-        server = SERVERS[name]
-        try:
-            with running(server, base) as run:
-                work = measure(
-                    server, run, server.model_name(base), rounds=arguments.rounds, callers=arguments.callers
-                )
-                rows.append(asyncio.run(work))
-        except ServiceError as error:
-            Console(stderr=True).print(f"{name} is left out: {error}")
+    rows = [run(name, base, arguments.rounds, arguments.callers) for name in arguments.only or SERVERS]
+    print(tables(rows), file=sys.stderr if arguments.json else sys.stdout)
     if arguments.json:
-        print(json.dumps([asdict(row) for row in rows]))
-    else:
-        Console().print(tables(rows))
+        print(json.dumps([row.summary() for row in rows], ensure_ascii=False))
 
 
 if __name__ == "__main__":

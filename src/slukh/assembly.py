@@ -265,6 +265,7 @@ def _whisper(given: AllSettings) -> SttProvider:
         model=settings.whisper_model_size,
         metered=settings.slukh_whisper_metered,
         interims=settings.slukh_whisper_interims,
+        words=settings.slukh_whisper_words,
         final_seconds=final_seconds,
     )
     return next(iter(servers.values())) if len(servers) == 1 else ServerPool(servers)

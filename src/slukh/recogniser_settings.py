@@ -46,6 +46,11 @@ class WhisperSettings(BaseSettings):
         description="Ask a server that gives no interims again and again while the caller speaks, as long as "
         "it is quick and nobody waits there.",
     )
+    slukh_whisper_words: bool = Field(
+        False,
+        description="Ask the server for word timings, which cost it time. Those that come unasked are told "
+        "anyway; the local model has none.",
+    )
 
     @field_validator("whisper_api_url")
     @classmethod

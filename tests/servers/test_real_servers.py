@@ -105,6 +105,16 @@ async def test_a_caller_is_understood(subject: Subject, clip: Clip) -> None:
     assert final.confidence is None or 0.3 < final.confidence <= 1.0
 
 
+async def test_words_are_timed_where_they_are_asked_for(subject: Subject) -> None:
+    if subject.server.package not in ("open-asr-server", "whisper-live"):
+        pytest.skip(f"{subject.server.package} has no word timings")
+    provider = subject.at(subject.run.address, words=True)
+    *_, final = await transcribed(provider, UK.pcm)
+    await provider.aclose()
+    assert plain_text(" ".join(word.text for word in final.words)) == plain_text(final.text)
+    assert 0 <= final.words[0].start < final.words[-1].end <= len(UK.pcm) // 2 + 8000
+
+
 async def test_callers_at_once_all_get_their_final(subject: Subject) -> None:
     provider = subject.at(subject.run.address)
     results = await asyncio.gather(*(transcribed(provider, UK.pcm) for _ in range(3)))

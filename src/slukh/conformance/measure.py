@@ -150,15 +150,15 @@ async def play(provider: SttProvider, clip: Clip, pace: float = 1.0) -> Played:
     except SttError as error:
         return Played(error=error)
     interims: list[tuple[float, str]] = []
-    final, dropped = "", False
+    final, dropped, heard_at = "", False, 0.0
 
     async def listen() -> None:
-        nonlocal final, dropped
+        nonlocal final, dropped, heard_at
         async for result in stream:
             if isinstance(result, Rejection):
                 dropped = True
             elif result.is_final:
-                final = result.text
+                final, heard_at = result.text, loop.time()
             else:
                 interims.append((loop.time() - began, result.text))
 
@@ -178,7 +178,8 @@ async def play(provider: SttProvider, clip: Clip, pace: float = 1.0) -> Played:
         await stream.close()
     return Played(
         text=final,
-        final_seconds=loop.time() - ended,
+        ended_at=ended,
+        final_seconds=heard_at - ended,
         first_interim_seconds=interims[0][0] if interims else None,
         interims=tuple(text for _, text in interims),
         dropped=dropped,

@@ -23,7 +23,8 @@ class Played:
 
     Attributes:
         text: its final; empty when it gave none.
-        final_seconds: from the end of the audio to the final.
+        ended_at: when its audio was over, on the loop's clock.
+        final_seconds: from then to the final.
         first_interim_seconds: from its first sample, or None when there was none.
         interims: their texts.
         dropped: our guard refused what it said.
@@ -31,6 +32,7 @@ class Played:
     """
 
     text: str = ""
+    ended_at: float = 0.0
     final_seconds: float = 0.0
     first_interim_seconds: float | None = None
     interims: tuple[str, ...] = ()

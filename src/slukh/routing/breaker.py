@@ -1,11 +1,12 @@
 """When to leave a recogniser alone, and when to trust it again: the decision, without any I/O.
 
 Every Attempt votes when it ends. Five bad ones in a row, or half of at least five within 10 s, open the
-breaker; a permanent error opens it at once. While it is open nobody's call goes there. When it has cooled, up
-to three synthetic probes (stored clips whose words are checked, never a caller's only audio) must all work,
-one after the other; then 5 %, 25 % and all of the new calls come back. A provider that is opened again soon
-cools longer each time, so that a half broken one does not flap, and never so long that one which works again
-waits more than 30 s for all its calls (60 s for its first probe after a permanent error).
+breaker; a permanent error opens it at once, unless what was refused is one request of a provider that is
+known to take others. While it is open nobody's call goes there. When it has cooled, up to three synthetic
+probes (stored clips whose words are checked, never a caller's only audio) must all work, one after the other;
+then 5 %, 25 % and all of the new calls come back. A provider that is opened again soon cools longer each
+time, so that a half broken one does not flap, and never so long that one which works again waits more than
+30 s for all its calls (60 s for its first probe after a permanent error).
 
 The shell calls `record` when an Attempt ended and `tick` now and then, starts a probe when `next_probe_at` is
 due (`begin_probe`, `end_probe`), and asks `allows` once per utterance with the bucket of the call.
@@ -160,6 +161,8 @@ class Breaker:
         vote = VOTES.get(outcome)
         if vote is None:
             return
+        if outcome == "request" and self._is_known_to_work:
+            vote = "bad"  # of that utterance, its audio perhaps; a model that was taken away is refused on
         if vote == "permanent":
             self._happen("tripped", now, is_permanent=True)
         elif self.state in ("closed", "recovering"):  # later, they end what began before
@@ -210,6 +213,12 @@ class Breaker:
             self._happen("probe_failed", now)
         elif standing.state == "recovering" and now >= standing.since + self.policy.ramp[-1][0]:
             self._happen("ramped", now)
+
+    @property
+    def _is_known_to_work(self) -> bool:
+        """Whether calls, or the clips that closed it again, had their words from it as it now is."""
+        was_probed = self.standing.openings > 0 and self.state in ("closed", "recovering")
+        return was_probed or any(vote == "good" for _, vote, _ in self._votes)
 
     def _happen(self, happening: Happening, now: float, *, is_permanent: bool = False) -> None:
         before = self.standing

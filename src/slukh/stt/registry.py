@@ -21,6 +21,7 @@ def whisper_servers(
     model: str,
     metered: bool | None,
     interims: bool,
+    words: bool,
     final_seconds: float,
 ) -> dict[str, SttProvider]:
     """The Whisper servers of `WHISPER_API_URL`, by `host:port`.
@@ -31,6 +32,7 @@ def whisper_servers(
         model: as they name it.
         metered: whether every request is billed; None asks who is known to.
         interims: whether servers that give none are posted to again and again for them.
+        words: whether they are asked for word timings.
         final_seconds: how long a final may take.
 
     Raises:
@@ -43,6 +45,7 @@ def whisper_servers(
             model=model,
             metered=metered,
             interims=interims,
+            words=words,
             final_seconds=final_seconds,
         )
         for where in addresses(api_url)

@@ -119,8 +119,15 @@ Answer = Says | Hears | Status | Hangs | Closes
 class FakeWhisperServer:
     """See the module.
 
+    Args:
+        answers: in turn.
+        api_key: that a request must carry; None takes all.
+        server_header: what it calls itself.
+        to_pieces: what it answers to the head of a request of unknown length; None takes it.
+
     Attributes:
         received: requests that came, in order.
+        begun: set when the head of a request had come.
         arrived: set as long as a request has come since it was last cleared.
         left: set when a client closed its connection before the answer.
     """
@@ -131,14 +138,18 @@ class FakeWhisperServer:
         *,
         api_key: str | None = None,
         server_header: str = "uvicorn",
+        to_pieces: Status | Closes | None = None,
     ) -> None:
         self.received: list[Received] = []
+        self.begun = asyncio.Event()
         self.arrived = asyncio.Event()
         self.left = asyncio.Event()
         self._answers = list(answers)
         self._api_key = api_key
+        self._to_pieces = to_pieces
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         routes = [
             Route("/v1/models", self._models),
             Route("/health", self._health),
@@ -181,6 +192,9 @@ class FakeWhisperServer:
         return JSONResponse({"status": "ok"})
 
     async def _transcribe(self, request: Request) -> Response:
+        self.begun.set()
+        if self._to_pieces is not None and "transfer-encoding" in request.headers:
+            return await self._give(self._to_pieces, request)
         try:
             received = await self._receive(request)
         except ClientDisconnect:

@@ -141,6 +141,23 @@ def test_a_permanent_error_opens_it_at_once_and_is_probed_once_a_minute(outcome:
     assert (made.state, made.standing.is_permanent) == ("closed", False)
 
 
+def test_one_request_that_is_refused_sends_nobody_else_away_from_who_takes_others() -> None:
+    assert after("published", "request").state == "closed"
+    assert after(*("published", "published", "request") * 9).state == "closed"
+    made = after("published", *("request",) * 4)
+    assert (made.state, made.standing.is_permanent) == ("open", False)
+    probed(made, "request")  # so its model was taken away: the probe tells
+    assert made.standing.is_permanent
+
+
+def test_who_was_probed_is_known_to_take_requests() -> None:
+    made = opened()
+    now = probed(made, "published", "published", "published")
+    made.record("request", now + 1.0)
+    made.record("request", now + 6.0)
+    assert made.state == "closed"
+
+
 def test_a_permanent_error_that_comes_late_lengthens_an_opening() -> None:
     made = opened()
     made.record("authentication", 1.0)
@@ -247,22 +264,27 @@ class BreakerModel(RuleBasedStateMachine):
         self.breaker = breaker()
         self.now = 0.0
         self.bad_in_row = 0
+        self.has_worked = False  # since it was open
         self.probes: list[float] = []  # of the present half-open
         self.permanent_at: float | None = None
 
     def saw(self, outcome: Outcome) -> None:
         was_serving = self.breaker.allows(self.now, 0)
+        self.has_worked |= self.breaker.state == "recovering"
+        is_one_of_many = outcome == "request" and was_serving and self.has_worked
         self.breaker.record(outcome, self.now)
-        if outcome in PERMANENT:
+        if outcome in PERMANENT and not is_one_of_many:
             assert self.breaker.state == "open"
             self.permanent_at = self.now
-        elif outcome in BAD and was_serving:
+        elif (outcome in BAD or is_one_of_many) and was_serving:
             self.bad_in_row += 1
             assert self.bad_in_row < 5 or self.breaker.state == "open"
         elif outcome == "published":
             self.bad_in_row = 0
+            self.has_worked |= was_serving
         if self.breaker.state in ("open", "half_open"):
             self.bad_in_row = 0
+            self.has_worked = False
 
     def probe(self, outcome: Outcome, seconds: float) -> None:
         began = self.now

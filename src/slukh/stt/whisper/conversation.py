@@ -20,7 +20,7 @@ import numpy as np
 
 from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16
 from slukh.errors import SttProtocolError, SttStreamError
-from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
+from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk, Word
 
 Message = str | bytes
 
@@ -36,11 +36,13 @@ class Heard:
         text: whole, stripped.
         is_last: nothing follows.
         confidence: its own 0..1, or None.
+        words: timings from the first sample on, where it gives them.
     """
 
     text: str
     is_last: bool = False
     confidence: float | None = None
+    words: tuple[Word, ...] = ()
 
 
 class Conversation(ABC):
@@ -152,6 +154,7 @@ class Asked:
         model: as the server names it.
         language: ISO-639-1.
         hints: words to expect.
+        words: whether timings are wanted that cost the server time.
     """
 
     name: str
@@ -159,6 +162,7 @@ class Asked:
     model: str
     language: str
     hints: tuple[str, ...] = ()
+    words: bool = False
 
 
 def closed_sentence(code: int, reason: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from slukh.types import SAMPLE_RATE_HERTZ
+from slukh.types import SAMPLE_RATE_HERTZ, Word
 
 Kind = Literal["final", "speculative", "interim", "background"]
 
@@ -66,6 +66,7 @@ class Decoding:
         token_limit_hit: it would have gone on talking.
         decode_seconds: time the engine spent, waiting not counted; None when it is not ours to know.
         reported_ms: audio the engine says it took, or None.
+        words: timings from the first sample on, where the engine gives them.
     """
 
     text: str
@@ -76,6 +77,7 @@ class Decoding:
     token_limit_hit: bool = False
     decode_seconds: float | None = None
     reported_ms: int | None = None
+    words: tuple[Word, ...] = ()
 
     @property
     def compression_ratio(self) -> float:
@@ -94,6 +96,7 @@ class DecoderLimits:
         speculative: decoding before the endpoint is known is fine.
         repetition_guard: it honours `no_repeat_ngram_size`.
         languages: BCP-47 codes it takes.
+        words: its finals have word timings.
         max_seconds: longest audio of one request.
     """
 
@@ -102,6 +105,7 @@ class DecoderLimits:
     speculative: bool
     repetition_guard: bool
     languages: frozenset[str]
+    words: bool = False
     max_seconds: float = WINDOW_SECONDS
 
 

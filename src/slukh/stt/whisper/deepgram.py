@@ -19,7 +19,8 @@ from slukh.stt.whisper.conversation import (
     Heard,
     joined,
 )
-from slukh.types import AudioChunk
+from slukh.stt.whisper.timings import words_from
+from slukh.types import AudioChunk, Word
 
 
 class DeepgramConversation(Conversation):
@@ -35,6 +36,8 @@ class DeepgramConversation(Conversation):
         self._finals: list[str] = []
         self._scores: list[float] = []
         self._interim = ""
+        self._words: tuple[Word, ...] = ()
+        self._interim_words: tuple[Word, ...] = ()
         self._has_ended = False
 
     def audio(self, chunk: AudioChunk) -> None:
@@ -72,12 +75,14 @@ class DeepgramConversation(Conversation):
         alternatives = (said.get("channel") or {}).get("alternatives") or [{}]
         text = str(alternatives[0].get("transcript") or "")
         score = alternatives[0].get("confidence")
+        words = words_from(alternatives[0].get("words"))
         if not said.get("is_final"):
-            self._interim = text
+            self._interim, self._interim_words = text, words
         else:
-            self._interim = ""
+            self._interim, self._interim_words = "", ()
             if text.strip():
                 self._finals.append(text)
+                self._words += words
                 if isinstance(score, int | float) and score > 0:
                     self._scores.append(float(score))
         return [self._heard()]
@@ -85,7 +90,12 @@ class DeepgramConversation(Conversation):
     def _heard(self, *, is_last: bool = False) -> Heard:
         # An interim that nothing has finalised when the stream is over is still what was said.
         score = sum(self._scores) / len(self._scores) if self._scores else None
-        return Heard(text=joined(*self._finals, self._interim), is_last=is_last, confidence=score)
+        return Heard(
+            text=joined(*self._finals, self._interim),
+            is_last=is_last,
+            confidence=score,
+            words=self._words + self._interim_words,
+        )
 
     def _last(self) -> Heard:
         self.is_over = True

@@ -57,7 +57,7 @@ def final_results(decoding: Decoding, voice: Voice) -> list[Result]:
     reason = drop_reason(decoding, voiced_seconds=voice.seconds, voiced_share=voice.share)
     if reason is not None:
         results.append(Rejection(reason=reason))
-        decoding = replace(decoding, text="", avg_logprob=None)
+        decoding = replace(decoding, text="", avg_logprob=None, words=())
     results.append(
         Hypothesis(
             text=decoding.text,
@@ -66,6 +66,7 @@ def final_results(decoding: Decoding, voice: Voice) -> list[Result]:
             confidence=confidence(decoding) if decoding.text else None,
             language_code=decoding.language_code,
             language_probabilities=decoding.language_probabilities,
+            words=decoding.words,
             reported_ms=decoding.reported_ms,
         )
     )

@@ -33,7 +33,7 @@ from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding, l
 from slukh.stt.whisper.http_answers import connect_error, decoding_from_body, error_from_status
 from slukh.stt.whisper.http_upload import HttpUpload
 from slukh.stt.whisper.probing import Recognised, recognise
-from slukh.stt.whisper.tcp import BLOCKED_SECONDS, SOCKET_OPTIONS
+from slukh.stt.whisper.tcp import BLOCKED_SECONDS, SOCKET_OPTIONS, acknowledge
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +49,14 @@ class RestDialect:
         path: where a bare address is posted to.
         fields: of the form, from the model, the ISO-639-1 language and what else is asked.
         alive_path: answers while the server is well; any answer but 401, 403 and 503 will do.
+        words: fields that ask for word timings.
         clean: the text without what the server puts into it.
     """
 
     path: str
     fields: Callable[[str, str, DecodeRequest], dict[str, str]]
     alive_path: str
+    words: Mapping[str, str | list[str]]
     clean: Callable[[str], str] = str
 
 
@@ -66,7 +68,13 @@ def openai_fields(model: str, language: str, request: DecodeRequest) -> dict[str
     return form
 
 
-OPENAI = RestDialect(path="/v1/audio/transcriptions", fields=openai_fields, alive_path="/v1/models")
+OPENAI = RestDialect(
+    path="/v1/audio/transcriptions",
+    fields=openai_fields,
+    alive_path="/v1/models",
+    # Words alone would cost the segments, and the guard its scores.
+    words={"timestamp_granularities[]": ["segment", "word"]},
+)
 
 
 class HttpDecoder:
@@ -78,6 +86,7 @@ class HttpDecoder:
         candidates: what else may stand behind an address without a path: it is asked before its first use.
         api_key: bearer key, or empty.
         model: sent as `model`; servers with one model ignore it.
+        words: ask for word timings of finals.
         pieces: send utterances while they are spoken, unless the server turns out to refuse that.
         as_language: BCP-47 to what is sent; what servers do with other forms is why it is not an option.
         connect_seconds: longest that connecting may take.
@@ -97,6 +106,7 @@ class HttpDecoder:
         candidates: Mapping[Dialect, RestDialect] | None = None,
         api_key: str = "",
         model: str = "whisper-1",
+        words: bool = False,
         pieces: bool = False,
         as_language: Callable[[str], str] = iso_639_1,
         connect_seconds: float = 2.0,
@@ -105,12 +115,17 @@ class HttpDecoder:
         name: str = "whisper",
     ) -> None:
         self.limits = DecoderLimits(
-            interims=False, speculative=False, repetition_guard=False, languages=frozenset(SUPPORTED)
+            interims=False,
+            speculative=False,
+            repetition_guard=False,
+            languages=frozenset(SUPPORTED),
+            words=words,
         )
         where = url if isinstance(url, Address) else address(url)
         self.url = where.url
         self.recognised: Recognised | None = None
         self.pieces = pieces
+        self.took_pieces = self.broke_pieces = False  # so far
         self._candidates = candidates if candidates and where.is_bare else {}
         self._dialect = dialect
         self._as_language = as_language
@@ -180,9 +195,11 @@ class HttpDecoder:
         ):
             return await self._decoding(response, request)
 
-    def form(self, request: DecodeRequest) -> dict[str, str]:
+    def form(self, request: DecodeRequest) -> dict[str, str | list[str]]:
         """Its fields besides the file."""
-        return self._dialect.fields(self._model, self._as_language(likeliest(request)), request)
+        fields = self._dialect.fields(self._model, self._as_language(likeliest(request)), request)
+        wants_words = self.limits.words and request.kind != "interim"
+        return {**fields, **(self._dialect.words if wants_words else {})}
 
     def hasten(self, request: DecodeRequest) -> None:
         """Nothing: every request is on its way at once."""
@@ -204,13 +221,16 @@ class HttpDecoder:
         logger.info("whisper_server_recognised", extra={"server": found.server, "url": self.url})
 
     async def _decoding(self, response: httpx.Response, request: DecodeRequest) -> Decoding:
+        acknowledge(response.extensions["network_stream"].get_extra_info("socket"))
         body = await _read(self._name, response)
         if response.status_code != httpx.codes.OK:
             raise error_from_status(
                 self._name, response.status_code, body, url=self.url, secret=self._api_key
             )
         decoding = decoding_from_body(self._name, body, response.headers.get("content-type", ""), request)
-        return replace(decoding, text=self._dialect.clean(decoding.text))
+        clean = self._dialect.clean(decoding.text)
+        # Which of its words the noise was, nobody says.
+        return decoding if clean == decoding.text else replace(decoding, text=clean, words=())
 
     @asynccontextmanager
     async def translated(self, within_seconds: float | None) -> AsyncIterator[None]:

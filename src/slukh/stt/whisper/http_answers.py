@@ -23,8 +23,9 @@ from slukh.errors import (
 from slukh.stt.language import bcp_47
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
 from slukh.stt.whisper.http_events import EVENT_STREAM, answer_from_events
+from slukh.stt.whisper.timings import words_of_answer
 
-_TOO_MANY, _UNAVAILABLE = 429, 503
+_TOO_MANY, _NOT_IMPLEMENTED, _UNAVAILABLE = 429, 501, 503
 _QUOTED = 160  # characters of a server's own words in our sentence
 
 
@@ -50,6 +51,7 @@ def decoding_from_body(provider: str, body: bytes, content_type: str, request: D
         no_speech_probability=min(_numbers(segments, "no_speech_prob"), default=None),
         language_code=_language(provider, answer.get("language"), request),
         reported_ms=_milliseconds(answer.get("duration")),
+        words=words_of_answer(answer, segments),
     )
 
 
@@ -74,7 +76,7 @@ def error_from_status(provider: str, status: int, body: bytes, *, url: str, secr
         )
     if status in (_TOO_MANY, _UNAVAILABLE):
         return SttOverloadedError(provider, f"{status}: the server has no room now{said}")
-    if status >= 500:  # noqa: PLR2004
+    if status >= 500 and status != _NOT_IMPLEMENTED:  # noqa: PLR2004
         return SttStreamError(provider, f"{status}: the server failed{said}")
     if status >= 400:  # noqa: PLR2004
         return SttRequestError(provider, f"{status}: the server refused the request{said}")

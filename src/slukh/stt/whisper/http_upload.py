@@ -2,7 +2,9 @@
 
 The upload is over when the caller is, and a server that is not there is noticed at the first word instead of
 after the last. Servers that were tried (faster-whisper-server, whisper.cpp) take a header that announces more
-than follows; one that refuses such a form is posted to whole, from then on.
+than follows. One that refuses such a form, or breaks the connection over it before it has ever taken one, is
+posted to whole at the end of the utterance; when that works, so are all others, after a break the second
+time.
 """
 
 import asyncio
@@ -12,7 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from slukh.errors import SttRequestError
+import httpx
+
+from slukh.errors import SttError, SttRequestError, SttStreamError
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
 from slukh.types import SAMPLE_RATE_HERTZ
 
@@ -34,6 +38,7 @@ class HttpUpload:
         self._pcm = bytearray()
         self._deadline: asyncio.Timeout | None = None
         self._ended_at: float | None = None
+        self._ended = asyncio.Event()
 
     def feed(self, pcm: bytes) -> None:
         """More of it."""
@@ -45,11 +50,27 @@ class HttpUpload:
         """That was all."""
         self._pieces.put_nowait(None)
         self._ended_at = asyncio.get_running_loop().time()
+        self._ended.set()
         if self._deadline is not None:
             self._deadline.reschedule(self._ended_at + self._decoder.total_seconds)
 
     async def decode(self) -> Decoding:
         """Its text. Raises SttError."""
+        try:
+            decoding = await self._in_pieces()
+        except SttError as error:
+            if not self._is_perhaps_the_form(error):
+                raise
+            await self._ended.wait()
+            decoding = await self._decoder.decode(self._whole())
+            said_so = isinstance(error, SttRequestError)
+            self._decoder.pieces = not (said_so or self._decoder.broke_pieces)
+            self._decoder.broke_pieces = True  # once may be an accident
+        else:
+            self._decoder.took_pieces = True
+        return decoding
+
+    async def _in_pieces(self) -> Decoding:
         boundary = uuid4().hex
         content_type = f"multipart/form-data; boundary={boundary}"
         ends_at = None if self._ended_at is None else self._ended_at + self._decoder.total_seconds
@@ -58,13 +79,18 @@ class HttpUpload:
                 return self._believed(
                     await self._decoder.decode_pieces(self._request, self._body(boundary), content_type)
                 )
-        except SttRequestError:
-            if self._ended_at is None:
-                raise
-            # 400, 411, 415, 422: perhaps the form, perhaps what is asked. The whole utterance will show.
-            decoding = await self._decoder.decode(self._whole())
-            self._decoder.pieces = False
-            return decoding
+        finally:
+            self._deadline = None  # one that is over cannot be moved
+
+    def _is_perhaps_the_form(self, error: SttError) -> bool:
+        """Whether the utterance would fare better whole; not at a server that has taken another in pieces.
+
+        400, 411, 415, 422, 501: perhaps the form, perhaps what is asked; the whole utterance will show. "A
+        server that receives a request message with a transfer coding it does not understand SHOULD respond
+        with 501" (RFC 9112, section 6.1); others just break the connection.
+        """
+        broke = isinstance(error, SttStreamError) and isinstance(error.__cause__, httpx.RequestError)
+        return not self._decoder.took_pieces and (broke or isinstance(error, SttRequestError))
 
     def _believed(self, decoding: Decoding) -> Decoding:
         """Without a duration that was read off our header instead of the audio."""
@@ -82,11 +108,12 @@ class HttpUpload:
         yield form_tail(boundary)
 
 
-def form_head(fields: Mapping[str, str], boundary: str) -> bytes:
-    """Multipart up to the first sample."""
+def form_head(fields: Mapping[str, str | list[str]], boundary: str) -> bytes:
+    """Multipart up to the first sample; a field with several values comes once for each."""
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
+        for name, values in fields.items()
+        for value in ([values] if isinstance(values, str) else values)
     ]
     file = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="utterance.wav"\r\n'

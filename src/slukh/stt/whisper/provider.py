@@ -70,7 +70,7 @@ class WhisperProvider:
         limits = self.decoder.limits
         return Capabilities(
             interim_results=limits.interims and not self._metered,
-            words=False,
+            words=limits.words,
             metered=self._metered,
             languages=limits.languages,
             max_seconds=limits.max_seconds,

@@ -99,6 +99,8 @@ class RealtimeConversation(Conversation):
                 return self._completed(item, str(said.get("transcript") or ""))
             case kind if kind == f"{_ITEM}.failed":
                 raise self._error(said.get("error"))
+            case "error" if self.flavour == "speaches" and "already exists" in str(said.get("error")):
+                pass  # a turn that it closed twice, as two pieces showed it the silence; it is transcribed
             case "error":
                 raise self._error(said.get("error"), said.get("code"))
         self._look()

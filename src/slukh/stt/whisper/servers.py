@@ -43,6 +43,7 @@ def server_at(
     model: str = "",
     metered: bool | None = None,
     interims: bool = True,
+    words: bool = False,
     as_language: Callable[[str], str] = iso_639_1,
     final_seconds: float = 10.0,
     name: str = "whisper",
@@ -55,6 +56,7 @@ def server_at(
         model: as the server names it.
         metered: whether every request is billed; None asks who is known to.
         interims: whether a server that gives none is posted to again and again for them.
+        words: whether word timings are asked for, which costs a server time; some give them unasked.
         as_language: BCP-47 to what is sent.
         final_seconds: longest from the end of an utterance to its final.
         name: registry name and metric label.
@@ -67,6 +69,7 @@ def server_at(
             # Deepgram speaks while the caller does. The others do as their processor has time, so that
             # silence of theirs says nothing.
             interim_results=where.dialect == "deepgram" and where.is_hosted,
+            words=where.dialect == "deepgram" or (words and where.dialect == "whisperlive"),
             final_seconds=final_seconds, name=name,
         )  # fmt: skip
     decoder: Decoder
@@ -75,7 +78,7 @@ def server_at(
     else:
         decoder = HttpDecoder(
             where, dialect=_REST[where.dialect], candidates={} if where.is_hosted else _REST,
-            api_key=api_key, model=model, pieces=not where.is_hosted, as_language=as_language,
+            api_key=api_key, model=model, pieces=not where.is_hosted, words=words, as_language=as_language,
             total_seconds=final_seconds, name=name,
         )  # fmt: skip
     if interims and not is_metered:

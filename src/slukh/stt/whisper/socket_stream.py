@@ -44,6 +44,7 @@ class SocketProvider:
         metered: whether it bills.
         as_language: BCP-47 to what is sent.
         interim_results: whether silence from it, while a caller speaks, means that it fails.
+        words: whether its finals have word timings.
         final_seconds: longest from our endpoint to its last word.
         connect_seconds: longest that the connection may take.
         ready_seconds: longest from there until it takes audio; some load their model then.
@@ -60,6 +61,7 @@ class SocketProvider:
         metered: bool = False,
         as_language: Callable[[str], str] = iso_639_1,
         interim_results: bool = False,
+        words: bool = False,
         final_seconds: float = 10.0,
         connect_seconds: float = 2.0,
         ready_seconds: float = 5.0,
@@ -70,7 +72,7 @@ class SocketProvider:
         self.address = address
         self.capabilities = Capabilities(
             interim_results=interim_results,
-            words=False,
+            words=words,
             metered=metered,
             languages=frozenset(SUPPORTED),
             max_seconds=WINDOW_SECONDS,
@@ -111,6 +113,7 @@ class SocketProvider:
                 model=self.model,
                 language=self._as_language(language_code),
                 hints=config.phrase_hints,
+                words=self.capabilities.words,
             ),
         )
         socket = await open_socket(
@@ -334,4 +337,5 @@ class SocketStream:
             text=heard.text,
             avg_logprob=math.log(heard.confidence) if heard.confidence else None,
             language_code=self._language_code,
+            words=heard.words,
         )

@@ -34,4 +34,10 @@ def without_noise(text: str) -> str:
     return " ".join(_NOISE.sub(" ", text).split())
 
 
-WHISPER_CPP = RestDialect(path="/inference", fields=fields, alive_path="/health", clean=without_noise)
+WHISPER_CPP = RestDialect(
+    path="/inference",
+    fields=fields,
+    alive_path="/health",
+    words={"token_timestamps": "true"},
+    clean=without_noise,
+)

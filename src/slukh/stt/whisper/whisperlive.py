@@ -16,7 +16,8 @@ from slukh.errors import SttLimitError, SttOverloadedError, SttProtocolError, St
 from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, closed_sentence, joined
 from slukh.stt.whisper.finals import Voice
-from slukh.types import AudioChunk, seconds
+from slukh.stt.whisper.timings import words_of_answer
+from slukh.types import AudioChunk, Word, seconds
 
 RATE_HERTZ: Final = 16000
 TAIL_SECONDS: Final = 1.0  # it decodes nothing shorter than this
@@ -36,13 +37,18 @@ class WhisperLiveConversation(Conversation):
         language: ISO-639-1.
         model: which the server may ignore.
         hotwords: words to expect.
+        words: whether to have word timings, which it makes in a pass of its own.
     """
 
-    def __init__(self, name: str, *, language: str, model: str, hotwords: str = "") -> None:
+    def __init__(
+        self, name: str, *, language: str, model: str, hotwords: str = "", words: bool = False
+    ) -> None:
         super().__init__(name, rate_hertz=RATE_HERTZ)
         self._uid = str(uuid4())
         self._language, self._model, self._hotwords = language, model, hotwords
+        self._wants_words = words
         self._text = ""
+        self._words: tuple[Word, ...] = ()
         self._reached = 0.0  # where its last segment ends
         self._voice = Voice()
         self._answers = 0  # since the endpoint
@@ -55,7 +61,8 @@ class WhisperLiveConversation(Conversation):
         self.say({
             "uid": self._uid, "language": self._language, "task": "transcribe", "model": self._model,
             "use_vad": True, "audio_format": "int16", "send_last_n_segments": _SEGMENTS,
-            "same_output_threshold": 2, "word_timestamps": False, "hotwords": self._hotwords or None,
+            "same_output_threshold": 2, "word_timestamps": self._wants_words,
+            "hotwords": self._hotwords or None,
         })  # fmt: skip
 
     def audio(self, chunk: AudioChunk) -> None:
@@ -102,6 +109,7 @@ class WhisperLiveConversation(Conversation):
     def _heard(self, segments: list[dict[str, Any]], now: float) -> list[Heard]:
         # Words begin with a space of their own.
         text = joined("".join(str(segment.get("text") or "") for segment in segments))
+        self._words = words_of_answer({}, segments)
         self._reached = max((float(segment.get("end") or 0) for segment in segments), default=0.0)
         is_repeated = text == self._text
         self._text = text
@@ -121,7 +129,7 @@ class WhisperLiveConversation(Conversation):
 
     def _last(self) -> Heard:
         self.is_over, self.look_in = True, None
-        return Heard(text=self._text, is_last=True)
+        return Heard(text=self._text, is_last=True, words=self._words)
 
 
 def whisperlive_call(address: Address, asked: Asked) -> Call:
@@ -130,6 +138,10 @@ def whisperlive_call(address: Address, asked: Asked) -> Call:
         url=address.url,
         headers={"Authorization": f"Bearer {asked.key}"} if asked.key else {},
         conversation=WhisperLiveConversation(
-            asked.name, language=asked.language, model=asked.model, hotwords=", ".join(asked.hints)
+            asked.name,
+            language=asked.language,
+            model=asked.model,
+            hotwords=", ".join(asked.hints),
+            words=asked.words,
         ),
     )

@@ -28,6 +28,7 @@ from slukh.stt.whisper.remedies import REMEDIES
 from slukh.stt.whisper.reposting import RepostingDecoder
 from slukh.stt.whisper.servers import server_at
 from slukh.stt.whisper.whisper_cpp import without_noise
+from slukh.testing.fault_proxy import FaultProxy
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.whisper_server import Closes, FakeWhisperServer, Hangs, Hears, Says, Status
 from slukh.types import AudioChunk
@@ -94,7 +95,7 @@ async def test_a_server_that_is_not_there_fails_the_stream_while_the_caller_spea
     await provider.aclose()
 
 
-@pytest.mark.parametrize("status", [400, 411, 415, 422])
+@pytest.mark.parametrize("status", [400, 411, 415, 422, 501])
 async def test_a_server_that_refuses_pieces_is_posted_to_whole_from_then_on(status: int) -> None:
     async with FakeWhisperServer([Status(status), Hears(heard_words)]) as server:
         decoder = HttpDecoder(server.url, pieces=True)
@@ -104,6 +105,19 @@ async def test_a_server_that_refuses_pieces_is_posted_to_whole_from_then_on(stat
         assert (await heard(provider))[-1].text == "1 2 3 4"
         await provider.aclose()
     assert len(server.received) == 3
+
+
+@pytest.mark.parametrize("refusal", [Closes(), Status(501), Status(411)], ids=["closes", "501", "411"])
+async def test_who_refuses_pieces_at_their_head_gets_the_whole_utterance_at_its_end(refusal: Any) -> None:
+    async with FakeWhisperServer([Hears(heard_words)], to_pieces=refusal) as server:
+        decoder = HttpDecoder(server.url, pieces=True)
+        provider = WhisperProvider(decoder, model="base")
+        assert (await heard(provider, pause=0.02))[-1].text == "1 2 3 4"
+        assert decoder.pieces == isinstance(refusal, Closes), "a break may have been an accident"
+        assert (await heard(provider, pause=0.0))[-1].text == "1 2 3 4"
+        assert not decoder.pieces
+        await provider.aclose()
+    assert len(server.received) == 2
 
 
 async def test_a_request_that_is_refused_whole_too_is_refused() -> None:
@@ -116,7 +130,7 @@ async def test_a_request_that_is_refused_whole_too_is_refused() -> None:
         await provider.aclose()
 
 
-@pytest.mark.parametrize("answer", [Closes(), Status(500), Hangs()])
+@pytest.mark.parametrize("answer", [Status(500), Hangs()])
 async def test_a_server_that_fails_is_asked_once(answer: Any) -> None:
     async with FakeWhisperServer([answer]) as server:
         decoder = HttpDecoder(server.url, pieces=True, total_seconds=0.3)
@@ -125,6 +139,42 @@ async def test_a_server_that_fails_is_asked_once(answer: Any) -> None:
             await heard(provider)
         await provider.aclose()
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("answer", [Closes(), Status(400)], ids=["closes", "400"])
+async def test_who_has_taken_pieces_is_asked_once_whatever_it_answers_later(answer: Any) -> None:
+    async with FakeWhisperServer([Hears(heard_words), answer]) as server:
+        decoder = HttpDecoder(server.url, pieces=True)
+        provider = WhisperProvider(decoder, model="base")
+        await heard(provider)
+        with pytest.raises(SttError):
+            await heard(provider)
+        await provider.aclose()
+    assert decoder.pieces
+    assert len(server.received) == 2
+
+
+async def test_an_upload_that_broke_in_mid_word_fails_its_stream_there_and_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with (
+        FakeWhisperServer([Hears(heard_words)]) as server,
+        FaultProxy(server.port) as proxy,
+    ):
+        provider = WhisperProvider(HttpDecoder(f"http://127.0.0.1:{proxy.port}", pieces=True), model="base")
+        await heard(provider)
+        server.begun.clear()
+        stream = await provider.open(UK)
+        await stream.send(AudioChunk(pcm=SPEECH[:1600]))
+        await server.begun.wait()
+        proxy.reset()
+        await stream.send(AudioChunk(pcm=SPEECH[1600:]))
+        with pytest.raises(SttStreamError):
+            _ = [result async for result in stream]
+        await stream.end()  # as the router does when it learns of both at once
+        await stream.close()
+        await provider.aclose()
+    assert not caplog.records
 
 
 # whisper.cpp
