@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from sqlalchemy import Connection, Engine, Insert, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
@@ -156,6 +157,22 @@ class Database:
             raise (tables.away if is_away else tables.error)(problem, remedy=remedy) from error
         except (SQLAlchemyError, OSError) as error:
             raise tables.error(f"{name} cannot be used ({error})", remedy=_file(tables)) from error
+
+
+class Kept:
+    """What is kept in a database: closed with its block, or by `close`."""
+
+    _database: Database
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back. Idempotent."""
+        self._database.close()
 
 
 def be_alone(connection: Connection) -> None:

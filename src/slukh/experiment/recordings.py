@@ -6,11 +6,11 @@ What is not sealed: the ids, the caller's hash (so that a caller can be forgotte
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Connection, column, delete, select, table
 
-from slukh.databases import Database, be_alone, microseconds, moment_at, replacing
+from slukh.databases import Database, Kept, be_alone, microseconds, moment_at, replacing
 from slukh.errors import ExperimentError
 from slukh.experiment.recorded import RecordedUtterance, packed, unpacked
 from slukh.experiment.sealing import AlteredError, Seal
@@ -43,7 +43,7 @@ class RecordingEntry:
     expires_at: datetime
 
 
-class Recordings:
+class Recordings(Kept):
     """The recordings behind a URL; safe to use from several threads.
 
     Listing, expiring and forgetting need no key; keeping and reading do.
@@ -65,16 +65,6 @@ class Recordings:
         self._seal = None if key is None else Seal(key)
         self._days = None if days is None else timedelta(days=days)
         self._database = Database(url, TABLES, prepare=_create, may_be_away=may_be_away)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back. Idempotent."""
-        self._database.close()
 
     def keep(self, utterances: Iterable[RecordedUtterance]) -> None:
         """Write recordings, all or none; one replaces that of the same utterance.

@@ -9,11 +9,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import ColumnClause, Connection, column, delete, func, insert, select, table, true
 
-from slukh.databases import Database, Tables, be_alone, microseconds, moment_at, replacing
+from slukh.databases import Database, Kept, Tables, be_alone, microseconds, moment_at, replacing
 from slukh.errors import ExperimentError
 from slukh.experiment.evidence import (
     CallRow,
@@ -65,7 +65,7 @@ class Rows:
     canaries: tuple[CanaryRow, ...] = ()
 
 
-class ExperimentStore:
+class ExperimentStore(Kept):
     """The tables behind a URL; safe to use from several threads.
 
     Args:
@@ -79,16 +79,6 @@ class ExperimentStore:
 
     def __init__(self, url: str, *, may_be_away: bool = False) -> None:
         self._database = Database(url, TABLES, prepare=_create, may_be_away=may_be_away)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back. Idempotent."""
-        self._database.close()
 
     def record(self, rows: Sequence[Row]) -> None:
         """Write rows, all or none.

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Connection, Select, column, exists, select, table
 
@@ -35,7 +35,7 @@ from slukh.cost.ledger.tables import (
     values_of,
 )
 from slukh.cost.meter import CallFacts, Row, row_json
-from slukh.databases import Database, Tables, microseconds
+from slukh.databases import Database, Kept, Tables, microseconds
 from slukh.errors import LedgerError
 from slukh.types import Usage
 
@@ -88,7 +88,7 @@ class CallRecord:
         return {"legs": [row_json(leg) for leg in self.legs], "usage": [row_json(row) for row in self.usage]}
 
 
-class Ledger:
+class Ledger(Kept):
     """The usage store behind a URL; safe to use from several threads.
 
     Args:
@@ -105,16 +105,6 @@ class Ledger:
         self._database = Database(
             url, _OURS, prepare=migrate, busy_timeout_ms=busy_timeout_ms, may_be_away=may_be_away
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back. Idempotent."""
-        self._database.close()
 
     def record(self, rows: Sequence[Row]) -> Recorded:
         """Add rows, all or none; those already there change nothing.
