@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
+from slukh.guardrail_settings import GuardrailSettings
 from slukh.recogniser_settings import GoogleSettings, WhisperSettings
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
@@ -198,6 +199,11 @@ class Settings(BaseSettings):
         """SQLAlchemy URL of the experiment's store."""
         return self.slukh_experiment_url or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
+    @property
+    def rollback_path(self) -> Path:
+        """Where a rollback is kept that no flag file holds."""
+        return self.slukh_data_dir / "rollback.json"
+
     @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -255,6 +261,7 @@ class Settings(BaseSettings):
 
 GROUPS: tuple[type[BaseSettings], ...] = (
     FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings, CostSettings,
+    GuardrailSettings,
 )  # fmt: skip
 
 
@@ -280,6 +287,7 @@ class AllSettings(NamedTuple):
     settings: Settings
     voice: VoiceSettings
     cost: CostSettings
+    guardrails: GuardrailSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -303,6 +311,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         settings=load(Settings, slukh_language=language),
         voice=load(VoiceSettings),
         cost=load(CostSettings),
+        guardrails=load(GuardrailSettings),
     )
 
 

@@ -34,9 +34,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "experiment": {"yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
+    "guardrail_settings": set(),
+    "guarding": {"experiment", "guardrail_settings", "monitoring", "routing"},
     "recogniser_settings": {"stt"},  # addresses of Whisper servers
     # What a flag may be, and the languages.
-    "config": {"cost_settings", "recogniser_settings", "routing", "stt", "voice_settings"},
+    "config": {
+        "cost_settings",
+        "guardrail_settings",
+        "recogniser_settings",
+        "routing",
+        "stt",
+        "voice_settings",
+    },
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
     "web": {"callbook", "stt"},
@@ -71,6 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cost",
         "experiment",
         "gateway",
+        "guarding",
         "metering",
         "monitoring",
         "ports",
@@ -195,7 +205,8 @@ SANS_IO = (
     "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
     "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
     "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
-    "experiment/paired.py", "experiment/drawing.py",
+    "experiment/paired.py", "experiment/drawing.py", "experiment/guardrails.py",
+    "experiment/live_turns.py", "experiment/statistics/detection.py", "routing/rollback.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

@@ -109,9 +109,12 @@ def ab_ramp(
 
     Example: slukh ab ramp --to 50 --evidence measured.json
     """
-    from slukh.commands.ab_ramp import ramp
+    from slukh.commands.ab_ramp import flags_in_force, ramp
 
     given = load_all()
+    rolled_back = flags_in_force(given).flags.rolled_back
+    if rolled_back is not None:
+        typer.echo(str(rolled_back))
     row = ramp(given, _verdict(given, since, None, evidence, 1), to=to, override=override)
     why = f", because {row.override}" if row.override else ""
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")
@@ -121,6 +124,7 @@ def _verdict(
     given: AllSettings, since: str | None, until: str | None, evidence: Path | None, seed: int
 ) -> "Verdict":
     """The verdict on a window of the store."""
+    from slukh.commands.ab_ramp import flags_in_force
     from slukh.experiment.canonical import canonical_version
     from slukh.experiment.evidence import Evidence, Outside
     from slukh.experiment.gates import Margins
@@ -130,6 +134,7 @@ def _verdict(
     from slukh.experiment.verdict import verdict
 
     begin, end = _window(since, until)
+    flags = flags_in_force(given).flags
     outside = Outside() if evidence is None else read_outside(evidence)
     with ExperimentStore(given.settings.experiment_url) as store:
         rows = store.window(begin, end)
@@ -145,7 +150,8 @@ def _verdict(
             shadows=rows.shadows,
             labels=rows.labels,
             outside=outside,
-            whisper_share=_whisper_share(given),
+            whisper_share=flags.share / 100,
+            rolled_back="" if flags.rolled_back is None else str(flags.rolled_back),
             flag_version="" if newest is None else newest.flag_version,
             canonical_version={code: canonical_version(load_grammar(code)) for code in sorted(languages)},
         ),
@@ -157,17 +163,6 @@ def _verdict(
 def _window(since: str | None, until: str | None) -> tuple[datetime, datetime]:
     end = datetime.now(UTC) if until is None else _moment(until, "--until")
     return end - timedelta(days=28) if since is None else _moment(since, "--since"), end
-
-
-def _whisper_share(given: AllSettings) -> float:
-    """What the flags in force give Whisper, 0 to 1."""
-    from slukh.routing.flag_file import FlagFile
-    from slukh.routing.flag_values import flags_from_environment
-
-    flags = given.flags
-    if flags.slukh_flag_file is not None:
-        return FlagFile(flags.slukh_flag_file, caller_hash=lambda _number: "0" * 16).flags.share / 100
-    return flags_from_environment(flags.as_environment(), caller_hash=lambda _number: "0" * 16).share / 100
 
 
 def _moment(text: str, option: str) -> datetime:

@@ -211,6 +211,7 @@ class Evidence:
         labels: of those calls.
         outside: what is measured elsewhere.
         whisper_share: what the flags in force give Whisper, 0 to 1.
+        rolled_back: why a guardrail keeps the share at 0, since when; empty while none does.
         flag_version: of the flags in force.
         canonical_version: of this program, by language.
     """
@@ -224,5 +225,6 @@ class Evidence:
     labels: tuple[LabelRow, ...] = ()
     outside: Outside = field(default_factory=Outside)
     whisper_share: float
+    rolled_back: str = ""
     flag_version: str
     canonical_version: Mapping[str, str] = field(default_factory=dict)
