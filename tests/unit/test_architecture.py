@@ -207,6 +207,7 @@ SANS_IO = (
     "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
     "experiment/paired.py", "experiment/drawing.py", "experiment/guardrails.py",
     "experiment/live_turns.py", "experiment/statistics/detection.py", "routing/rollback.py",
+    "experiment/traffic.py", "cost/group_costs.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

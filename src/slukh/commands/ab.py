@@ -12,6 +12,7 @@ from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import UserError
 
 if TYPE_CHECKING:
+    from slukh.commands.ab_evidence import Sources
     from slukh.experiment.verdict import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="Google against Whisper on live calls.")
@@ -22,7 +23,13 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", help="Its end; default now.")]
 EvidenceFile = Annotated[
     Path | None,
-    typer.Option("--evidence", help="JSON: queue_p95_seconds, silent_words_per_minute, cost_per_call."),
+    typer.Option("--evidence", help="JSON: what only you know, such as whisper_month_usd."),
+]
+CapacityFile = Annotated[
+    Path | None, typer.Option("--capacity", help="What `slukh whisper check --capacity` wrote.")
+]
+EvaluationFile = Annotated[
+    Path | None, typer.Option("--evaluation", help="What `slukh evaluate --json` said of both.")
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of what is drawn by lot.")]
 
@@ -30,10 +37,13 @@ _CANARY_LANGUAGES = ("uk-UA", "ru-RU")
 
 
 @app.command("report")
-def ab_report(
+def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     since: Since = None,
     until: Until = None,
     evidence: EvidenceFile = None,
+    capacity: CapacityFile = None,
+    evaluation: EvaluationFile = None,
+    to: Annotated[int, typer.Option("--to", min=1, max=100, help="The share that is asked for.")] = 50,
     seed: Seed = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -43,7 +53,10 @@ def ab_report(
 
     Example: slukh ab report --since 2026-11-01 --json
     """
-    found = _verdict(load_all(), since, until, evidence, seed)
+    from slukh.commands.ab_evidence import Sources
+
+    sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
+    found = _verdict(load_all(), since, until, sources, seed)
     report = found.as_json()
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
@@ -97,45 +110,48 @@ def ab_draw(
 
 
 @app.command("ramp")
-def ab_ramp(
+def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     to: Annotated[int, typer.Option("--to", min=0, max=100, help="Per cent of the calls for Whisper.")],
     override: Annotated[
         str | None, typer.Option("--override", help="Why it gets more without a PROMOTE; it is recorded.")
     ] = None,
     since: Since = None,
     evidence: EvidenceFile = None,
+    capacity: CapacityFile = None,
+    evaluation: EvaluationFile = None,
 ) -> None:
     """Give Whisper another share, in the flag file. More takes a PROMOTE or a reason, less is always allowed.
 
     Example: slukh ab ramp --to 50 --evidence measured.json
     """
+    from slukh.commands.ab_evidence import Sources
     from slukh.commands.ab_ramp import flags_in_force, ramp
 
     given = load_all()
     rolled_back = flags_in_force(given).flags.rolled_back
     if rolled_back is not None:
         typer.echo(str(rolled_back))
-    row = ramp(given, _verdict(given, since, None, evidence, 1), to=to, override=override)
+    sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
+    row = ramp(given, _verdict(given, since, None, sources, 1), to=to, override=override)
     why = f", because {row.override}" if row.override else ""
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")
 
 
 def _verdict(
-    given: AllSettings, since: str | None, until: str | None, evidence: Path | None, seed: int
+    given: AllSettings, since: str | None, until: str | None, sources: "Sources", seed: int
 ) -> "Verdict":
     """The verdict on a window of the store."""
+    from slukh.commands.ab_evidence import gathered
     from slukh.commands.ab_ramp import flags_in_force
     from slukh.experiment.canonical import canonical_version
-    from slukh.experiment.evidence import Evidence, Outside
+    from slukh.experiment.evidence import Evidence
     from slukh.experiment.gates import Margins
     from slukh.experiment.grammar import load_grammar
-    from slukh.experiment.handed_in import read_outside
     from slukh.experiment.store import ExperimentStore
     from slukh.experiment.verdict import verdict
 
     begin, end = _window(since, until)
     flags = flags_in_force(given).flags
-    outside = Outside() if evidence is None else read_outside(evidence)
     with ExperimentStore(given.settings.experiment_url) as store:
         rows = store.window(begin, end)
     newest = max(rows.calls, key=lambda call: call.ended_at, default=None)
@@ -149,7 +165,7 @@ def _verdict(
             outcomes=rows.outcomes,
             shadows=rows.shadows,
             labels=rows.labels,
-            outside=outside,
+            outside=gathered(sources, given, rows.calls, end),
             whisper_share=flags.share / 100,
             rolled_back="" if flags.rolled_back is None else str(flags.rolled_back),
             flag_version="" if newest is None else newest.flag_version,
