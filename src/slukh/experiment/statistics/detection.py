@@ -1,8 +1,8 @@
 """Has a share gone up? Asked all the time, of values that are new all the time.
 
-While the mean is at most the bound, whoever starts with 1 and bets on more, value by value, has 1 on average
-at most, whenever they stop. So 10,000 in hand, won since any moment in the past, take 10,000 values or more on
-average, however often one looks; a mean well above the bound wins them in a few. Values may have any
+While the mean is at most the bound, whoever starts with 1 and bets on more, value by value, has 1 at most on
+average, whenever they stop. So to have 10,000, won since any moment in the past, takes 10,000 values or more
+on average, however often one looks; a mean well above the bound wins them in a few. Values may have any
 distribution between 0 and 1, so one value may be the mean of things that belong together.
 
 Source: e-detector, Shin, Ramdas & Rinaldo, arXiv 2203.03532.
