@@ -254,7 +254,7 @@ def main() -> None:
     parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
         (rates, (2000, 200)), (rates, (2000, 40)), (differences, (2000,)), (peeking, (1000,)),
         (decisions, (1000,)), (labelled, (600,)), (labelled_looks, (400,)), (ratios, (1000,)),
-        (latencies, (300,)), (guardrails, (200,)),
+        (latencies, (300,)), (guardrails, (100,)),
     ]  # fmt: skip
     for part, (repetitions, *more) in parts:
         start, count = perf_counter(), max(1, repetitions // scale)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from slukh.experiment.evidence import ARMS
-from slukh.experiment.statistics.detection import worst_stretch
+from slukh.experiment.statistics.detection import Stretch, worst_stretch
 
 Guardrail = Literal["errors", "timeouts", "latency", "no_data"]
 
@@ -189,40 +189,45 @@ class Guardrails:
         """The first guardrail that does not hold."""
         if self._is_new:
             self._is_new = False
+            calls = self._seen("whisper", now)
             for number, (guardrail, _, bound) in enumerate(JUDGES):
-                if (breach := self._breach(guardrail, number, bound(self.bounds), now)) is not None:
-                    return breach
+                if any(call.bad[number] for call in calls):
+                    breach = self._breach(guardrail, number, calls, bound(self.bounds), now)
+                    if breach is not None:
+                        return breach
         return self._silence(now)
 
-    def _breach(self, guardrail: Guardrail, number: int, bound: float, now: float) -> Breach | None:
-        seen = self._seen("whisper", number, now)
-        stretch = worst_stretch([share for _, share in seen], bound)
-        if stretch.values < self.bounds.least_calls or stretch.evidence < self.bounds.evidence:
+    def _breach(
+        self, guardrail: Guardrail, number: int, calls: list[_Call], bound: float, now: float
+    ) -> Breach | None:
+        bounds = self.bounds
+        shares = [call.share(number, bounds.few_turns) for call in calls]
+        stretch, google = worst_stretch(shares, bound), None
+        if self._is_enough(stretch):
+            google = self._googles(number, now, since=calls[-stretch.values].began)
+            if google is not None and google > bound:
+                # Whisper is held to what Google does, where that is worse than the bound.
+                stretch = worst_stretch(shares, google)
+        if not self._is_enough(stretch):
             return None
-        google = self._googles(number, now, since=seen[-stretch.values][0])
-        if google is not None and google > bound:
-            # Whisper is held to what Google does, where that is worse than the bound.
-            stretch = worst_stretch([share for _, share in seen], google)
-            if stretch.values < self.bounds.least_calls or stretch.evidence < self.bounds.evidence:
-                return None
         return Breach(
             guardrail=guardrail, calls=stretch.values, share=stretch.mean, bound=bound, google=google
         )
 
+    def _is_enough(self, stretch: Stretch) -> bool:
+        return stretch.values >= self.bounds.least_calls and stretch.evidence >= self.bounds.evidence
+
     def _googles(self, number: int, now: float, *, since: float) -> float | None:
         """What Google did in the meantime, or in its newest calls; None where those are too few."""
-        seen, least = self._seen("google", number, now), self.bounds.least_calls
-        count = max(least, sum(began >= since for began, _ in seen))
-        return sum(share for _, share in seen[-count:]) / count if len(seen) >= least else None
+        calls, least = self._seen("google", now), self.bounds.least_calls
+        count = max(least, sum(call.began >= since for call in calls))
+        shares = [call.share(number, self.bounds.few_turns) for call in calls[-count:]]
+        return sum(shares) / count if len(shares) >= least else None
 
-    def _seen(self, arm: str, number: int, now: float) -> list[tuple[float, float]]:
-        """When each call began that has turns, and the share that is bad."""
+    def _seen(self, arm: str, now: float) -> list[_Call]:
+        """The calls that count, in the order they began."""
         oldest = now - self.bounds.window_seconds
-        return [
-            (call.began, call.share(number, self.bounds.few_turns))
-            for call in self._arms[arm].calls.values()
-            if call.turns and call.newest >= oldest
-        ]
+        return [call for call in self._arms[arm].calls.values() if call.turns and call.newest >= oldest]
 
     def _silence(self, now: float) -> Breach | None:
         silent, bounds = self._arms["whisper"].silent_since, self.bounds
