@@ -137,8 +137,11 @@ async def test_a_whisper_that_fails_on_half_of_its_utterances_gets_no_more_calls
 async def test_a_person_ramps_again_and_what_was_seen_before_counts_no_more(tmp_path: Path) -> None:
     path = tmp_path / "flags.json"
     path.write_text(json.dumps({"version": 1, "weights": {"google": 50, "whisper": 50}}))
-    async with in_service(tmp_path, chain(repeat(BREAKS, 30), repeat(WORKS)), path) as service:
+    mended = asyncio.Event()
+    scripts = (WORKS if mended.is_set() else BREAKS for _ in repeat(None))
+    async with in_service(tmp_path, scripts, path) as service:
         await until_rolled_back(service)
+        mended.set()
         write_share(path, 50)
         for _ in range(3):
             await service.take(6)

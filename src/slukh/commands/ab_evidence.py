@@ -15,7 +15,7 @@ from slukh.cost.group_costs import GroupCost, costs_by_group
 from slukh.cost.ledger import Ledger
 from slukh.cost.ledger_calls import each_call
 from slukh.cost.price_book import PriceBook
-from slukh.errors import LedgerError
+from slukh.errors import LedgerError, PriceError
 from slukh.experiment.evidence import ARMS, CallRow, Outside
 from slukh.experiment.handed_in import read_evaluation, read_outside
 from slukh.experiment.traffic import a_month, busiest
@@ -81,12 +81,12 @@ def _with_costs(
     arms = {call.call_id: call.arm for call in calls if call.flag_reason == "SPLIT" and call.arm in ARMS}
     if not arms:
         return outside, "no calls drawn by lot"
-    book = PriceBook.load(given.cost.slukh_prices)
     since = min(call.started_at for call in calls)
     try:
+        book = PriceBook.load(given.cost.slukh_prices)
         with Ledger(given.settings.ledger_url) as ledger:
             found = costs_by_group(each_call(ledger, since=since, until=until), arms, book)
-    except LedgerError as error:
+    except (LedgerError, PriceError) as error:  # the way back to less must not wait for money
         return outside, str(error)
     wrong = _why_not(found, Counter(arms.values()))
     if wrong:
@@ -100,7 +100,7 @@ def _with_costs(
                 f"the ledger has {costs['google']:.4f} USD for a call of Google's and {costs['whisper']:.4f} "
                 "for Whisper's, but not what Whisper's machine costs: `whisper_month_usd` of --evidence"
             )
-        heard = a_month(calls) * to / 100
+        heard = a_month(calls) * max(to, 1) / 100
         costs["whisper"] += outside.whisper_month_usd / heard
         told += f", and {outside.whisper_month_usd:g} a month over {heard:.0f} calls"
     return replace(outside, cost_per_call=costs), told

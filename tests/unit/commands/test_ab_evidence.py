@@ -76,6 +76,15 @@ def test_cost_per_call_comes_from_the_ledger_by_arm(given: AllSettings, tmp_path
     )
 
 
+def test_a_way_back_to_nothing_needs_no_cost(given: AllSettings, tmp_path: Path) -> None:
+    book(given.settings, calls())
+    knows = tmp_path / "evidence.json"
+    knows.write_text(json.dumps({"whisper_month_usd": 3.0}))
+    assert gathered(Sources(evidence=knows, to=0), given, calls(), UNTIL).cost_per_call
+    lost = given._replace(cost=given.cost.model_copy(update={"slukh_prices": "nowhere.yaml"}))
+    assert "nowhere.yaml" in gate_origin(gathered(NO_FILES, lost, calls(), UNTIL), "cost per call")
+
+
 def test_a_whisper_of_ones_own_costs_what_nobody_has_said(given: AllSettings) -> None:
     book(given.settings, calls())
     found = gathered(NO_FILES, given, calls(), UNTIL)
