@@ -10,12 +10,14 @@
 A call counts once, by the share of its turns that are bad: turns of one call share its line and its noise.
 While it has few turns, those to come count as good. Nothing is decided on fewer calls than `least_calls`, on
 evidence that chance would give less than once in `Bounds.evidence` calls (`statistics/detection.py`), or
-where Google's calls of the same time are as bad: then no other share would help.
+where Google's calls of the same time may be as bad: then no other share would help.
 """
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import mean, stdev
 from typing import Literal
 
 from slukh.experiment.evidence import ARMS
@@ -204,10 +206,12 @@ class Guardrails:
         shares = [call.share(number, bounds.few_turns) for call in calls]
         stretch, google = worst_stretch(shares, bound), None
         if self._is_enough(stretch):
-            google = self._googles(number, now, since=calls[-stretch.values].began)
-            if google is not None and google > bound:
-                # Whisper is held to what Google does, where that is worse than the bound.
-                stretch = worst_stretch(shares, google)
+            beside = self._googles(number, now, since=calls[-stretch.values].began)
+            if len(beside) >= bounds.least_calls:
+                google = mean(beside)
+                # Whisper is held to what Google may do as well, where that is worse than the bound.
+                may_be = google + 2 * stdev(beside) / math.sqrt(len(beside))
+                stretch = worst_stretch(shares, max(bound, may_be))
         if not self._is_enough(stretch):
             return None
         return Breach(
@@ -217,12 +221,11 @@ class Guardrails:
     def _is_enough(self, stretch: Stretch) -> bool:
         return stretch.values >= self.bounds.least_calls and stretch.evidence >= self.bounds.evidence
 
-    def _googles(self, number: int, now: float, *, since: float) -> float | None:
-        """What Google did in the meantime, or in its newest calls; None where those are too few."""
-        calls, least = self._seen("google", now), self.bounds.least_calls
-        count = max(least, sum(call.began >= since for call in calls))
-        shares = [call.share(number, self.bounds.few_turns) for call in calls[-count:]]
-        return sum(shares) / count if len(shares) >= least else None
+    def _googles(self, number: int, now: float, *, since: float) -> list[float]:
+        """Shares of Google's calls of that time, or of its newest ones where those are few."""
+        calls = self._seen("google", now)
+        count = max(self.bounds.least_calls, sum(call.began >= since for call in calls))
+        return [call.share(number, self.bounds.few_turns) for call in calls[-count:]]
 
     def _seen(self, arm: str, now: float) -> list[_Call]:
         """The calls that count, in the order they began."""
