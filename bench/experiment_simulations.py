@@ -239,7 +239,8 @@ def guardrails(repetitions: int) -> None:
     generator = np.random.default_rng(9)
     for title, shares in (
         ("as bad as it may be", (0.0, 0.10)), ("half as bad", (0.0, 0.05)), ("both 30 % bad", (0.3, 0.3)),
-        ("20 % bad", (0.0, 0.2)), ("40 %, Google 10 % bad", (0.1, 0.4)), ("half of the turns bad", (0.0, 0.5)), ("all bad", (0.0, 1.0)),
+        ("20 % bad", (0.0, 0.2)), ("40 %, Google 10 % bad", (0.1, 0.4)),
+        ("half of the turns bad", (0.0, 0.5)), ("all bad", (0.0, 1.0)),
     ):  # fmt: skip
         found = [until_a_breach(generator, shares) for _ in range(repetitions)]
         calls = [count for count in found if count is not None]
