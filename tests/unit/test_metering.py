@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slukh.config import Settings, load
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.cost_settings import CostSettings
 from slukh.errors import PriceError
 from slukh.metering import metering

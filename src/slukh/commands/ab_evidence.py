@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from slukh.config import AllSettings
-from slukh.cost.capacity_file import read_capacity
+from slukh.cost.estimates.capacity_file import read_capacity
 from slukh.cost.group_costs import GroupCost, costs_by_group
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_calls import each_call
-from slukh.cost.price_book import PriceBook
+from slukh.cost.ledger.calls import each_call
+from slukh.cost.ledger.store import Ledger
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import LedgerError, PriceError
 from slukh.experiment.evidence import ARMS, CallRow, Outside
 from slukh.experiment.handed_in import read_evaluation, read_outside

@@ -17,7 +17,7 @@ from slukh.errors import UserError
 from slukh.voice_settings import VoiceSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.phrase_economy import PhraseEconomy
+    from slukh.cost.pricing.phrase_economy import PhraseEconomy
     from slukh.types import Usage
 
 app = typer.Typer(no_args_is_help=True, help="Phrases of the voice back, and the cache that keeps them.")
@@ -32,7 +32,7 @@ def phrases_warm(
     Example: slukh phrases warm phrases.txt
     """
     from slukh.answering import build_speaker, made_beforehand
-    from slukh.cost.ledger import Ledger
+    from slukh.cost.ledger.store import Ledger
     from slukh.cost.voice import voice_usage
     from slukh.tts.phrases import sentences, speakable
     from slukh.tts.speaker import phrases_to_warm
@@ -106,10 +106,10 @@ def phrases_hits(
     as_json: Json = False,
 ) -> None:
     """Hit rates of the phrase cache by characters and phrases, dollars saved, and dollars nobody heard."""
-    from slukh.cost.ledger import Ledger
-    from slukh.cost.ledger_calls import each_call
-    from slukh.cost.phrase_economy import phrase_economy
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.ledger.calls import each_call
+    from slukh.cost.ledger.store import Ledger
+    from slukh.cost.pricing.phrase_economy import phrase_economy
+    from slukh.cost.pricing.price_book import PriceBook
 
     settings, until = load(Settings), datetime.now(UTC) + timedelta(seconds=1)
     book = PriceBook.load(prices or load(CostSettings).slukh_prices)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from slukh.cost.price_book import PriceBook
-from slukh.cost.real_calls import RealCall
-from slukh.cost.tolerant import TolerantRater
+from slukh.cost.estimates.real_calls import RealCall
+from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.pricing.tolerant import TolerantRater
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import pytest
 
 from slukh.commands.ab_evidence import Sources, gathered
 from slukh.config import AllSettings, Settings, load_all
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.errors import ExperimentError, ScenarioError
 from slukh.experiment.evidence import CallRow, Outside
