@@ -14,6 +14,8 @@ from time import perf_counter
 
 import numpy as np
 
+from slukh.experiment.evidence import ARMS
+from slukh.experiment.guardrails import Guardrails, Turn
 from slukh.experiment.statistics.estimates import bootstrap_interval, by_cluster, rate
 from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
 from slukh.experiment.statistics.quantiles import quantile_difference
@@ -245,13 +247,49 @@ def latencies(repetitions: int) -> None:
     print(f"  p95 latency difference (F11), 300 and 100 calls: covers {share:.1%}")
 
 
+def until_a_breach(generator: Generator, shares: tuple[float, float], alike: float = 0.3) -> int | None:
+    """Whisper's calls until a guardrail gives way, looked at after every turn of theirs; None in 28 days.
+
+    One call in ten is Whisper's. A call has about 10 turns; its own share of bad turns is beta-distributed
+    about its arm's, so that two turns of a call correlate by `alike`.
+    """
+    guard, spread = Guardrails(), (1 - alike) / alike
+    for number in range(DAYS * CALLS_A_DAY):
+        is_whisper = number % 10 == 0
+        arm, share, call, now = ARMS[is_whisper], shares[is_whisper], str(number), float(number)
+        own = generator.beta(share * spread, (1 - share) * spread) if 0 < share < 1 else share
+        guard.began(arm, call, now)
+        for is_bad in generator.random(generator.geometric(0.1)) < own:
+            guard.heard(arm, call, Turn(seconds=1.0, is_failed=bool(is_bad)), now)
+            if is_whisper and guard.look(now) is not None:
+                return number // 10 + 1
+        guard.ended(arm, call)
+    return None
+
+
+def guardrails(repetitions: int) -> None:
+    """One guardrail, at most 10 % bad turns, over 28 days of 40 Whisper calls; looked at after every turn."""
+    generator = np.random.default_rng(9)
+    for title, shares in (
+        ("as bad as it may be", (0.0, 0.10)), ("half as bad", (0.0, 0.05)), ("both 30 % bad", (0.3, 0.3)),
+        ("20 % bad", (0.0, 0.2)), ("40 %, Google 10 % bad", (0.1, 0.4)),
+        ("half of the turns bad", (0.0, 0.5)), ("all bad", (0.0, 1.0)),
+    ):  # fmt: skip
+        found = [until_a_breach(generator, shares) for _ in range(repetitions)]
+        calls = [count for count in found if count is not None]
+        median = (
+            f", after {np.median(calls):.0f} calls (95 %: {np.quantile(calls, 0.95):.0f})" if calls else ""
+        )
+        print(f"  guardrail, {title}: rolled back within 28 days in {len(calls) / repetitions:.1%}{median}")
+
+
 def main() -> None:
     scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
         (rates, (2000, 200)), (rates, (2000, 40)), (differences, (2000,)), (peeking, (1000,)),
         (decisions, (1000,)), (labelled, (600,)), (labelled_in_part, (600,)),
         (labelled_looks, (400,)), (ratios, (1000,)),
-        (latencies, (300,)),
+        (latencies, (300,)), (guardrails, (100,)),
     ]  # fmt: skip
     for part, (repetitions, *more) in parts:
         start, count = perf_counter(), max(1, repetitions // scale)

@@ -7,18 +7,19 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from slukh.config import AllSettings, FeatureFlagSettings, Settings
+from slukh.config import AllSettings, Settings
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.choosing import Assignment, BackupRules, Chooser
-from slukh.routing.flag_file import FlagFile
-from slukh.routing.flag_values import CallerHash, flags_from_environment
+from slukh.routing.flag_values import CallerHash
 from slukh.routing.flags import Flags
 from slukh.routing.health import Probes
+from slukh.routing.live_flags import LiveFlags
 from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
 from slukh.routing.shadows import Shadows
+from slukh.routing.share_files import RollbackFile
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
@@ -42,7 +43,7 @@ class Parts:
         upstreams: the recognisers.
         chooser: who hears which call; None gives every call to the first, with the others as backups.
         shadows: who compares the recognisers; None where nobody does.
-        reload_flags: looks whether the flags have changed.
+        flags: those in force, where the chooser asks them.
         endpointing: thresholds.
         policy: deadlines of an Attempt.
         language_code: of calls that do not say theirs.
@@ -56,7 +57,7 @@ class Parts:
     upstreams: Upstreams
     chooser: Chooser | None = None
     shadows: Shadows | None = None
-    reload_flags: Callable[[], bool] = lambda: False
+    flags: LiveFlags | None = None
     endpointing: Endpointing
     policy: AttemptPolicy
     language_code: str
@@ -161,8 +162,7 @@ def _unlinked(number: str) -> str | None:
 
 def recognisers(given: AllSettings) -> tuple[str, ...]:
     """Registry names of everybody whom calls may get. Raises SettingsError: flags that cannot be followed."""
-    flags, _ = _flags(given.flags, _unlinked, lambda _flags: None)
-    return _backup_rules(given.settings).providers(flags())
+    return _backup_rules(given.settings).providers(live_flags(given).given)
 
 
 def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> Parts:
@@ -188,9 +188,9 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
                 remedy=f"restart with SLUKH_STT_FALLBACK={','.join((*built, *missing))}",
             )
 
-    flags, reload_flags = _flags(given.flags, caller_hash, accept)
+    flags = live_flags(given, caller_hash=caller_hash, accept=accept)
     silero = SileroModel(find_silero(settings.slukh_weights_dir))
-    names = rules.providers(flags())
+    names = rules.providers(flags.given)  # whom a rollback gives no calls now may get some again
     built |= {name: _PROVIDERS[name](given) for name in names}
     limit = {"whisper": settings.slukh_whisper_calls, "google": settings.slukh_google_calls}
     upstreams = Upstreams(
@@ -206,9 +206,9 @@ def build_parts(given: AllSettings, *, caller_hash: CallerHash = _unlinked) -> P
         detector=silero.detector,
         upstreams=upstreams,
         probes=Probes(upstreams),
-        chooser=Chooser(flags, rules),
+        chooser=Chooser(lambda: flags.flags, rules),
         shadows=Shadows(built, minutes_a_day=settings.slukh_shadow_minutes),
-        reload_flags=reload_flags,
+        flags=flags,
         endpointing=Endpointing(
             endpoint_ms=settings.slukh_endpoint_ms, pre_roll_ms=settings.slukh_pre_roll_ms
         ),
@@ -236,15 +236,20 @@ def _breaker_policy(final_seconds: float) -> BreakerPolicy:
     )
 
 
-def _flags(
-    given: FeatureFlagSettings, caller_hash: CallerHash, accept: Callable[[Flags], None]
-) -> tuple[Callable[[], Flags], Callable[[], bool]]:
-    """The flags in force, and what looks whether they have changed."""
-    if given.slukh_flag_file is not None:
-        file = FlagFile(given.slukh_flag_file, caller_hash=caller_hash, accept=accept)
-        return lambda: file.flags, file.reload
-    fixed = flags_from_environment(given.as_environment(), caller_hash=caller_hash)
-    return lambda: fixed, lambda: False
+def live_flags(
+    given: AllSettings,
+    *,
+    caller_hash: CallerHash = _unlinked,
+    accept: Callable[[Flags], None] = lambda _flags: None,
+) -> LiveFlags:
+    """The flags in force. Raises SettingsError: they cannot be followed."""
+    return LiveFlags(
+        given.flags.slukh_flag_file,
+        given.flags.as_environment(),
+        RollbackFile(given.settings.rollback_path),
+        caller_hash=caller_hash,
+        accept=accept,
+    )
 
 
 def _whisper(given: AllSettings) -> SttProvider:

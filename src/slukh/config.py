@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
+from slukh.guardrail_settings import GuardrailSettings
 from slukh.recogniser_settings import GoogleSettings, WhisperSettings
 from slukh.recording_settings import RecordingSettings
 from slukh.routing.flag_values import flags_from_environment
@@ -206,6 +207,11 @@ class Settings(BaseSettings):
         beside = self.slukh_ledger_url if self.slukh_ledger_url.startswith("postgresql") else ""
         return self.slukh_experiment_url or beside or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
+    @property
+    def rollback_path(self) -> Path:
+        """Where a rollback is kept that no flag file holds."""
+        return self.slukh_data_dir / "rollback.json"
+
     @field_validator(
         "slukh_alternative_languages",
         "slukh_grammars",
@@ -270,6 +276,7 @@ class Settings(BaseSettings):
 GROUPS: tuple[type[BaseSettings], ...] = (
     FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings, CostSettings,
     RecordingSettings,
+    GuardrailSettings,
 )  # fmt: skip
 
 
@@ -296,6 +303,7 @@ class AllSettings(NamedTuple):
     voice: VoiceSettings
     cost: CostSettings
     recording: RecordingSettings
+    guardrails: GuardrailSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -320,6 +328,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         voice=load(VoiceSettings),
         cost=load(CostSettings),
         recording=load(RecordingSettings),
+        guardrails=load(GuardrailSettings),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from slukh.assembly import build_parts, recognisers
+from slukh.assembly import build_parts, live_flags, recognisers
 from slukh.config import AllSettings, Settings, load_all
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
@@ -53,7 +53,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        check: settings, weights, disk, ports, recogniser or google.
+        check: settings, rollout, weights, disk, ports, recogniser or google.
         ok: whether calls can be taken as far as this goes.
         detail: what was found.
         remedy: what to do, when it is not ok.
@@ -92,6 +92,7 @@ async def examine() -> list[Finding]:
             detail=f"{given.flags.ff_stt_provider}; Whisper {whisper.whisper_model_size} in {where}; "
             f"language {languages}",
         ),
+        *_rollback(given),
         *_weights(given, names),
         *_disk(settings),
         _prices(given.cost.slukh_prices),
@@ -101,6 +102,13 @@ async def examine() -> list[Finding]:
         findings += await _recognisers(given)
     findings += [Finding(**found._asdict()) for found in await examine_voice(given.voice)]
     return findings
+
+
+def _rollback(given: AllSettings) -> Iterator[Finding]:
+    """That Whisper gets no calls though somebody gave it some. It keeps no call from being taken."""
+    rollback = live_flags(given).flags.rolled_back
+    if rollback is not None:
+        yield Finding(check="rollout", ok=True, detail=f"{rollback}; `slukh ab ramp` gives it calls again")
 
 
 def _weights(given: AllSettings, names: Sequence[str]) -> Iterator[Finding]:

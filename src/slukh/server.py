@@ -27,11 +27,14 @@ from slukh.cost.meter import CLIP_IDS
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.evidence import OutcomeRow
+from slukh.experiment.sink import ExperimentSink
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
+from slukh.guarding import Guard, bounds_of
 from slukh.metering import Metering, metering
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard
+from slukh.routing.live_flags import LiveFlags
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
@@ -94,6 +97,8 @@ async def serve(given: AllSettings) -> None:
             comparing(settings.experiment_url, given.recording, parts, metrics, grammars=grammars)
         )
         accuracy = AccuracyWatch(store, experiment, metrics, providers=parts.providers, grammars=grammars)
+        assert parts.flags is not None  # build_parts asks them
+        guard = _guard(given, parts.flags, metrics, experiment)
         answering = _answering(given, metrics, stack)
         if answering is not None:
             answering.on_made = partial(_book, metrics, meter)
@@ -102,7 +107,7 @@ async def serve(given: AllSettings) -> None:
         gateway = Gateway(
             parts,
             book,
-            (metrics, experiment, CallLog(book)),
+            (metrics, experiment, guard, CallLog(book)),
             Admission(
                 max_calls=settings.slukh_max_calls,
                 require_announced=settings.slukh_require_announced,
@@ -148,7 +153,7 @@ async def serve(given: AllSettings) -> None:
             asyncio.create_task(work)
             for work in (
                 _forget(book),
-                _follow_flags(parts),
+                _follow_flags(parts.flags, guard),
                 meter.follow_statements(),
                 accuracy.follow(),
             )
@@ -279,11 +284,20 @@ async def _forget(book: CallBook) -> None:
         book.expire()
 
 
-async def _follow_flags(parts: Parts) -> None:
-    """A flag file that changed is in force for the next call."""
+def _guard(given: AllSettings, flags: LiveFlags, metrics: Metrics, experiment: ExperimentSink) -> Guard:
+    """What takes Whisper's share back."""
+    bounds = None
+    if given.guardrails.slukh_guardrails:
+        bounds = bounds_of(given.guardrails, final_seconds=given.settings.slukh_final_seconds)
+    return Guard(flags, bounds, metrics, experiment.put)
+
+
+async def _follow_flags(flags: LiveFlags, guard: Guard) -> None:
+    """A flag file that changed is in force for the next call, and so is a rollback."""
     while True:
         await asyncio.sleep(1.0)
-        parts.reload_flags()
+        flags.reload()
+        guard.look()
 
 
 def _when_down(settings: Settings) -> WhenDown:

@@ -19,6 +19,8 @@ from slukh.experiment.evidence import CallRow, ShadowRow
 from slukh.experiment.grammar import load_grammar
 from slukh.experiment.recordings import Recordings
 from slukh.experiment.store import ExperimentStore
+from slukh.routing.rollback import Rollback
+from slukh.routing.share_files import RollbackFile, write_share
 from slukh.testing.google import LocalGoogle
 from slukh.testing.whisper_server import FakeWhisperServer, Says
 
@@ -253,7 +255,7 @@ def test_the_page_stands_beside_what_the_terminal_gets(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert f"<h1>{found['decision']}: " in text
     assert all(gate["name"] in text for gate in found["gates"])
-    assert f"--until {found['inputs']['until']} --seed 1" in text
+    assert f"--until {found['inputs']['until']} --to 50 --seed 1" in text
 
 
 def test_figures_measured_elsewhere_are_taken_from_a_file(tmp_path: Path) -> None:
@@ -336,6 +338,51 @@ def test_more_calls_take_a_promote_or_a_reason_that_is_recorded(tmp_path: Path) 
     with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
         (row,) = store.ramps()
     assert (row.from_percent, row.to_percent, row.override) == (10, 50, "the owner wants it")
+
+
+def rolled_back(folder: Path) -> Rollback:
+    """What a gateway leaves behind."""
+    rollback = Rollback(
+        at=datetime(2026, 11, 20, 13, 5, tzinfo=UTC), reason="guardrail: errors: 40%", from_percent=10
+    )
+    RollbackFile(folder / "rollback.json").write(rollback)
+    return rollback
+
+
+def test_a_rollback_is_reported_and_holds(tmp_path: Path) -> None:
+    fill(tmp_path)
+    told = str(rolled_back(tmp_path))
+    gates = {gate["name"]: gate for gate in report(tmp_path)["gates"]}
+    assert (gates["guardrails"]["status"], gates["guardrails"]["detail"]) == ("fail", told)
+    findings = json.loads(slukh(tmp_path, "doctor", "--json").stdout)
+    (finding,) = (finding for finding in findings if finding["check"] == "rollout")
+    assert finding["ok"]
+    assert finding["detail"].startswith(told)
+
+
+def test_a_person_ends_a_rollback_of_the_environments_share_with_a_reason(tmp_path: Path) -> None:
+    told = str(rolled_back(tmp_path))
+    refused = slukh(tmp_path, "ab", "ramp", "--to", "10")
+    assert refused.returncode == 2
+    assert "HOLD, not PROMOTE" in refused.stderr
+    other = slukh(tmp_path, "ab", "ramp", "--to", "50", "--override", "mended")
+    assert "`slukh ab ramp --to 10` ends the rollback" in other.stderr
+    done = slukh(tmp_path, "ab", "ramp", "--to", "10", "--override", "mended")
+    assert done.stdout == f"{told}\nWhisper: 0 to 10 % (HOLD, because mended)\n"
+    assert not (tmp_path / "rollback.json").exists()
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        (row,) = store.ramps()
+    assert (row.from_percent, row.to_percent, row.override) == (0, 10, "mended")
+
+
+def test_a_ramp_takes_a_rollback_out_of_the_flag_file(tmp_path: Path) -> None:
+    path = flag_file(tmp_path)
+    write_share(path, 0, rolled_back=rolled_back(tmp_path))
+    done = with_flag_file(tmp_path, "ab", "ramp", "--to", "10", "--override", "mended")
+    assert done.stdout.startswith("Whisper was rolled back from 10 % at 2026-11-20 13:05 UTC")
+    assert json.loads(path.read_text()) == {
+        "version": 9, "weights": {"google": 90, "whisper": 10}, "salt": "s",
+    }  # fmt: skip
 
 
 def test_less_is_always_allowed(tmp_path: Path) -> None:

@@ -37,10 +37,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
     "recording_settings": set(),
+    "guardrail_settings": set(),
+    "guarding": {"experiment", "guardrail_settings", "monitoring", "routing"},
     "recogniser_settings": {"stt"},  # addresses of Whisper servers
     # What a flag may be, and the languages.
     "config": {
         "cost_settings",
+        "guardrail_settings",
         "recogniser_settings",
         "recording_settings",
         "routing",
@@ -87,6 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cost",
         "experiment",
         "gateway",
+        "guarding",
         "metering",
         "monitoring",
         "ports",
@@ -238,6 +242,8 @@ SANS_IO = (
     "experiment/labelling/judging.py", "experiment/labelling/questions.py",
     "experiment/labelling/session.py", "experiment/labelling/sharing.py",
     "stt/whisper/timings.py", "testing/whisper_rows.py",
+    "experiment/guardrails.py", "experiment/live_turns.py", "experiment/statistics/detection.py",
+    "routing/rollback.py", "experiment/traffic.py", "cost/estimates/group_costs.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

@@ -13,6 +13,7 @@ from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import UserError
 
 if TYPE_CHECKING:
+    from slukh.commands.ab_evidence import Sources
     from slukh.experiment.verdict import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="Google against Whisper on live calls.")
@@ -23,7 +24,13 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", help="Its end; default now.")]
 EvidenceFile = Annotated[
     Path | None,
-    typer.Option("--evidence", help="JSON: queue_p95_seconds, silent_words_per_minute, cost_per_call."),
+    typer.Option("--evidence", help="JSON: what only you know, such as whisper_month_usd."),
+]
+CapacityFile = Annotated[
+    Path | None, typer.Option("--capacity", help="What `slukh whisper check --capacity` wrote.")
+]
+EvaluationFile = Annotated[
+    Path | None, typer.Option("--evaluation", help="What `slukh evaluate --json` said of both.")
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of what is drawn by lot.")]
 
@@ -35,6 +42,9 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     since: Since = None,
     until: Until = None,
     evidence: EvidenceFile = None,
+    capacity: CapacityFile = None,
+    evaluation: EvaluationFile = None,
+    to: Annotated[int, typer.Option("--to", min=1, max=100, help="The share that is asked for.")] = 50,
     seed: Seed = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     html: Annotated[
@@ -47,14 +57,17 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
 
     Example: slukh ab report --since 2026-11-01 --html verdict.html
     """
+    from slukh.commands.ab_evidence import Sources
+
     if html is not None:
         from slukh.report.files import check_folder, check_plots
 
         check_plots()
         check_folder(html)
-    found = _verdict(load_all(), since, until, evidence, seed)
+    sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
+    found = _verdict(load_all(), since, until, sources, seed)
     if html is not None:
-        _write_page(found, evidence, html)
+        _write_page(found, sources, html)
     report = found.as_json()
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
@@ -148,34 +161,44 @@ def ab_label(  # noqa: PLR0917  # a command's parameters are its options
 
 
 @app.command("ramp")
-def ab_ramp(
+def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     to: Annotated[int, typer.Option("--to", min=0, max=100, help="Per cent of the calls for Whisper.")],
     override: Annotated[
         str | None, typer.Option("--override", help="Why it gets more without a PROMOTE; it is recorded.")
     ] = None,
     since: Since = None,
     evidence: EvidenceFile = None,
+    capacity: CapacityFile = None,
+    evaluation: EvaluationFile = None,
 ) -> None:
     """Give Whisper another share, in the flag file. More takes a PROMOTE or a reason, less is always allowed.
 
     Example: slukh ab ramp --to 50 --evidence measured.json
     """
-    from slukh.commands.ab_ramp import ramp
+    from slukh.commands.ab_evidence import Sources
+    from slukh.commands.ab_ramp import flags_in_force, ramp
 
     given = load_all()
-    row = ramp(given, _verdict(given, since, None, evidence, 1), to=to, override=override)
+    rolled_back = flags_in_force(given).flags.rolled_back
+    if rolled_back is not None:
+        typer.echo(str(rolled_back))
+    sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
+    row = ramp(given, _verdict(given, since, None, sources, 1), to=to, override=override)
     why = f", because {row.override}" if row.override else ""
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")
 
 
-def _write_page(found: "Verdict", evidence: Path | None, html: Path) -> None:
+def _write_page(found: "Verdict", sources: "Sources", html: Path) -> None:
     from slukh.experiment.report.make import html_text
     from slukh.report.files import write_files
 
     options = {
         "--since": found.evidence.since.isoformat(),
         "--until": found.evidence.until.isoformat(),
-        "--evidence": evidence,
+        "--to": sources.to,
+        "--evidence": sources.evidence,
+        "--capacity": sources.capacity,
+        "--evaluation": sources.evaluation,
         "--seed": found.seed,
         "--html": html,
     }
@@ -183,19 +206,20 @@ def _write_page(found: "Verdict", evidence: Path | None, html: Path) -> None:
 
 
 def _verdict(
-    given: AllSettings, since: str | None, until: str | None, evidence: Path | None, seed: int
+    given: AllSettings, since: str | None, until: str | None, sources: "Sources", seed: int
 ) -> "Verdict":
     """The verdict on a window of the store."""
+    from slukh.commands.ab_evidence import gathered
+    from slukh.commands.ab_ramp import flags_in_force
     from slukh.experiment.canonical import canonical_version
-    from slukh.experiment.evidence import Evidence, Outside
+    from slukh.experiment.evidence import Evidence
     from slukh.experiment.gates import Margins
     from slukh.experiment.grammar import load_grammar
-    from slukh.experiment.handed_in import read_outside
     from slukh.experiment.store import ExperimentStore
     from slukh.experiment.verdict import verdict
 
     begin, end = _window(since, until)
-    outside = Outside() if evidence is None else read_outside(evidence)
+    flags = flags_in_force(given).flags
     with ExperimentStore(given.settings.experiment_url) as store:
         rows = store.window(begin, end)
     newest = max(rows.calls, key=lambda call: call.ended_at, default=None)
@@ -210,8 +234,9 @@ def _verdict(
             shadows=rows.shadows,
             labels=rows.labels,
             canaries=rows.canaries,
-            outside=outside,
-            whisper_share=_whisper_share(given),
+            outside=gathered(sources, given, rows.calls, end),
+            whisper_share=flags.share / 100,
+            rolled_back="" if flags.rolled_back is None else str(flags.rolled_back),
             flag_version="" if newest is None else newest.flag_version,
             canonical_version={
                 code: canonical_version(load_grammar(code, given.settings.slukh_grammars))
@@ -228,17 +253,6 @@ def _window(since: str | None, until: str | None) -> tuple[datetime, datetime]:
 
     end = datetime.now(UTC) if until is None else _moment(until, "--until")
     return end - WINDOW if since is None else _moment(since, "--since"), end
-
-
-def _whisper_share(given: AllSettings) -> float:
-    """What the flags in force give Whisper, 0 to 1."""
-    from slukh.routing.flag_file import FlagFile
-    from slukh.routing.flag_values import flags_from_environment
-
-    flags = given.flags
-    if flags.slukh_flag_file is not None:
-        return FlagFile(flags.slukh_flag_file, caller_hash=lambda _number: "0" * 16).flags.share / 100
-    return flags_from_environment(flags.as_environment(), caller_hash=lambda _number: "0" * 16).share / 100
 
 
 def _moment(text: str, option: str) -> datetime:

@@ -1,23 +1,28 @@
-"""`slukh ab ramp`: another share for Whisper, in the flag file, with a verdict or a reason on record."""
+"""`slukh ab ramp`: another share for Whisper, with a verdict or a reason on record; it ends a rollback."""
 
-import contextlib
-import json
-import os
-import tempfile
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from slukh.config import AllSettings
 from slukh.errors import SettingsError, UserError
 from slukh.experiment.evidence import RampRow
 from slukh.experiment.store import ExperimentStore
 from slukh.experiment.verdict import Verdict
-from slukh.routing.flag_values import flags_from_json
+from slukh.routing.live_flags import LiveFlags
+from slukh.routing.share_files import RollbackFile, write_share
+
+
+def flags_in_force(given: AllSettings) -> LiveFlags:
+    """The flags as a gateway with these settings has them; callers on their lists are not told apart."""
+    return LiveFlags(
+        given.flags.slukh_flag_file,
+        given.flags.as_environment(),
+        RollbackFile(given.settings.rollback_path),
+        caller_hash=lambda _number: "0" * 16,
+    )
 
 
 def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None) -> RampRow:
-    """Write another share into the flag file; running gateways take it for their next call.
+    """Change the share, and end a rollback; running gateways take it for their next call.
 
     Less is always allowed: a way back must not wait for statistics.
 
@@ -28,69 +33,43 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
         override: why it is more without a PROMOTE, or None.
 
     Raises:
-        SettingsError: no flag file, or one in which there is no share.
+        SettingsError: the share is in no file that can be written, and is another one.
         UserError: more is asked, and the verdict does not allow it.
     """
     path = given.flags.slukh_flag_file
+    live = flags_in_force(given)
+    now = live.flags.share
     if path is None:
-        raise SettingsError(
-            "there is no flag file to write the share into",
-            remedy="set SLUKH_FLAG_FILE, or change FF_WHISPER_ROLLOUT_PERCENT by hand and restart",
-        )
-    values = _values(path)
-    now = flags_from_json(json.dumps(values).encode(), caller_hash=lambda _number: "0" * 16).share
-    if values.get("stt_provider", "google") != "google":
-        raise SettingsError(f"{path}: whisper has all calls", remedy='make "stt_provider" google first')
+        _is_the_environments(live, to)
     if to > now and verdict.decision != "PROMOTE" and not override:
         raise UserError(
             f"the verdict is {verdict.decision}, not PROMOTE ({verdict.reasons[0]})",
             remedy="see `slukh ab report`, or give your reason with --override",
         )
-    values["weights"] = {"google": 100 - to, "whisper": to}
-    values["version"] = _number(values) + 1
-    _write(path, values)
     row = RampRow(
         decided_at=datetime.now(UTC),
         from_percent=now,
         to_percent=to,
         decision=verdict.decision,
         override=override,
-        flag_number=_number(values),
+        flag_number=0 if path is None else write_share(path, to),
     )
+    RollbackFile(given.settings.rollback_path).remove()
     with ExperimentStore(given.settings.experiment_url) as store:
         store.record([row])
     return row
 
 
-def _values(path: Path) -> dict[str, object]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
+def _is_the_environments(live: LiveFlags, to: int) -> None:
+    """Without a flag file a rollback is all that can be changed. Raises SettingsError for anything else."""
+    share = live.given.share
+    if live.flags.rolled_back is None:
         raise SettingsError(
-            f"flag file {path} cannot be read ({error.strerror})", remedy="mend the path or its rights"
-        ) from error
-    flags_from_json(content, caller_hash=lambda _number: "0" * 16)  # what is wrong with it is told as ever
-    values: dict[str, object] = json.loads(content)
-    return values
-
-
-def _number(values: Mapping[str, object]) -> int:
-    number = values["version"]
-    assert isinstance(number, int)  # flags_from_json saw to it
-    return number
-
-
-def _write(path: Path, values: Mapping[str, object]) -> None:
-    """Whole or not at all: a file beside it, then renamed."""
-    try:
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(values, file, ensure_ascii=False, indent=2)
-            file.write("\n")
-        with contextlib.suppress(OSError):
-            Path(beside).chmod(path.stat().st_mode & 0o777)
-        Path(beside).replace(path)
-    except OSError as error:
+            "there is no flag file to write the share into",
+            remedy="set SLUKH_FLAG_FILE, or change FF_WHISPER_ROLLOUT_PERCENT by hand and restart",
+        )
+    if to != share:
         raise SettingsError(
-            f"flag file {path} cannot be written ({error.strerror})", remedy="mend its folder's rights"
-        ) from error
+            f"there is no flag file to write the share into, and the environment's is {share} %",
+            remedy=f"`slukh ab ramp --to {share}` ends the rollback; set SLUKH_FLAG_FILE for another share",
+        )

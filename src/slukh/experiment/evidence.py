@@ -248,11 +248,15 @@ class Outside:
         queue_p95_seconds: of Whisper at the traffic it would get, from a load test.
         silent_words_per_minute: provider -> words heard per minute without speech, from `slukh evaluate`.
         cost_per_call: provider -> amount, of one currency.
+        whisper_month_usd: what the machines cost that are Whisper's own, and that no call is billed for.
+        origins: gate -> where its figure is from, or why there is none.
     """
 
     queue_p95_seconds: float | None = None
     silent_words_per_minute: Mapping[str, float] = field(default_factory=dict)
     cost_per_call: Mapping[str, float] = field(default_factory=dict)
+    whisper_month_usd: float | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +274,7 @@ class Evidence:
         canaries: stored clips that were heard in it.
         outside: what is measured elsewhere.
         whisper_share: what the flags in force give Whisper, 0 to 1.
+        rolled_back: why a guardrail keeps the share at 0, since when; empty while none does.
         flag_version: of the flags in force.
         canonical_version: of this program, by language.
     """
@@ -284,5 +289,6 @@ class Evidence:
     canaries: tuple[CanaryRow, ...] = ()
     outside: Outside = field(default_factory=Outside)
     whisper_share: float
+    rolled_back: str = ""
     flag_version: str
     canonical_version: Mapping[str, str] = field(default_factory=dict)

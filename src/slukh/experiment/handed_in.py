@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slukh.errors import ExperimentError
 from slukh.experiment.counting import label_row
-from slukh.experiment.evidence import LabelRow, Outside
+from slukh.experiment.evidence import ARMS, LabelRow, Outside
 from slukh.experiment.files import first_fault, numbered_lines, read_text
 
 
@@ -32,6 +32,21 @@ class _Outside(BaseModel):
     queue_p95_seconds: float | None = Field(None, ge=0)
     silent_words_per_minute: dict[str, float] = Field(default_factory=dict)
     cost_per_call: dict[str, float] = Field(default_factory=dict)
+    whisper_month_usd: float | None = Field(None, gt=0)
+
+
+class _Table(BaseModel):
+    silent_utterances: int = Field(ge=0)
+    silent_words_per_minute: float | None
+
+
+class _Evaluated(BaseModel):
+    all: _Table
+    stand_in: str | None
+
+
+class _Evaluation(BaseModel):
+    providers: dict[str, _Evaluated]
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -65,6 +80,27 @@ def read_outside(path: Path) -> Outside:
         ExperimentError: the file cannot be used.
     """
     return Outside(**_parsed(str(path), read_text(path, wanted=_WANTED), _Outside).model_dump())
+
+
+def read_evaluation(path: Path) -> tuple[dict[str, float], str]:
+    """Words heard per minute of recordings without speech, by provider, out of `slukh evaluate --json`.
+
+    Returns: nothing where it cannot be said of both; and where it is from, or why it cannot.
+
+    Raises:
+        ExperimentError: the file cannot be used.
+    """
+    found = _parsed(str(path), read_text(path, wanted="what `slukh evaluate --json` said"), _Evaluation)
+    rates: dict[str, float] = {}
+    for arm in ARMS:
+        evaluated = found.providers.get(arm)
+        if evaluated is None or evaluated.all.silent_words_per_minute is None:
+            return {}, f"{path} has no recordings without speech that {arm} heard"
+        if evaluated.stand_in is not None:
+            return {}, f"in {path} {arm} is {evaluated.stand_in}"
+        rates[arm] = evaluated.all.silent_words_per_minute
+    fewest = min(found.providers[arm].all.silent_utterances for arm in ARMS)
+    return rates, f"from {fewest} recordings without speech in {path}"
 
 
 def _row(label: _Label, grammars: Sequence[Path]) -> LabelRow:

@@ -6,6 +6,7 @@ whoever served a call in the end.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
 
 def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Gate]:
     """What Whisper does to calls, against what Google does."""
-    return [
+    gates = [
         *paired_gates(evidence, margins),
         _task_success(evidence, margins),
         _repairs(evidence, margins),
@@ -29,10 +30,15 @@ def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Ga
             "words in silence",
             evidence.outside.silent_words_per_minute,
             margins.silent_words_per_minute,
-            "words per minute of recordings without speech: `slukh evaluate`, then --evidence",
+            "words per minute of recordings without speech: `slukh evaluate --json`, then --evaluation",
         ),
         _capacity(evidence, margins),
         _cost(evidence, margins),
+    ]
+    origins = evidence.outside.origins
+    return [
+        replace(gate, detail=f"{gate.detail}; {origins[gate.name]}") if gate.name in origins else gate
+        for gate in gates
     ]
 
 
@@ -140,7 +146,7 @@ def _capacity(evidence: Evidence, margins: Margins) -> Gate:
     if found is None:
         return Gate(
             name=name, status="wait", detail="not measured", margin=margin, unit="seconds",
-            missing="Whisper's queue (p95) under the traffic it would get: a load test, then --evidence",
+            missing="a Whisper that was tried with so many callers: `slukh whisper check`, then --capacity",
         )  # fmt: skip
     # Too little room is no harm done yet: it forbids more calls, it does not take any back.
     status: Status = "pass" if found < margin else "wait"
@@ -156,7 +162,7 @@ def _cost(evidence: Evidence, margins: Margins) -> Gate:
     if not all(costs.get(arm) for arm in ARMS):
         return Gate(
             name=name, status="wait", detail="not known", margin=margins.cost_per_call, unit="ratio",
-            missing="the cost of a call on either provider, by --evidence",
+            missing="the cost of a call on either provider: the ledger's, or --evidence",
         )  # fmt: skip
     ratio = costs["whisper"] / costs["google"]
     status: Status = "pass" if ratio <= margins.cost_per_call else "wait"

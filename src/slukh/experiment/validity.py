@@ -17,6 +17,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
     """Whether the numbers mean anything."""
     calls = drawn_calls(evidence)
     return [
+        _guardrails(evidence),
         _arms(calls),
         _first_look(calls, margins),
         _days(evidence, calls, margins),
@@ -51,6 +52,13 @@ def _validity(
         missing="" if is_valid else missing,
         expected=None if is_valid else expected,
     )
+
+
+def _guardrails(evidence: Evidence) -> Gate:
+    return _validity(
+        "guardrails", not evidence.rolled_back, evidence.rolled_back or "no rollback stands",
+        "find the cause, then `slukh ab ramp`, and begin a new window with --since after it",
+    )  # fmt: skip
 
 
 def _arms(calls: Sequence[CallRow]) -> Gate:

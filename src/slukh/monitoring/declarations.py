@@ -149,6 +149,15 @@ DECLARATIONS: tuple[Declaration, ...] = (
         labels={"provider": "providers", "outcome": "outcomes"},
     ),
     Declaration(
+        name="rollout_rolled_back", kind="gauge", unit="flag",
+        help="1 while a guardrail keeps Whisper's share at 0 %, until a person ramps again.",
+    ),
+    Declaration(
+        name="rollout_rollbacks_total", kind="counter", unit="rollbacks",
+        help="Times that this gateway took Whisper's share back, by the guardrail that did not hold.",
+        labels={"reason": "guardrails"},
+    ),
+    Declaration(
         name="stt_stalls_total", kind="counter", unit="attempts",
         help="Attempts given up because voice went in and no word came out.",
         labels={"provider": "providers"},
@@ -283,6 +292,7 @@ FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "refusals": REFUSAL_REASONS,
     "switch reasons": (*OUTCOMES, "breaker"),
     "hedge winners": ("first", "hedge", "neither"),
+    "guardrails": ("errors", "timeouts", "latency", "no_data"),
     "drop reasons": DROP_REASONS,
     "end reasons": _END_REASONS,
     "gap reasons": _GAP_REASONS,

@@ -142,6 +142,14 @@ class Metrics:
         is_permanent = standing.is_permanent and standing.state != "closed"
         self._set("stt_permanent_error", float(is_permanent), provider=provider)
 
+    def rolled_back(self, is_so: bool) -> None:
+        """Whether a guardrail keeps Whisper's share at 0 %."""
+        self._set("rollout_rolled_back", float(is_so))
+
+    def rollback(self, guardrail: str) -> None:
+        """A guardrail took Whisper's share back."""
+        self._add("rollout_rollbacks_total", 1, reason=guardrail)
+
     def budget_used(self, share: float) -> None:
         """So much of the day's budget is spent."""
         self._set("cost_budget_used_ratio", share)

@@ -14,7 +14,7 @@
 Only `version` is required; raise it with every change, a lower one is refused as an old copy. `weights` add
 up to 100 and stand only beside `"stt_provider": "google"`. A caller is a number as Asterisk gives it (up to
 15 digits, the rest of the writing does not matter), or the 16 hex digits of its keyed hash from a call's
-record.
+record. `rolled_back` is written by a guardrail, and taken out by `slukh ab ramp`.
 """
 
 import json
@@ -24,6 +24,7 @@ from typing import cast
 
 from slukh.errors import SettingsError
 from slukh.routing.flags import DEFAULT_SALT, PROVIDERS, CallList, Flags, Provider
+from slukh.routing.rollback import Rollback, rollback_from
 from slukh.routing.rollout import ALL
 from slukh.stt.language import bcp_47
 
@@ -31,6 +32,7 @@ CallerHash = Callable[[str], str | None]  # a number's keyed hash, None when it 
 
 _KEYS = (
     "version", "stt_provider", "weights", "whisper_kill", "shadow_percent", "allow", "deny", "salt",
+    "rolled_back",
 )  # fmt: skip
 _LISTS = ("callers", "languages", "trunks")
 _ENTRY_KINDS = {"caller": "callers", "language": "languages", "trunk": "trunks"}
@@ -112,17 +114,31 @@ def flags_from_json(data: bytes, *, caller_hash: CallerHash) -> Flags:
         raise SettingsError(f"whisper_kill {kill!r} refused", remedy="true or false")
     if not isinstance(salt, str):
         raise SettingsError(f"salt {salt!r} refused", remedy="a text")
+    percent = _whisper_weight(values["weights"]) if "weights" in values else None
     return Flags(
         default_provider=_provider("stt_provider", values.get("stt_provider", "google")),
-        whisper_percent=_whisper_weight(values["weights"]) if "weights" in values else None,
+        whisper_percent=percent,
         whisper_kill=kill,
         # Flags itself refuses what is no percentage, whatever JSON had in its place.
         shadow_percent=cast("int", values.get("shadow_percent", 0)),
         allow=_list_from("allow", values.get("allow", {}), caller_hash),
         deny=_list_from("deny", values.get("deny", {}), caller_hash),
         salt=salt,
+        # Whoever raised the share by hand and left it there has ended it.
+        rolled_back=None if percent else _rolled_back(values.get("rolled_back")),
         number=number,
     )
+
+
+def _rolled_back(value: object) -> Rollback | None:
+    if value is None:
+        return None
+    try:
+        return rollback_from(_object("rolled_back", value, ("at", "reason", "from_percent", "flag_number")))
+    except ValueError as error:
+        raise SettingsError(
+            f"rolled_back refused ({error})", remedy="take it out, or `slukh ab ramp`"
+        ) from error
 
 
 def _provider(key: str, value: object) -> Provider:

@@ -27,6 +27,7 @@ from typing import Literal, NamedTuple, get_args
 
 from slukh.errors import SettingsError
 from slukh.routing import rollout
+from slukh.routing.rollback import Rollback
 from slukh.routing.rollout import ALL
 from slukh.types import CallStarted
 
@@ -94,6 +95,7 @@ class Flags:
         allow: calls that are Whisper's whatever the share.
         deny: calls that are never Whisper's; stronger than `allow`.
         salt: of the draw; another one draws every caller anew.
+        rolled_back: why Whisper's share is 0, when a guardrail and no person decided so.
         number: the flag file's own, which may not go back; 0 when there is no file.
         version: `number`, a hyphen, and a hash of all the other values. It stands on every call's record.
 
@@ -108,6 +110,7 @@ class Flags:
     allow: CallList = field(default_factory=CallList)
     deny: CallList = field(default_factory=CallList)
     salt: str = DEFAULT_SALT
+    rolled_back: Rollback | None = None
     number: int = 0
     version: str = field(init=False)
 

@@ -140,6 +140,14 @@ def test_a_whisper_that_is_certainly_worse_is_rolled_back(worse: Evidence, name:
     assert any(reason.startswith(name) for reason in found.reasons)
 
 
+def test_a_figure_says_where_it_is_from() -> None:
+    origins = {"capacity": "from a file", "cost per call": "from the ledger"}
+    found = decided(replace(EQUAL, outside=replace(OUTSIDE, origins=origins)))
+    details = {each.name: each.detail for each in found.gates}
+    assert details["capacity"] == "0.3 s in the queue; from a file"
+    assert details["cost per call"] == "whisper 0.02, google 0.03; from the ledger"
+
+
 def without_whisper(found: Evidence) -> Evidence:
     return replace(found, calls=tuple(call for call in found.calls if call.arm == "google"))
 
@@ -186,7 +194,9 @@ def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
         (lambda e: replace(e, labels=()), "labels of shadowed utterances"),
         (lambda e: replace(e, shadows=(), labels=()), "FF_SHADOW_PERCENT"),
         (lambda e: replace(e, outcomes=()), "POST /v1/calls/{id}/outcome"),
-        (lambda e: replace(e, outside=Outside()), "load test"),
+        (lambda e: replace(e, outside=Outside()), "slukh whisper check"),
+        (lambda e: replace(e, outside=Outside()), "the ledger's, or --evidence"),
+        (lambda e: replace(e, rolled_back="Whisper was rolled back"), "find the cause, then `slukh ab ramp`"),
         (lambda e: replace(e, shadows=lossy(e)), "more room"),
         (lambda e: replace(e, canaries=()), "SLUKH_CANARY_MINUTES): google and whisper did not"),
         (lambda e: replace(e, canaries=CANARIES[: DAYS]), "google and whisper did not"),
