@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from slukh.cost.meter import PHRASE_IDS
+from slukh.cost.phrase_tally import PhraseTally
 from slukh.dialog.base import Dialog
 from slukh.dialog.script import read_script
 from slukh.dialog.scripted import ScriptedDialog
@@ -22,11 +23,14 @@ from slukh.tts.base import SpeechRequest, TtsProvider, Voice
 from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore, StoreError
 from slukh.tts.chain import VoiceChain
 from slukh.tts.espeak import EspeakVoice
+from slukh.tts.joining import Joiner
 from slukh.tts.phrases import Templates, sentences, speakable
 from slukh.tts.piper import PiperVoices
 from slukh.tts.recorded import RecordedVoice
 from slukh.tts.rhvoice import RhVoice
+from slukh.tts.shapes import shape_with_head
 from slukh.tts.speaker import CacheResult, Speaker, phrases_to_warm
+from slukh.tts.templates_file import Learned, read_templates
 from slukh.types import CallEvent, CallStarted, Event, PhraseSpoken
 from slukh.voice_settings import VoiceSettings
 
@@ -34,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 _MEGABYTE = 1_000_000
 _DAY_SECONDS = 86_400
+_NO_TEMPLATES = Templates()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ class Answering:
         speaker: how.
         rules: when.
         extra: phrases of a list, to have ready.
+        learned: sentences that somebody said yes to, taken apart in front of their first hole.
         on_made: told of every phrase that is made at start, for the meter: it may cost money.
     """
 
@@ -67,6 +73,7 @@ class Answering:
     speaker: Speaker
     rules: TalkRules
     extra: list[SpeechRequest] = field(default_factory=list)
+    learned: list[Learned] = field(default_factory=list)
     on_made: Callable[[CallEvent], None] = lambda _event: None
     _warming: asyncio.Task[None] | None = None
 
@@ -90,8 +97,24 @@ class Answering:
             self.speaker,
             publish,
             rules=self.rules,
-            templates=Templates.declared(self.dialog.templates),
+            templates=self._templates(),
         )
+
+    def declared(self) -> list[SpeechRequest]:
+        """What is known beforehand, in pieces as they are kept. None of it is any caller's."""
+        templates = self._templates()
+        own = [
+            SpeechRequest(text=text, language_code=code)
+            for lines in (EXCUSES, HANDOVERS, FAREWELLS)
+            for code, text in lines.items()
+        ]
+        heads = [SpeechRequest(text=one.head, language_code=one.language_code) for one in self.learned]
+        return heads + [
+            SpeechRequest(text=piece, language_code=request.language_code)
+            for request in (*self.dialog.phrases(), *own, *self.extra)
+            for sentence in sentences(request.text)
+            for piece in templates.pieces(sentence)
+        ]
 
     async def aclose(self) -> None:
         """Give everything back."""
@@ -102,19 +125,11 @@ class Answering:
         await self.speaker.aclose()
         await self.dialog.aclose()
 
+    def _templates(self) -> Templates:
+        return Templates.declared(self.dialog.templates, (one.shape for one in self.learned))
+
     async def _warm(self) -> None:
-        templates = Templates.declared(self.dialog.templates)
-        own = [
-            SpeechRequest(text=text, language_code=code)
-            for lines in (EXCUSES, HANDOVERS, FAREWELLS)
-            for code, text in lines.items()
-        ]
-        pieces = [
-            SpeechRequest(text=piece, language_code=request.language_code)
-            for request in (*self.dialog.phrases(), *own, *self.extra)
-            for sentence in sentences(request.text)
-            for piece in templates.pieces(sentence)
-        ]
+        pieces = self.declared()
         ready = await self.speaker.warm(
             pieces, on_made=lambda request, voice: self.on_made(made_beforehand(request, voice))
         )
@@ -145,7 +160,14 @@ def build_answering(
             barge_in=given.slukh_barge_in,
         ),
         extra=[] if given.slukh_phrases is None else phrases_to_warm(given.slukh_phrases),
+        learned=learned_templates(given),
     )
+
+
+def learned_templates(given: VoiceSettings) -> list[Learned]:
+    """Those with a yes. Raises SettingsError."""
+    path = given.slukh_templates
+    return [] if path is None else [one for one in read_templates(path) if one.is_spoken]
 
 
 def made_beforehand(request: SpeechRequest, voice: Voice) -> CallEvent:
@@ -159,6 +181,17 @@ def made_beforehand(request: SpeechRequest, voice: Voice) -> CallEvent:
         call_id=f"{PHRASE_IDS}{uuid4()}", leg=1, provider=voice.provider, model=voice.name, assigned_arm="",
         received_at=datetime.now(UTC), event=spoken,
     )  # fmt: skip
+
+
+def phrase_tally(answering: Answering, key: bytes) -> PhraseTally:
+    """The sink that counts what these callers hear.
+
+    Args:
+        answering: whose phrases.
+        key: of the digests.
+    """
+    declared = {(one.language_code, one.text) for one in answering.declared()}
+    return PhraseTally(key, declared=declared, shape_of=shape_with_head)
 
 
 def build_speaker(given: VoiceSettings, news: VoiceNews | None = None) -> Speaker:
@@ -175,12 +208,17 @@ def build_speaker(given: VoiceSettings, news: VoiceNews | None = None) -> Speake
     )
 
 
-async def spoken_reply(speaker: Speaker, text: str, language_code: str) -> bytes:
+async def spoken_reply(
+    speaker: Speaker, text: str, language_code: str, templates: Templates = _NO_TEMPLATES
+) -> bytes:
     """A reply as a caller would hear it, 8 kHz; empty when nothing of it can be said. Raises TtsError."""
-    requests = [
-        SpeechRequest(text=sentence, language_code=language_code) for sentence in sentences(speakable(text))
-    ]
-    return b"".join([piece for request in requests async for piece in speaker.say(request)])
+    heard = []
+    for sentence in sentences(speakable(text)):
+        joiner, pieces = Joiner(), templates.pieces(sentence)
+        for number, piece in enumerate(pieces, 1):
+            speech = speaker.say(SpeechRequest(text=piece, language_code=language_code))
+            heard += [own async for own in joiner.piece(aiter(speech), is_last=number == len(pieces))]
+    return b"".join(heard)
 
 
 def _dialog(given: VoiceSettings, least_cached_tokens: int | None) -> Dialog:

@@ -17,12 +17,13 @@ from uuid import uuid4
 import uvicorn
 from pydantic import SecretStr
 
-from slukh.answering import Answering, VoiceNews, build_answering
+from slukh.answering import Answering, VoiceNews, build_answering, phrase_tally
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
 from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
+from slukh.cost.phrase_tally import PhraseTally
 from slukh.cost.price_book import PriceBook
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
@@ -97,14 +98,16 @@ async def serve(given: AllSettings) -> None:
         experiment = stack.enter_context(_experiment(settings))
         _compare(parts, experiment, stack)
         answering = _answering(given, metrics, stack)
+        tallies: list[PhraseTally] = []
         if answering is not None:
             answering.on_made = partial(_book, metrics, meter)
+            tallies = [phrase_tally(answering, caller_key)]
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         hangs_up = given.cost.slukh_when_over_budget == "hangup"
         gateway = Gateway(
             parts,
             book,
-            (metrics, experiment, CallLog(book)),
+            (metrics, experiment, CallLog(book), *tallies),
             Admission(
                 max_calls=settings.slukh_max_calls,
                 require_announced=settings.slukh_require_announced,
@@ -147,7 +150,12 @@ async def serve(given: AllSettings) -> None:
         hearing = asyncio.create_task(canaries.run())
         background = [
             asyncio.create_task(work)
-            for work in (_forget(book), _follow_flags(parts), meter.follow_statements())
+            for work in (
+                _forget(book),
+                _follow_flags(parts),
+                meter.follow_statements(),
+                *map(meter.keep_phrases, tallies),
+            )
         ]
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
@@ -165,6 +173,7 @@ async def serve(given: AllSettings) -> None:
             await gateway.drain(settings.slukh_drain_seconds, hurry)
             for task in (hearing, *background):
                 task.cancel()
+            await asyncio.wait({hearing, *background})
             web.should_exit = True
             await serving_web
 

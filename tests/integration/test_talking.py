@@ -27,6 +27,7 @@ from slukh.tts.base import SpeechRequest, TtsProvider
 from slukh.tts.cache import MemoryStore
 from slukh.tts.chain import VoiceChain, spoken
 from slukh.tts.fake import FakeTts, TtsScript, fake_speech
+from slukh.tts.joining import Joiner
 from slukh.tts.recorded import apology, apology_text
 from slukh.tts.speaker import Speaker
 from slukh.types import BargeIn, CallEnded, CallEvent, Event, PhraseSpoken, TurnTimed, Usage
@@ -250,6 +251,23 @@ async def test_a_caller_who_speaks_over_the_hand_over_is_handed_over() -> None:
         async with asyncio.timeout(2):
             await own.events.ended.wait()
     assert own.events.said()[-1] == (LONG, "interrupted")
+
+
+async def test_the_pieces_of_a_sentence_with_a_hole_are_joined_on_the_line() -> None:
+    order = {"say": {"uk-UA": "Ваше замовлення {number} готове."}, "leave": "goodbye"}
+    asking = {"say": {"uk-UA": HELLO}, "collect": "number", "goto": "order"}
+    script = SCRIPT | {"states": SCRIPT["states"] | {"hello": asking, "order": order}}  # type: ignore[operator]
+    async with shop(dialog=ScriptedDialog(DialogScript.model_validate(script))) as own:
+        await own.phone.answered(quiet_seconds=0.2)
+        await own.phone.say(numbered_speech([11, 12]))
+        heard = await own.phone.answered(quiet_seconds=0.4)
+    pieces = ["Ваше замовлення", "1112", "готове."]
+    joiner = Joiner()
+    whole = b"".join(
+        joiner.push(fake_speech(piece)) + joiner.finish(is_last=piece == pieces[-1]) for piece in pieces
+    )
+    assert whole in heard
+    assert own.events.said() == [(HELLO, "sent"), *((piece, "sent") for piece in pieces)]
 
 
 async def test_a_silent_caller_is_asked_twice_and_let_go() -> None:

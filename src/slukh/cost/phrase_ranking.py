@@ -7,17 +7,20 @@ The order is by worth: after another voice is set, or on a machine whose cache i
 again, the first of the list first. A voice without a price comes last, by its characters.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 
 from slukh.cost.ledger_phrases import KnownPhrase, KnownShape
+from slukh.cost.phrase_economy import usd_per_million
 from slukh.cost.price_book import PriceBook
-from slukh.errors import PriceError
 
 # Fewer different sentences are a phrase with a number in it, which the cache keeps as it is.
 FEWEST_SENTENCES = 3
+
+_PriceOf = Callable[[str, str], Decimal | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,22 +85,20 @@ class Proposal:
 
 def ranked(phrases: Iterable[KnownPhrase], book: PriceBook, *, on: date) -> list[RankedPhrase]:
     """Phrases, worth most first."""
-    prices = _Prices(book, on)
+    price_of = _price_of(book, on)
     found = [
         RankedPhrase(
             phrase=one.count.phrase, provider=one.count.provider, voice=one.count.voice,
             language_code=one.count.language_code, text=one.text, characters=one.count.characters,
             times=one.count.times, sent=one.count.sent,
-            usd_per_million=prices.usd_per_million(one.count.provider, one.count.voice),
+            usd_per_million=price_of(one.count.provider, one.count.voice),
         )
         for one in phrases
     ]  # fmt: skip
     return sorted(found, key=lambda one: (-(one.worth_usd or 0), -one.characters * one.times, one.phrase))
 
 
-def proposals(
-    shapes: Iterable[tuple[KnownShape, str]], book: PriceBook, *, on: date
-) -> list[Proposal]:
+def proposals(shapes: Iterable[tuple[KnownShape, str]], book: PriceBook, *, on: date) -> list[Proposal]:
     """Shapes that save characters, most first; voices of one sentence together.
 
     Args:
@@ -105,24 +106,22 @@ def proposals(
         book: of the prices.
         on: their day.
     """
-    prices = _Prices(book, on)
+    price_of = _price_of(book, on)
     voices: dict[tuple[str, str, str], list[KnownShape]] = {}
     for shape, head in shapes:
         voices.setdefault((shape.language_code, shape.text, head), []).append(shape)
-    found = [
-        _proposal(code, text, head, own, prices) for (code, text, head), own in voices.items()
-    ]
+    found = [_proposal(code, text, head, own, price_of) for (code, text, head), own in voices.items()]
     worth = [one for one in found if one.sentences >= FEWEST_SENTENCES and one.saved_characters > 0]
     return sorted(worth, key=lambda one: (-(one.saved_usd or 0), -one.saved_characters, one.text))
 
 
-def _proposal(code: str, text: str, head: str, own: list[KnownShape], prices: "_Prices") -> Proposal:
+def _proposal(code: str, text: str, head: str, own: list[KnownShape], price_of: _PriceOf) -> Proposal:
     # Each voice would have made the head once.
     saved = [(len(head) * max(0, one.sent - 1), one) for one in own]
     usd = [
         Decimal(characters) * price / 1_000_000
         for characters, one in saved
-        if (price := prices.usd_per_million(one.provider, one.voice)) is not None
+        if (price := price_of(one.provider, one.voice)) is not None
     ]
     return Proposal(
         text=text,
@@ -135,28 +134,9 @@ def _proposal(code: str, text: str, head: str, own: list[KnownShape], prices: "_
     )
 
 
-def usd_per_million(book: PriceBook, provider: str, voice: str, on: date) -> Decimal | None:
-    """List price of a million characters of a voice, without a free tier; None when the book has none."""
-    try:
-        price = book.price("tts", provider, voice, "characters", on=on)
-        return price.amount * 1_000_000 / price.per / book.rate(price.currency, on)
-    except PriceError:
-        return None
-
-
-class _Prices:
-    """Each looked up once."""
-
-    def __init__(self, book: PriceBook, on: date) -> None:
-        self._book = book
-        self._on = on
-        self._known: dict[tuple[str, str], Decimal | None] = {}
-
-    def usd_per_million(self, provider: str, voice: str) -> Decimal | None:
-        key = (provider, voice)
-        if key not in self._known:
-            self._known[key] = usd_per_million(self._book, provider, voice, self._on)
-        return self._known[key]
+def _price_of(book: PriceBook, on: date) -> _PriceOf:
+    """Prices of voices, each looked up once."""
+    return cache(lambda provider, voice: usd_per_million(book, provider, voice, on))
 
 
 def _usd(per_million: Decimal | None, characters: int) -> Decimal | None:

@@ -130,8 +130,13 @@ class PhraseTally:
         shape_digest = None if shape is None else self.digest(code, shape)
         self._add(
             PhraseCount(
-                phrase=phrase, provider=spoken.provider, voice=spoken.voice, language_code=code,
-                shape=shape_digest, characters=spoken.characters, times=1,
+                phrase=phrase,
+                provider=spoken.provider,
+                voice=spoken.voice,
+                language_code=code,
+                shape=shape_digest,
+                characters=spoken.characters,
+                times=1,
                 sent=int(spoken.outcome != "cached"),
             )  # fmt: skip
         )

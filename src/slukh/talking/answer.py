@@ -1,9 +1,11 @@
 """An answer on its way to the caller: what of it was heard, what it is booked as, how long it took."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from slukh.talking.mouth import Playing
 from slukh.talking.turns import Turn
+from slukh.tts.joining import Joiner
 from slukh.tts.speaker import Speech
 from slukh.types import PhraseSpoken, SpeechEnded, SpokenOutcome, TurnTimed, seconds
 
@@ -23,11 +25,26 @@ class Ended:
 
 @dataclass(slots=True)
 class Phrase:
-    """A phrase of the answer that is being given."""
+    """A phrase of the answer that is being given.
+
+    Attributes:
+        speech: its audio.
+        joiner: of the sentence that it is a piece of; None when it is the sentence.
+        is_last: of those pieces.
+        playing: how far it is.
+        is_over: it was played to its end.
+    """
 
     speech: Speech
+    joiner: Joiner | None = None
+    is_last: bool = True
     playing: Playing = field(default_factory=Playing)
     is_over: bool = False
+
+    def audio(self) -> AsyncIterator[bytes]:
+        """As it is to be played. Raises TtsError while it is read."""
+        own = aiter(self.speech)
+        return own if self.joiner is None else self.joiner.piece(own, is_last=self.is_last)
 
     def spoken(self, number: int, utterance_id: int) -> PhraseSpoken:
         """The event of it."""

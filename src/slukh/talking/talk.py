@@ -9,7 +9,7 @@ What it says and what that took are events like any others: `PhraseSpoken`, `Bar
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -23,8 +23,9 @@ from slukh.talking.echo import HEARD_SAMPLES, EchoGuard
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.mouth import Mouth, Playing
 from slukh.talking.turns import Said, Turn, Turns
-from slukh.telephony.line import Line
+from slukh.telephony.line import FRAME_BYTES, Line
 from slukh.tts.base import SpeechRequest
+from slukh.tts.joining import Joiner
 from slukh.tts.phrases import Templates, sentences, speakable
 from slukh.tts.recorded import apology, apology_text
 from slukh.tts.speaker import Speaker
@@ -310,7 +311,7 @@ class Talk:
             while (item := await self._next_phrase(waiting, reading)) is not None:
                 if isinstance(item, Leave):
                     return True
-                await self._mouth.play(aiter(item.speech), item.playing)
+                await self._mouth.play(item.audio(), item.playing)
                 item.is_over = True
             await reading
         finally:
@@ -345,21 +346,22 @@ class Talk:
             async for step in steps:
                 match step:
                     case Say():
-                        for request in self._requests(step):
+                        for phrase in self._phrases_of(step):
                             answer.first_text_at = answer.first_text_at or self._loop.time()
-                            phrase = Phrase(self._speaker.say(request))
                             answer.phrases.append(phrase)
                             await waiting.put(phrase)
                     case Leave():
                         answer.hands_over = step.reason == "handover"
                         await waiting.put(step)
 
-    def _requests(self, said: Say) -> list[SpeechRequest]:
-        return [
-            SpeechRequest(text=piece, language_code=said.language_code)
-            for sentence in sentences(speakable(said.text))
-            for piece in self._templates.pieces(sentence)
-        ]
+    def _phrases_of(self, said: Say) -> Iterator[Phrase]:
+        """What is said, piece by piece; each is begun to be made when it is asked for."""
+        for sentence in sentences(speakable(said.text)):
+            pieces = self._templates.pieces(sentence)
+            joiner = Joiner(grain_samples=FRAME_BYTES // 2) if len(pieces) > 1 else None
+            for number, piece in enumerate(pieces, 1):
+                request = SpeechRequest(text=piece, language_code=said.language_code)
+                yield Phrase(self._speaker.say(request), joiner, is_last=number == len(pieces))
 
     def _book(self, answer: Answer) -> None:
         """Tell what was said, and how long the caller waited for it."""

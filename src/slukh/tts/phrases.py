@@ -131,7 +131,7 @@ class Templates:
                 # What is a mark alone nobody can say, and with a mark no piece begins.
                 return [piece for group in found.groups() if (piece := group.strip().lstrip(" ,.;:!?"))]
         shape = shape_of(sentence) if self.shapes else None
-        head = head_of(shape) if shape in self.shapes and shape is not None else None
+        head = None if shape is None or shape not in self.shapes else head_of(shape)
         return [sentence] if head is None else [head, sentence[len(head) :].strip()]
 
 

@@ -55,8 +55,14 @@ def _hole_for(word: str) -> str:
 def head_of(shape: str) -> str | None:
     """What stands before the first hole, where the sentence may be taken apart there; else None."""
     head, hole, _ = shape.partition("{")
-    head = head.strip().rstrip("\"«(").strip()
-    if not hole or shape.rstrip("\"»)")[-1:] in {"?", "!"}:
+    head = head.strip().rstrip('"«(').strip()
+    if not hole or shape.rstrip('"»)')[-1:] in {"?", "!"}:
         return None
     is_long = len(head) >= LEAST_HEAD_CHARACTERS and len(head.split()) >= LEAST_HEAD_WORDS
     return head if is_long else None
+
+
+def shape_with_head(sentence: str) -> str | None:
+    """The shape of a sentence that may be taken apart; None for any other."""
+    shape = shape_of(sentence)
+    return None if shape is None or head_of(shape) is None else shape
