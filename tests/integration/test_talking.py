@@ -17,7 +17,7 @@ from slukh.dialog.base import Dialog
 from slukh.dialog.script import Script as DialogScript
 from slukh.dialog.scripted import ScriptedDialog
 from slukh.errors import SttStreamError, TtsConnectError
-from slukh.gateway import Admission, Gateway
+from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.handset import Handset, LineEcho, handset
 from slukh.stt.fake import Script
 from slukh.talking.talk import TalkRules
@@ -86,6 +86,7 @@ async def shop(
     voices: Sequence[TtsProvider] | None = None,
     dialog: Dialog | None = None,
     ears: Iterable[Script] = (),
+    when_down: WhenDown = "continue",
     **rules: float,
 ) -> AsyncIterator[Shop]:
     voice = FakeTts(scripts)
@@ -99,7 +100,7 @@ async def shop(
         fake_parts(ears),
         CallBook(transcript_seconds=600),
         (events,),
-        Admission(max_calls=10),
+        Admission(max_calls=10, when_down=when_down),
         refused.append,
         talks=answering.talk,
     )
@@ -239,6 +240,17 @@ async def test_a_caller_whom_no_recogniser_heard_is_asked_again() -> None:
         await own.phone.say(numbered_speech([11]))
         assert framed(SIZE) in await own.phone.answered(quiet_seconds=0.2)
     assert own.events.said()[1][0] == "Перепрошую, я не розчула."
+
+
+async def test_a_caller_whom_no_recogniser_heard_hears_the_recording_that_is_set_for_it() -> None:
+    down, recording = [Script(error=SttStreamError("fake", "down"))] * 4, framed("запис")
+    async with shop(ears=down, when_down=recording) as own:
+        await own.phone.answered(quiet_seconds=0.2)
+        await own.phone.say(numbered_speech([11]))
+        assert recording in await own.phone.answered(quiet_seconds=0.3)
+        await own.phone.say(numbered_speech([11]))
+        assert framed(SIZE) in await own.phone.answered(quiet_seconds=0.2)
+    assert own.events.said() == [(HELLO, "sent"), (SIZE, "sent")]
 
 
 async def test_a_caller_who_speaks_over_the_hand_over_is_handed_over() -> None:

@@ -87,6 +87,9 @@ def phrases_say(
     text: str,
     save: Annotated[Path, typer.Option("--save", help="A wav, 8 kHz.")],
     language: Annotated[str, typer.Option("--language", help="BCP-47.")] = "uk-UA",
+    file: Annotated[
+        Path | None, typer.Option("--templates", help="All of this file, with a yes or not.")
+    ] = None,
 ) -> None:
     """Say a text with the voices that are set, as callers would hear it.
 
@@ -96,9 +99,11 @@ def phrases_say(
     from slukh.audio import samples_from_linear16
     from slukh.telephony.wavfile import write_wav
     from slukh.tts.phrases import Templates
+    from slukh.tts.templates_file import read_templates
 
     given = load(VoiceSettings)
-    templates = Templates.declared((), (one.shape for one in learned_templates(given)))
+    learned = learned_templates(given) if file is None else read_templates(file)
+    templates = Templates.declared((), (one.shape for one in learned))
     speaker = build_speaker(given)
 
     async def say() -> bytes:
@@ -155,26 +160,17 @@ def phrases_hits(
 
 def _table(found: "list[PhraseEconomy]") -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in (
-        "voice",
-        "phrases",
-        "kept",
-        "characters",
-        "kept",
-        "saved USD",
-        "spent USD",
-        "once USD",
-        "unheard USD",
-    ):
+    counts, amounts = ("phrases", "kept", "characters", "kept"), ("saved", "spent", "once", "unheard")
+    for name in ("voice", *counts, *(f"{amount} USD" for amount in amounts)):
         table.add_column(name, justify="left" if name == "voice" else "right", no_wrap=True)
     for one in found:
-        amounts = (one.saved_usd, one.spent_usd, one.unique_usd, one.unheard_usd)
+        own = (one.saved_usd, one.spent_usd, one.unique_usd, one.unheard_usd)
         table.add_row(
             f"{one.provider} {one.voice}",
             str(one.phrases),
             f"{one.hit_rate_phrases:.0%}",
             str(one.characters),
             f"{one.hit_rate_characters:.0%}",
-            *("no price" if amount is None else f"{amount:.4f}" for amount in amounts),
+            *("no price" if amount is None else f"{amount:.4f}" for amount in own),
         )
     return table

@@ -6,9 +6,9 @@ without its numbers. The words stand beside a digest only when they cannot be so
 - they were declared: a script's own, a list's, the head of a template with a yes;
 - or `FEWEST_CALLERS` callers with different numbers heard exactly them, and there is no digit in them.
 
-Callers who withhold their number, or whom nobody announced, count as one. Until there are enough of them, each
-is a digest of phrase and caller together, which leads from neither to the other without the key. What fills
-a hole is never kept. `ledger_phrases.py` holds both rules where it writes.
+Callers who withhold their number, or whom nobody announced, count as one. Until there are enough of them,
+each is a digest of phrase and caller together, which leads from neither to the other without the key. What
+fills a hole is never kept. `ledger_phrases.py` holds both rules where it writes.
 """
 
 import hashlib
@@ -128,18 +128,11 @@ class PhraseTally:
         code, text = spoken.language_code, " ".join(spoken.text.split())
         phrase, shape = self.digest(code, text), self._shape_of(text)
         shape_digest = None if shape is None else self.digest(code, shape)
-        self._add(
-            PhraseCount(
-                phrase=phrase,
-                provider=spoken.provider,
-                voice=spoken.voice,
-                language_code=code,
-                shape=shape_digest,
-                characters=spoken.characters,
-                times=1,
-                sent=int(spoken.outcome != "cached"),
-            )  # fmt: skip
-        )
+        own = PhraseCount(
+            phrase=phrase, provider=spoken.provider, voice=spoken.voice, language_code=code,
+            shape=shape_digest, characters=spoken.characters, times=1, sent=int(spoken.outcome != "cached"),
+        )  # fmt: skip
+        self._add(own)
         if (code, text) in self._declared:
             self._note(Words(subject=phrase, language_code=code, text=text, witness=None))
         elif not any(c.isdigit() for c in text):

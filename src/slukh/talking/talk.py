@@ -28,7 +28,7 @@ from slukh.tts.base import SpeechRequest
 from slukh.tts.joining import Joiner
 from slukh.tts.phrases import Templates, sentences, speakable
 from slukh.tts.recorded import apology, apology_text
-from slukh.tts.speaker import Speaker
+from slukh.tts.speaker import Recording, Speaker, Speech
 from slukh.types import (
     BargeIn,
     CallStarted,
@@ -62,8 +62,19 @@ class TalkRules:
     barge_in: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A step of ours: audio that is there already."""
+
+    linear16: bytes
+
+
 class Talk:
     """See the module.
+
+    Attributes:
+        unheard: linear 16-bit 8 kHz audio that is played when no recogniser heard the caller; None: they are
+            asked to say it again.
 
     Args:
         call: whose.
@@ -86,6 +97,7 @@ class Talk:
         rules: TalkRules,
         templates: Templates,
     ) -> None:
+        self.unheard: bytes | None = None
         self._loop = asyncio.get_running_loop()
         self._call = call
         self._language = call.language_code
@@ -211,7 +223,7 @@ class Talk:
     async def _take_turn(self, turn: Turn) -> bool:
         """Answer a turn; whether the call is over with it."""
         if turn.turn is None:
-            return await self._give(self._say(EXCUSES), Answer(is_ours=True))
+            return await self._give(self._ask_again(), Answer(is_ours=True))
         cut = self._cut
         if cut is not None and not isinstance(turn.turn, CallerPressed):
             self._conversation.interrupted(cut.heard())
@@ -242,7 +254,7 @@ class Talk:
                 async with asyncio.timeout_at(deadline):
                     await self._bell.wait()
 
-    async def _give(self, steps: AsyncGenerator[Step, None], answer: Answer) -> bool:
+    async def _give(self, steps: AsyncGenerator[Step | _Recorded, None], answer: Answer) -> bool:
         """Give an answer until it is over or the caller interrupts; whether the call is over with it."""
         self._answer = answer
         task = self._answering = asyncio.create_task(self._speak(steps, answer))
@@ -303,7 +315,14 @@ class Talk:
         for step in more:
             yield step
 
-    async def _speak(self, steps: AsyncGenerator[Step, None], answer: Answer) -> bool:
+    async def _ask_again(self) -> AsyncGenerator[Step | _Recorded, None]:
+        if self.unheard is not None:
+            yield _Recorded(self.unheard)
+            return
+        async for step in self._say(EXCUSES):
+            yield step
+
+    async def _speak(self, steps: AsyncGenerator[Step | _Recorded, None], answer: Answer) -> bool:
         """Speak an answer; whether it ends the call. Raises DialogError, TtsError."""
         waiting: asyncio.Queue[Phrase | Leave | None] = asyncio.Queue(_AHEAD)
         reading = asyncio.create_task(self._read(steps, answer, waiting))
@@ -337,7 +356,7 @@ class Talk:
 
     async def _read(
         self,
-        steps: AsyncGenerator[Step, None],
+        steps: AsyncGenerator[Step | _Recorded, None],
         answer: Answer,
         waiting: "asyncio.Queue[Phrase | Leave | None]",
     ) -> None:
@@ -350,6 +369,11 @@ class Talk:
                             answer.first_text_at = answer.first_text_at or self._loop.time()
                             answer.phrases.append(phrase)
                             await waiting.put(phrase)
+                    case _Recorded(linear16=linear16):
+                        silent = SpeechRequest(text="", language_code=self._language)  # of no cost, no words
+                        phrase = Phrase(Speech(request=silent, recording=Recording.of(linear16)))
+                        answer.phrases.append(phrase)
+                        await waiting.put(phrase)
                     case Leave():
                         answer.hands_over = step.reason == "handover"
                         await waiting.put(step)

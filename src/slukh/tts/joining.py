@@ -1,8 +1,8 @@
 """Pieces of one sentence joined, so that it neither clicks nor halts where they meet. No I/O.
 
-A voice puts silence around what it says. Inside a sentence most of it goes, and the last 10 ms of a piece fade
-out under the first of the next. What is before the first piece and behind the last stays, and a sentence in
-one piece never comes here.
+A voice puts silence around what it says. Inside a sentence most of it goes, and the last 10 ms of a piece
+fade out under the first of the next. What is before the first piece and behind the last stays; a sentence in
+one piece is not changed.
 """
 
 from collections.abc import AsyncIterator

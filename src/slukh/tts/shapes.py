@@ -10,7 +10,7 @@ word to its last, and is not taken apart; nor is a head of a word or two, which 
 it saves.
 """
 
-# ruff: noqa: RUF001, SIM905  # Cyrillic letters that look Latin are meant; lists of words as words
+# ruff: noqa: SIM905  # Cyrillic letters that look Latin are meant; lists of words as words
 
 import re
 from typing import Final

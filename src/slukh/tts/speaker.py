@@ -49,6 +49,14 @@ class Recording:
         self._is_whole = False
         self._bell = asyncio.Event()
 
+    @classmethod
+    def of(cls, linear16: bytes) -> "Recording":
+        """Audio that is there already, whole, and nobody's voice."""
+        recording = cls()
+        recording.grow(linear16)
+        recording.finish()
+        return recording
+
     def grow(self, linear16: bytes) -> None:
         """A further piece."""
         self._pieces.append(linear16)

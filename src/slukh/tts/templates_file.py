@@ -1,4 +1,4 @@
-"""Shapes of sentences in a file, each with a person's yes or no; `slukh phrases learn` proposes, people decide.
+"""Shapes of sentences in a file, each with somebody's yes or no: `slukh phrases learn` proposes them.
 
     - shape: "Ваше замовлення {n} готове."
       language: uk-UA
@@ -19,7 +19,8 @@ from slukh.yaml_lines import Document, read_yaml
 _KEYS = {"shape", "language", "spoken"}
 _HEADER = """\
 # Sentences that differ in a number only. With `spoken: yes` the part before the first hole is kept and the
-# rest is made anew; hear it first: slukh phrases say "TEXT" --save hear.wav. Nothing is spoken so without a yes.
+# rest is made anew; without it nothing is spoken so. Hear one first, with a number in it:
+# slukh phrases say "TEXT" --templates THIS_FILE --save hear.wav
 """
 
 
