@@ -360,7 +360,12 @@ class Talk:
         answer: Answer,
         waiting: "asyncio.Queue[Phrase | Leave | None]",
     ) -> None:
-        """Have the answer's phrases made, a few ahead of the one that is played."""
+        """Have the answer's phrases made, a few ahead of the one that is played.
+
+        Raises:
+            DialogError: it failed, or none of its words can be said.
+        """
+        is_mute = False
         async with aclosing(steps):
             async for step in steps:
                 match step:
@@ -369,14 +374,19 @@ class Talk:
                             answer.first_text_at = answer.first_text_at or self._loop.time()
                             answer.phrases.append(phrase)
                             await waiting.put(phrase)
+                        is_mute = not answer.phrases
                     case _Recorded(linear16=linear16):
                         silent = SpeechRequest(text="", language_code=self._language)  # of no cost, no words
                         phrase = Phrase(Speech(request=silent, recording=Recording.of(linear16)))
                         answer.phrases.append(phrase)
                         await waiting.put(phrase)
                     case Leave():
-                        answer.hands_over = step.reason == "handover"
+                        answer.hands_over, is_mute = step.reason == "handover", False
                         await waiting.put(step)
+        if is_mute:
+            raise DialogError(
+                "dialog", "an answer of which nothing can be said", error_type="protocol", is_permanent=False
+            )
 
     def _phrases_of(self, said: Say) -> Iterator[Phrase]:
         """What is said, piece by piece; each is begun to be made when it is asked for."""
