@@ -79,7 +79,7 @@ def _m002_rated_lines_adjustments(connection: Connection) -> None:
     _forbid_changes(connection, "adjustments", ADJUSTMENTS.c.keys())
 
 
-def _m003_phrases(connection: Connection) -> None:
+def _m004_phrases(connection: Connection) -> None:
     _run(
         connection,
         # A tally, not a record: it is counted up, and forgets.
@@ -103,7 +103,7 @@ def _m003_phrases(connection: Connection) -> None:
 MIGRATIONS: list[Callable[[Connection], None]] = [
     _m001_usage_calls_conflicts,
     _m002_rated_lines_adjustments,
-    _m003_phrases,
+    _m004_phrases,
 ]
 
 

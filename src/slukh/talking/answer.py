@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from slukh.talking.mouth import Playing
 from slukh.talking.turns import Turn
 from slukh.tts.joining import Joiner
 from slukh.tts.speaker import Speech
-from slukh.types import PhraseSpoken, SpeechEnded, SpokenOutcome, TurnTimed, seconds
+from slukh.types import SAMPLE_RATE_HERTZ, PhraseSpoken, SpeechEnded, SpokenOutcome, TurnTimed, seconds
+
+_MILLISECOND_BYTES: Final = 2 * SAMPLE_RATE_HERTZ // 1000
+_CHARACTER_BYTES: Final = 60 * _MILLISECOND_BYTES  # some sixteen characters a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,18 @@ class Phrase:
         own = aiter(self.speech)
         return own if self.joiner is None else self.joiner.piece(own, is_last=self.is_last)
 
+    @property
+    def length(self) -> int:
+        """Bytes of its audio: what was played is no measure of what there is, for it is read as it is played.
+
+        While it is still being made, at least as many as speech of its characters has.
+        """
+        if self.is_over:
+            return self.playing.played
+        recording = self.speech.recording
+        least = 0 if recording.is_whole else len(self.speech.request.text) * _CHARACTER_BYTES
+        return max(recording.made, least)
+
     def spoken(self, number: int, utterance_id: int) -> PhraseSpoken:
         """The event of it."""
         voice = self.speech.recording.voice
@@ -63,8 +79,8 @@ class Phrase:
             voice=voice.name,
             characters=len(request.text),
             outcome=outcome,
-            audio_ms=self.playing.made_ms,
-            played_ms=self.playing.played_ms,
+            audio_ms=self.length // _MILLISECOND_BYTES,
+            played_ms=self.playing.played // _MILLISECOND_BYTES,
         )
 
 
@@ -94,7 +110,7 @@ class Answer:
             if phrase.is_over:
                 words.append(text)
             elif playing.played:
-                cut = text[: len(text) * playing.played // max(playing.made, 1)]
+                cut = text[: len(text) * playing.played // max(phrase.length, 1)]
                 words.append(cut.rpartition(" ")[0])
         return " ".join(word for word in words if word)
 

@@ -14,7 +14,6 @@ from typing import Final
 from slukh.audio import samples_from_linear16
 from slukh.talking.echo import EchoGuard
 from slukh.telephony.line import FRAME_BYTES, FRAME_SECONDS, Line
-from slukh.types import SAMPLE_RATE_HERTZ
 
 _LATE_SECONDS: Final = 2 * FRAME_SECONDS
 
@@ -24,24 +23,12 @@ class Playing:
     """A phrase on its way to the caller.
 
     Attributes:
-        made: bytes that there are of it.
-        played: of them, what has left.
+        played: bytes of it that have left.
         began_at: when its first frame left, or None.
     """
 
-    made: int = 0
     played: int = 0
     began_at: float | None = None
-
-    @property
-    def made_ms(self) -> int:
-        """Milliseconds that there are."""
-        return self.made * 500 // SAMPLE_RATE_HERTZ
-
-    @property
-    def played_ms(self) -> int:
-        """Milliseconds that have left."""
-        return self.played * 500 // SAMPLE_RATE_HERTZ
 
 
 class Mouth:
@@ -75,7 +62,6 @@ class Mouth:
         async for piece in audio:
             if playing.played and self._loop.time() - self._due > _LATE_SECONDS:
                 self.underruns += 1
-            playing.made += len(piece)
             rest += piece
             whole = len(rest) - len(rest) % FRAME_BYTES
             for start in range(0, whole, FRAME_BYTES):
