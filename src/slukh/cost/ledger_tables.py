@@ -223,8 +223,8 @@ def insert_new(connection: Connection, target: TableClause, values: Sequence[dic
 
 def inserting(connection: Connection, target: TableClause) -> sqlite.Insert | postgresql.Insert:
     """An insert that can say what is done when the key is there."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(target)
+    is_postgresql = connection.dialect.name == "postgresql"
+    return postgresql.insert(target) if is_postgresql else sqlite.insert(target)
 
 
 def microseconds(moment: datetime) -> int:

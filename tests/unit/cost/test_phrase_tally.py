@@ -34,7 +34,7 @@ def tally_of(*declared: str, most: int = 100) -> PhraseTally:
 def test_a_phrase_is_counted_under_a_digest_with_how_often_it_was_paid_for() -> None:
     tally = tally_of()
     for outcome in ("sent", "cached", "interrupted"):
-        tally.observe(event_of(said(HELLO, outcome)))  # type: ignore[arg-type]
+        tally.observe(event_of(said(HELLO, outcome)))
     (count,) = tally.take().counts
     assert (count.times, count.sent, count.characters) == (3, 2, len(HELLO))
     assert HELLO not in repr(count)
