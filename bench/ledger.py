@@ -26,11 +26,11 @@ from rich.table import Table
 
 from slukh.callbook import CallBook
 from slukh.cost.drain import MeterSink
-from slukh.cost.export import export
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.export import export
+from slukh.cost.ledger.rated_lines import RatedLines
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import LiveCosts
-from slukh.cost.price_book import PriceBook
-from slukh.cost.rated_lines import RatedLines
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.monitoring.metrics import Metrics
 from slukh.testing.local_postgres import local_postgres

@@ -41,9 +41,9 @@ from rich.table import Table
 from slukh.assembly import Parts
 from slukh.callbook import CallBook
 from slukh.cost.drain import MeterSink
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import LiveCosts
-from slukh.cost.price_book import PriceBook
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.errors import WeightsError
 from slukh.gateway import Admission, Gateway

@@ -12,8 +12,8 @@ import httpx
 
 from slukh.assembly import build_parts, recognisers
 from slukh.config import AllSettings, Settings, load_all
-from slukh.cost.ledger import Ledger
-from slukh.cost.price_book import PriceBook
+from slukh.cost.ledger.store import Ledger
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.doctor_voice import examine_voice
 from slukh.errors import ErrorType, ServiceError, SttError, UserError
 from slukh.experiment.canonical import canonical_text

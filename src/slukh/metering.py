@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from slukh.config import Settings
-from slukh.cost.adjustments import Adjustments
 from slukh.cost.drain import MeterSink
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_phrases import record_phrases
+from slukh.cost.ledger.adjustments import Adjustments
+from slukh.cost.ledger.phrases import record_phrases
+from slukh.cost.ledger.rated_lines import RatedLines
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import Budget, LiveCosts
 from slukh.cost.phrase_tally import PhraseTally, Tallied
-from slukh.cost.price_book import PriceBook
-from slukh.cost.rated_lines import RatedLines
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool, SpoolTakenError
 from slukh.cost_settings import CostSettings
 from slukh.errors import LedgerError

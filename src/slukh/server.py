@@ -24,7 +24,7 @@ from slukh.callbook import CallBook
 from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.phrase_tally import PhraseTally
-from slukh.cost.price_book import PriceBook
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import AudioFileError, LedgerError, SettingsError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.evidence import OutcomeRow

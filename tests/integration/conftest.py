@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.testing.google_ears import PocketSphinxEars
 from slukh.testing.local_postgres import LocalPostgres, local_postgres
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slukh.cost.adjustments import Adjustments
-from slukh.cost.ledger import Ledger
-from slukh.cost.reconcile import Comparison
+from slukh.cost.ledger.adjustments import Adjustments
+from slukh.cost.ledger.reconcile import Comparison
+from slukh.cost.ledger.store import Ledger
 from slukh.errors import StatementError
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from slukh.assembly import Parts
 from slukh.callbook import CallBook, CallRecord
 from slukh.cost.drain import MeterSink
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import Budget, LiveCosts
-from slukh.cost.price import Price
-from slukh.cost.price_book import PriceBook
+from slukh.cost.pricing.price import Price
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.errors import SttStreamError
 from slukh.gateway import Admission, Gateway, WhenDown

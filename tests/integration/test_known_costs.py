@@ -21,10 +21,10 @@ from typer.testing import CliRunner
 
 from slukh.cli import app
 from slukh.cost.drain import MeterSink
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import LiveCosts
 from slukh.cost.meter import CLIP_IDS, PHRASE_IDS
-from slukh.cost.price_book import PriceBook
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.types import (
     AttemptEnded,

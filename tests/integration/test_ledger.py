@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from slukh.cost.drain import Drain, MeterSink
-from slukh.cost.ledger import Ledger, Recorded
+from slukh.cost.ledger.store import Ledger, Recorded
 from slukh.cost.spool import Spool
 from slukh.types import AttemptEnded, CallEnded, CallEvent, CallStarted, Event
 
@@ -20,7 +20,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from slukh.cost.drain import MeterSink
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.spool import Spool
 from slukh.types import AttemptEnded, CallEvent
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_calls import each_call, usage_beside_calls
+from slukh.cost.ledger.calls import each_call, usage_beside_calls
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CLIP_IDS, PHRASE_IDS, CallFacts, Row
 from slukh.types import Usage
 

@@ -13,8 +13,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from slukh.cost.drain import Drain
-from slukh.cost.ledger import Ledger, Recorded
-from slukh.cost.ledger_tables import MIGRATIONS
+from slukh.cost.ledger.store import Ledger, Recorded
+from slukh.cost.ledger.tables import MIGRATIONS
 from slukh.cost.meter import CallFacts, Row
 from slukh.cost.spool import Spool
 from slukh.errors import LedgerError

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_phrases import FORGOTTEN_DAYS, known_phrases, known_shapes, record_phrases
+from slukh.cost.ledger.phrases import FORGOTTEN_DAYS, known_phrases, known_shapes, record_phrases
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.phrase_tally import FEWEST_CALLERS, PhraseCount, Tallied, Words
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests.integration.test_cli import assert_one_line, slukh
 
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_calls import usage_beside_calls
+from slukh.cost.ledger.calls import usage_beside_calls
+from slukh.cost.ledger.store import Ledger
 from slukh.errors import SettingsError
 from slukh.tts.espeak import EspeakVoice
 

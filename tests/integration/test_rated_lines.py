@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_tables import MIGRATIONS
-from slukh.cost.price import Price, Tier
-from slukh.cost.price_book import PriceBook
-from slukh.cost.rated_lines import RatedLines, Rerated
-from slukh.cost.rating import rate
+from slukh.cost.ledger.rated_lines import RatedLines, Rerated
+from slukh.cost.ledger.store import Ledger
+from slukh.cost.ledger.tables import MIGRATIONS
+from slukh.cost.pricing.price import Price, Tier
+from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.pricing.rating import rate
 from slukh.types import Unit, Usage
 
 MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

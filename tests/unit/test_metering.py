@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from slukh.config import Settings, load
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_phrases import known_phrases
+from slukh.cost.ledger.phrases import known_phrases
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.phrase_tally import PhraseTally
 from slukh.cost_settings import CostSettings
 from slukh.errors import PriceError

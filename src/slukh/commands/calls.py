@@ -33,8 +33,8 @@ def calls_list(
 @app.command("show")
 def calls_show(call_id: str, as_json: Json = False) -> None:
     """One call, every usage row of it, and what it cost; `slukh cost explain` has the proof."""
-    from slukh.cost.explanation import explain
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.ledger.explanation import explain
+    from slukh.cost.pricing.price_book import PriceBook
     from slukh.terminal import aside_line, call_tables, cost_line
 
     ledger, book = _ledger(), PriceBook.load(load(CostSettings).slukh_prices)
@@ -57,6 +57,6 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
 
 
 def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.ledger import Ledger
+    from slukh.cost.ledger.store import Ledger
 
     return Ledger(load(Settings).ledger_url)

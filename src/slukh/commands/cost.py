@@ -34,9 +34,9 @@ if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that o
 
     from rich.console import RenderableType
 
-    from slukh.cost.price_book import PriceBook
-    from slukh.cost.real_calls import RealCosts
-    from slukh.cost.scenario import Scenario
+    from slukh.cost.estimates.real_calls import RealCosts
+    from slukh.cost.estimates.scenario import Scenario
+    from slukh.cost.pricing.price_book import PriceBook
 
 SHOP = "tyre-shop"  # whom the product is built for; `analyze` begins with the reference example
 
@@ -100,7 +100,7 @@ def cost_analyze(  # noqa: PLR0917  # a command's parameters are its options
     slukh cost analyze --from-ledger --since 2026-11-01 --as-if caching=moving
     """
     from slukh.commands.cost_tables import analysis_tables, real_tables
-    from slukh.cost.analysis import analyse
+    from slukh.cost.estimates.analysis import analyse
 
     if from_ledger:
         real, _ = _real(scenario, calls, prices, capacity, since, as_if)
@@ -133,8 +133,8 @@ def cost_decide(  # noqa: PLR0917  # a command's parameters are its options
     slukh cost decide --scenario tyre-shop --capacity capacity.json
     """
     from slukh.commands.cost_tables import decision_tables
-    from slukh.cost.cost_report import analysis_report
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.estimates.cost_report import analysis_report
+    from slukh.cost.pricing.price_book import PriceBook
 
     market = PriceBook.load(cost_prices.DEFAULT_BOOK)
     if from_ledger:
@@ -166,8 +166,8 @@ def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
     slukh cost recommend --scenario tyre-shop
     """
     from slukh.commands.cost_tables import recommendation_tables
-    from slukh.cost.price_book import PriceBook
-    from slukh.cost.recommend import recommend, waterfall
+    from slukh.cost.estimates.recommend import recommend, waterfall
+    from slukh.cost.pricing.price_book import PriceBook
 
     if from_ledger:
         real, book = _real(scenario, calls, prices, capacity, since, None)
@@ -201,8 +201,8 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
 
     slukh cost report --as-of 2026-11-26 --language ru --format html --output cost.html
     """
-    from slukh.cost.cost_report import analysis_report
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.estimates.cost_report import analysis_report
+    from slukh.cost.pricing.price_book import PriceBook
     from slukh.cost.report.findings import findings_of
 
     check_output(output, form)
@@ -232,7 +232,7 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
 
 
 def _print_json(scenario: "Scenario", book: str, **results: object) -> None:
-    from slukh.cost.analysis import VERSION
+    from slukh.cost.estimates.analysis import VERSION
     from slukh.cost.plain import plain
 
     head = {
@@ -255,10 +255,10 @@ def _real(  # noqa: PLR0917  # the options, in their order
     as_if: list[str] | None,
 ) -> "tuple[RealCosts, PriceBook]":
     """Costs of the ledger's calls, and the book they are priced by."""
-    from slukh.cost.counterfactual import as_if_from
-    from slukh.cost.ledger import Ledger
-    from slukh.cost.ledger_calls import each_call, usage_beside_calls
-    from slukh.cost.real_calls import real_costs
+    from slukh.cost.estimates.counterfactual import as_if_from
+    from slukh.cost.estimates.real_calls import real_costs
+    from slukh.cost.ledger.calls import each_call, usage_beside_calls
+    from slukh.cost.ledger.store import Ledger
 
     if calls is not None:
         raise UserError(
@@ -279,8 +279,8 @@ def _real(  # noqa: PLR0917  # the options, in their order
 
 def _asked(name: str, calls: int | None, capacity: Path | None) -> "Scenario":
     """The scenario with what the options put in place of its own."""
-    from slukh.cost.capacity_file import read_capacity, with_capacity
-    from slukh.cost.scenario_file import load_scenario
+    from slukh.cost.estimates.capacity_file import read_capacity, with_capacity
+    from slukh.cost.estimates.scenario_file import load_scenario
 
     asked = load_scenario(name)
     if calls is not None:
@@ -291,7 +291,7 @@ def _asked(name: str, calls: int | None, capacity: Path | None) -> "Scenario":
 
 
 def _book(scenario: "Scenario", prices: str | None) -> "PriceBook":
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.pricing.price_book import PriceBook
 
     return PriceBook.load(scenario.prices if prices is None else prices)
 

@@ -18,10 +18,10 @@ from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.explanation import Explanation
-    from slukh.cost.ledger import Ledger
-    from slukh.cost.price_book import PriceBook
-    from slukh.cost.reconcile import Comparison
+    from slukh.cost.ledger.explanation import Explanation
+    from slukh.cost.ledger.reconcile import Comparison
+    from slukh.cost.ledger.store import Ledger
+    from slukh.cost.pricing.price_book import PriceBook
 
 Since = Annotated[str | None, typer.Option("--since", help="From this day or moment (UTC) on: 2026-11-01.")]
 
@@ -34,7 +34,7 @@ def cost_explain(call_id: str, prices: Prices = None, as_json: Json = False) -> 
 
     Example: slukh cost explain 0f8fad5b-d9cb-469f-a165-70867728950e
     """
-    from slukh.cost.explanation import explain
+    from slukh.cost.ledger.explanation import explain
 
     with _opened(prices) as (ledger, book):
         found = explain(ledger, book, call_id)
@@ -52,7 +52,7 @@ def cost_explain(call_id: str, prices: Prices = None, as_json: Json = False) -> 
 @app.command("rerate")
 def cost_rerate(prices: Prices = None, since: Since = None, as_json: Json = False) -> None:
     """Rate recorded usage again, after a price was added or corrected; twice changes nothing more."""
-    from slukh.cost.rated_lines import RatedLines
+    from slukh.cost.ledger.rated_lines import RatedLines
 
     with _opened(prices) as (ledger, book):
         done = RatedLines(ledger, book).rerate(since=_moment(since))
@@ -79,10 +79,10 @@ def cost_reconcile(
     telephone company (date, billed seconds, cost, currency), and FOCUS. Exit code 1 when a name is off by
     more than 2 %.
     """
-    from slukh.cost.adjustments import Adjustments
-    from slukh.cost.rated_lines import RatedLines
-    from slukh.cost.reconcile import compare
-    from slukh.cost.statement import read_statement
+    from slukh.cost.ledger.adjustments import Adjustments
+    from slukh.cost.ledger.rated_lines import RatedLines
+    from slukh.cost.ledger.reconcile import compare
+    from slukh.cost.ledger.statement import read_statement
 
     statement = read_statement(file)
     begin, end = statement.started_at, statement.ended_at
@@ -125,8 +125,8 @@ def cost_export(
 
     Example: slukh cost export --format focus-csv --since 2026-11-01 november.csv
     """
-    from slukh.cost.export import FORMATS, export
-    from slukh.cost.rated_lines import RatedLines
+    from slukh.cost.ledger.export import FORMATS, export
+    from slukh.cost.ledger.rated_lines import RatedLines
 
     chosen = next((known for known in FORMATS if known == kind), None)
     if chosen is None:
@@ -143,8 +143,8 @@ def cost_export(
 @contextmanager
 def _opened(prices: str | None) -> "Iterator[tuple[Ledger, PriceBook]]":
     """The ledger and a price book."""
-    from slukh.cost.ledger import Ledger
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.ledger.store import Ledger
+    from slukh.cost.pricing.price_book import PriceBook
 
     book = PriceBook.load(prices or load(CostSettings).slukh_prices)
     with Ledger(load(Settings).ledger_url) as ledger:
@@ -162,7 +162,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _print_explanation(found: "Explanation") -> None:
-    from slukh.cost.charge import shown
+    from slukh.cost.pricing.charge import shown
 
     table = Table(title=f"call {found.call_id}, prices of {found.book}", title_justify="left")
     for name in ("leg", "what", "by which rule", "price"):

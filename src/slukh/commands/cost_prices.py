@@ -12,9 +12,9 @@ from rich.table import Table
 from slukh.commands.options import Json
 
 if TYPE_CHECKING:
-    from slukh.cost.price import ExchangeRate, Price
-    from slukh.cost.price_book import PriceBook
-    from slukh.cost.price_check import Cell
+    from slukh.cost.pricing.price import ExchangeRate, Price
+    from slukh.cost.pricing.price_book import PriceBook
+    from slukh.cost.pricing.price_check import Cell
 
 app = typer.Typer(no_args_is_help=True, help="Price books: what ships, what is yours, how old it is.")
 
@@ -48,8 +48,8 @@ def prices_check(
 
     Exit code 1 when a price differs from genai-prices and the book does not say why.
     """
-    from slukh.cost.price_book import PriceBook
-    from slukh.cost.price_check import compared_with_genai, left_to_genai
+    from slukh.cost.pricing.price_book import PriceBook
+    from slukh.cost.pricing.price_check import compared_with_genai, left_to_genai
 
     day = as_of.date() if as_of else datetime.now(UTC).date()
     loaded = PriceBook.load(book)
@@ -89,7 +89,7 @@ def _report(book: "PriceBook", cells: "tuple[Cell, ...]", day: date, *, agrees: 
 
 
 def _price_row(book: "PriceBook", price: "Price", day: date) -> dict[str, Any]:
-    from slukh.cost.price_check import in_force
+    from slukh.cost.pricing.price_check import in_force
 
     return {
         "id": price.id,
@@ -122,7 +122,7 @@ def _rate_row(book: "PriceBook", rate: "ExchangeRate", day: date) -> dict[str, A
 
 
 def _print(book: "PriceBook", cells: "tuple[Cell, ...]", others: tuple[str, ...], day: date) -> None:
-    from slukh.cost.charge import shown
+    from slukh.cost.pricing.charge import shown
 
     console = Console(highlight=False, soft_wrap=True)
     # A narrow terminal folds lines; a table that is cut off loses what it was printed for.

@@ -14,8 +14,8 @@ import typer
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # pydantic's schemas of scenarios cost 0.1 s that other commands save
+    from slukh.cost.estimates.scenario import Scenario
     from slukh.cost.report.findings import Findings
-    from slukh.cost.scenario import Scenario
 
 
 class Language(StrEnum):

@@ -8,15 +8,15 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from slukh.cost.analysis import Analysis, WhisperCapacity
-from slukh.cost.breakdown import COLUMN_TITLES, COLUMNS, Column
-from slukh.cost.cost_report import CostReport
-from slukh.cost.decision import Decision
-from slukh.cost.fit import calls_of
-from slukh.cost.real_calls import RealCosts
-from slukh.cost.recommend import Recommendation, Step
-from slukh.cost.uncertainty import Swing
-from slukh.cost.verdict import dollars, gpus
+from slukh.cost.estimates.analysis import Analysis, WhisperCapacity
+from slukh.cost.estimates.breakdown import COLUMN_TITLES, COLUMNS, Column
+from slukh.cost.estimates.cost_report import CostReport
+from slukh.cost.estimates.decision import Decision
+from slukh.cost.estimates.fit import calls_of
+from slukh.cost.estimates.real_calls import RealCosts
+from slukh.cost.estimates.recommend import Recommendation, Step
+from slukh.cost.estimates.uncertainty import Swing
+from slukh.cost.estimates.verdict import dollars, gpus
 
 _VERDICT_STYLES = {"below": "green", "inside": "green", "above": "red"}
 

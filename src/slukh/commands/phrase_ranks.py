@@ -16,9 +16,9 @@ from slukh.config import Settings, load
 from slukh.cost_settings import CostSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.ledger import Ledger
-    from slukh.cost.phrase_ranking import Proposal, RankedPhrase
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.ledger.phrase_ranking import Proposal, RankedPhrase
+    from slukh.cost.ledger.store import Ledger
+    from slukh.cost.pricing.price_book import PriceBook
     from slukh.tts.base import SpeechRequest
 
 app = typer.Typer()
@@ -36,7 +36,7 @@ def phrases_rank(
 
     Example: slukh phrases rank --limit 50
     """
-    from slukh.cost.ledger import Ledger
+    from slukh.cost.ledger.store import Ledger
 
     with Ledger(load(Settings).ledger_url) as ledger:
         found = _ranked(ledger, _book(prices))[:limit]
@@ -64,9 +64,9 @@ def phrases_learn(
 
     Example: slukh phrases learn phrases.yaml
     """
-    from slukh.cost.ledger import Ledger
-    from slukh.cost.ledger_phrases import known_shapes
-    from slukh.cost.phrase_ranking import proposals
+    from slukh.cost.ledger.phrase_ranking import proposals
+    from slukh.cost.ledger.phrases import known_shapes
+    from slukh.cost.ledger.store import Ledger
     from slukh.tts.shapes import head_of
     from slukh.tts.templates_file import add_templates
 
@@ -99,14 +99,14 @@ def worth_most(ledger: "Ledger", *, limit: int) -> "list[SpeechRequest]":
 
 
 def _ranked(ledger: "Ledger", book: "PriceBook") -> "list[RankedPhrase]":
-    from slukh.cost.ledger_phrases import known_phrases
-    from slukh.cost.phrase_ranking import ranked
+    from slukh.cost.ledger.phrase_ranking import ranked
+    from slukh.cost.ledger.phrases import known_phrases
 
     return ranked(known_phrases(ledger), book, on=datetime.now(UTC).date())
 
 
 def _book(prices: str | None) -> "PriceBook":
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.pricing.price_book import PriceBook
 
     return PriceBook.load(prices or load(CostSettings).slukh_prices)
 

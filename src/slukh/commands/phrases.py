@@ -19,7 +19,7 @@ from slukh.errors import UserError
 from slukh.voice_settings import VoiceSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.phrase_economy import PhraseEconomy
+    from slukh.cost.pricing.phrase_economy import PhraseEconomy
     from slukh.types import Usage
 
 app = typer.Typer(no_args_is_help=True, help="Phrases of the voice back, and the cache that keeps them.")
@@ -41,7 +41,7 @@ def phrases_warm(
     Example: slukh phrases warm phrases.txt --from-ledger
     """
     from slukh.answering import build_speaker, made_beforehand
-    from slukh.cost.ledger import Ledger
+    from slukh.cost.ledger.store import Ledger
     from slukh.cost.voice import voice_usage
     from slukh.tts.base import SpeechRequest
     from slukh.tts.phrases import sentences, speakable
@@ -133,11 +133,11 @@ def phrases_hits(
 
     `once` is what it takes to make every phrase of the last 90 days a single time.
     """
-    from slukh.cost.ledger import Ledger
-    from slukh.cost.ledger_calls import each_call, usage_beside_calls
-    from slukh.cost.ledger_phrases import known_phrases
-    from slukh.cost.phrase_economy import phrase_economy, unique_characters
-    from slukh.cost.price_book import PriceBook
+    from slukh.cost.ledger.calls import each_call, usage_beside_calls
+    from slukh.cost.ledger.phrases import known_phrases
+    from slukh.cost.ledger.store import Ledger
+    from slukh.cost.pricing.phrase_economy import phrase_economy, unique_characters
+    from slukh.cost.pricing.price_book import PriceBook
 
     settings, until = load(Settings), datetime.now(UTC) + timedelta(seconds=1)
     book = PriceBook.load(prices or load(CostSettings).slukh_prices)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from slukh.cost.ledger import Ledger, Recorded
+from slukh.cost.ledger.store import Ledger, Recorded
 from slukh.cost.live import LiveCosts
 from slukh.cost.meter import Meter, UsageStage
 from slukh.cost.spool import Spool

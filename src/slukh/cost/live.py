@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from slukh.cost.price_book import PriceBook
-from slukh.cost.rating import PICO
-from slukh.cost.tolerant import TolerantRater, Unpriced
+from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.pricing.rating import PICO
+from slukh.cost.pricing.tolerant import TolerantRater, Unpriced
 from slukh.types import CallCost, Usage
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
 
-from slukh.cost.breakdown import money
-from slukh.cost.scenario import Scenario
+from slukh.cost.estimates.breakdown import money
+from slukh.cost.estimates.scenario import Scenario
 
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 

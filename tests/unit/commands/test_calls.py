@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from slukh.commands.calls import app
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.types import Usage
 
 ROW = Usage(

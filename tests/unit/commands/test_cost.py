@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from slukh.commands.cost import app
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.errors import PriceError, ScenarioError, UserError
 from slukh.types import Usage

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from slukh.commands.cost_ledger import app
-from slukh.cost.focus import COLUMNS, MANDATORY
-from slukh.cost.ledger import Ledger
+from slukh.cost.ledger.focus import COLUMNS, MANDATORY
+from slukh.cost.ledger.store import Ledger
 from slukh.types import Unit, Usage
 
 MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

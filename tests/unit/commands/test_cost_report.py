@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slukh.commands.cost_report import check_basis, made, on_the_day
-from slukh.cost.scenario_file import load_scenario
+from slukh.cost.estimates.scenario_file import load_scenario
 from slukh.errors import UserError
 
 SHOP = load_scenario("tyre-shop")

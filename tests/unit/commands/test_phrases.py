@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from slukh.commands.phrases import app
-from slukh.cost.ledger import Ledger
-from slukh.cost.ledger_phrases import record_phrases
+from slukh.cost.ledger.phrases import record_phrases
+from slukh.cost.ledger.store import Ledger
 from slukh.cost.phrase_tally import PhraseCount, Tallied, Words
 from slukh.errors import UserError
 

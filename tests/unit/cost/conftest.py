@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slukh.cost.ledger import Ledger
-from slukh.cost.price_book import PriceBook
+from slukh.cost.ledger.store import Ledger
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.types import CallEvent, Event, Usage
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from slukh.cost.drain import Drain, MeterSink
-from slukh.cost.ledger import Ledger, Recorded
+from slukh.cost.ledger.store import Ledger, Recorded
 from slukh.cost.live import LiveCosts
 from slukh.cost.meter import UsageStage
-from slukh.cost.price import Price
-from slukh.cost.price_book import PriceBook
+from slukh.cost.pricing.price import Price
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.errors import LedgerError
 from slukh.types import AttemptEnded, CallEnded, CallEvent, CallStarted, Usage

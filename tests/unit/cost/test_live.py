@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from slukh.cost.live import Budget, LiveCosts
-from slukh.cost.price_book import PriceBook
-from slukh.cost.rating import rate
+from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.pricing.rating import rate
 from slukh.types import UNITS_PER_REQUEST, CallCost, Unit, Usage
 
 MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

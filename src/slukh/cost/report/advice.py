@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from slukh.cost.breakdown import COLUMNS
-from slukh.cost.recommend import Recommendation
+from slukh.cost.estimates.breakdown import COLUMNS
+from slukh.cost.estimates.recommend import Recommendation
+from slukh.cost.estimates.scenario_usage import requests_of
 from slukh.cost.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 from slukh.cost.report.doubts import staff_swings
 from slukh.cost.report.findings import Findings
 from slukh.cost.report.summary import TODAY
-from slukh.cost.scenario_usage import requests_of
 from slukh.cost.wording import Wording
 
 PROMPT_KINDS = ("prompt-caching", "history", "tool-round-trips", "model")

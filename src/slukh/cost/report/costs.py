@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from slukh.cost.breakdown import COLUMNS
-from slukh.cost.decision import WAY_TITLES, Decision
+from slukh.cost.estimates.breakdown import COLUMNS
+from slukh.cost.estimates.decision import WAY_TITLES, Decision
 from slukh.cost.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.report.summary import break_even_sentences

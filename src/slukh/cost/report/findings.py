@@ -5,10 +5,10 @@ from datetime import date
 from decimal import Decimal
 from math import ceil
 
-from slukh.cost.cost_report import CostReport
-from slukh.cost.fixed import FixedItem, month_of
-from slukh.cost.price_book import ExchangeRate, PriceBook
-from slukh.cost.scenario import Scenario, WhisperFleet
+from slukh.cost.estimates.cost_report import CostReport
+from slukh.cost.estimates.scenario import Scenario, WhisperFleet
+from slukh.cost.pricing.fixed import FixedItem, month_of
+from slukh.cost.pricing.price_book import ExchangeRate, PriceBook
 from slukh.errors import PriceError
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from slukh.cost.fit import LEDGER_SOURCE
+from slukh.cost.estimates.fit import LEDGER_SOURCE
+from slukh.cost.estimates.scenario import Phrase, Vat
+from slukh.cost.estimates.sources import Source
 from slukh.cost.report.blocks import Block, Bullets, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
-from slukh.cost.scenario import Phrase, Vat
-from slukh.cost.sources import Source
 from slukh.cost.wording import Wording
 
 # Values that people read as a percentage.

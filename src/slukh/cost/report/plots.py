@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from slukh.cost.breakdown import COLUMNS
+from slukh.cost.estimates.breakdown import COLUMNS
+from slukh.cost.estimates.uncertainty import Distribution
 from slukh.cost.report.costs import PARTS
 from slukh.cost.report.curves import break_even
 from slukh.cost.report.findings import Findings
 from slukh.cost.report.summary import TODAY
 from slukh.cost.report.svg import COLOURS, STYLE
-from slukh.cost.uncertainty import Distribution
 from slukh.cost.wording import Wording
 
 WIDTH = 5.0  # inches, 360 points: as wide as a phone

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from slukh.cost.breakdown import COLUMNS, Column
-from slukh.cost.decision import MOST_CALLS, Decision, VolumePoint
+from slukh.cost.estimates.breakdown import COLUMNS, Column
+from slukh.cost.estimates.decision import MOST_CALLS, Decision, VolumePoint
 from slukh.cost.report.blocks import Block, Bullets, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.wording import Fact, Wording

@@ -2,10 +2,10 @@
 
 import pytest
 
-from slukh.cost.cost_report import analysis_report
-from slukh.cost.price_book import PriceBook
+from slukh.cost.estimates.cost_report import analysis_report
+from slukh.cost.estimates.scenario_file import load_scenario
+from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.report.findings import Findings, findings_of
-from slukh.cost.scenario_file import load_scenario
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""What calls would cost: profiles, comparisons, decisions."""

@@ -1,0 +1,1 @@
+"""Prices, and what they make of usage."""
