@@ -42,7 +42,7 @@ from slukh.tts.cache import MemoryStore
 from slukh.tts.chain import VoiceChain
 from slukh.tts.fake import FakeTts
 from slukh.tts.speaker import Speaker
-from slukh.types import CallEvent, TurnTimed
+from slukh.types import TURN_BUDGET_SECONDS, CallEvent, TurnTimed
 
 SPAWN = multiprocessing.get_context("spawn")
 FRAME_SECONDS = 0.02
@@ -70,8 +70,7 @@ class Stages:
         self.meter.rows(event)
         match event.event:
             case TurnTimed() as turn:
-                steps = (turn.endpoint_seconds, turn.final_seconds, turn.first_text_seconds)
-                self.turns.append((*steps, turn.first_audio_seconds))
+                self.turns.append(tuple(getattr(turn, f"{stage}_seconds") for stage in TURN_BUDGET_SECONDS))
 
 
 def gateway_process(parent: Connection, calls: int) -> None:
@@ -210,7 +209,7 @@ def main() -> None:
     process.join()
     print(f"{given.calls} calls, {given.seconds:g} s, {measured.answers} answers")
     shown("turn", measured.turns)
-    for number, name in enumerate(("endpoint", "final", "first text", "first audio")):
+    for number, name in enumerate(TURN_BUDGET_SECONDS):
         shown(f"  {name}", list(stages[:, number]))
     shown("barge-in", measured.barge_ins)
     shown("frame jitter", measured.jitter)

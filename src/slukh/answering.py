@@ -18,6 +18,7 @@ from slukh.dialog.tools import tools_in
 from slukh.errors import SettingsError, TtsError
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.talk import Talk, TalkRules
+from slukh.talking.thread import Thread, new_thread
 from slukh.telephony.line import Line
 from slukh.tts.base import SpeechRequest, TtsProvider, Voice
 from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore, StoreError
@@ -88,14 +89,23 @@ class Answering:
         await self.speaker.start()
         self._warming = asyncio.create_task(self._warm())
 
-    def talk(self, call: CallStarted, line: Line, publish: Callable[[Event], None]) -> Talk:
-        """The talk of one call."""
+    def talk(
+        self,
+        call: CallStarted,
+        line: Line,
+        publish: Callable[[Event], None],
+        thread: Thread | None = None,
+    ) -> Talk:
+        """The talk of one leg of a call, which goes on with the thread of the leg before."""
+        if thread is None or thread.is_over:
+            now = asyncio.get_running_loop().time()
+            thread = new_thread(call, self.dialog, silence_seconds=self.rules.silence_seconds, now=now)
+        thread.report.publish = publish
         return Talk(
             call,
             line,
-            self.dialog.converse(call, publish),
+            thread,
             self.speaker,
-            publish,
             rules=self.rules,
             templates=self._templates(),
         )

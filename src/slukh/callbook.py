@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from slukh.routing.choosing import Assignment
+from slukh.talking.thread import Thread
 from slukh.telephony.clock import CallClock
 from slukh.types import (
     AttemptEnded,
@@ -38,6 +39,7 @@ class CallRecord:
         assignment: who hears it, decided once for all its legs.
         clock: the call's, kept for a further leg.
         next_utterance_id: likewise.
+        thread: what the talk has come to, likewise; None where nobody talks.
         finals: by utterance, in the order they were published.
         sent: samples that went to recognisers, over all Attempts.
         covered: by utterance, the samples of it that went to any.
@@ -51,6 +53,7 @@ class CallRecord:
     assignment: Assignment | None = None
     clock: CallClock = field(default_factory=CallClock)
     next_utterance_id: int = 1
+    thread: Thread | None = None
     heard: int = 0
     voiced: int = 0
     sent: int = 0
@@ -212,6 +215,22 @@ class CallBook:
                     yield None
         finally:
             record.bells.discard(bell)
+
+    def forget(self, *, call_id: str | None = None, caller: str | None = None) -> tuple[list[str], int]:
+        """Let go of a call, or of all calls of a caller's hash, once they are over.
+
+        Returns: the ids of those that went, and how many stay because they are not over.
+        """
+        named = [
+            record
+            for record in self._records.values()
+            if record.call.call_id == call_id or (caller is not None and record.call.caller == caller)
+        ]
+        over = [record for record in named if record.state == "ended"]
+        for record in over:
+            del self._records[record.call.call_id]
+            record.ring()
+        return [record.call.call_id for record in over], len(named) - len(over)
 
     def expire(self) -> None:
         """Forget what nobody may need: transcripts leave memory, announcements lapse."""

@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 the doctor found something, 2 an error, in one line."""
+"""The command line. Exit codes: 0 done, 1 something is amiss (what, is said), 2 an error, in one line."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from slukh import __version__
-from slukh.commands import ab, bench, calls, cost, evaluate, phrases, weights, whisper
+from slukh.commands import ab, bench, calls, cost, evaluate, forget, phrases, weights, whisper
 from slukh.commands.options import (
     Encoding,
     Fast,
@@ -44,6 +44,7 @@ app.add_typer(phrases.app, name="phrases")
 app.add_typer(bench.app, name="bench")
 app.add_typer(ab.app, name="ab")
 app.command()(evaluate.evaluate)
+app.command()(forget.forget)
 app.add_typer(whisper.app, name="whisper")
 
 

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
 from slukh.recogniser_settings import GoogleSettings, WhisperSettings
+from slukh.recording_settings import RecordingSettings
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
 from slukh.stt.language import SUPPORTED
@@ -26,6 +27,7 @@ from slukh.voice_settings import VoiceSettings
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
 
 Listed = Annotated[tuple[str, ...], NoDecode]  # comma separated, not JSON
+Paths = Annotated[tuple[Path, ...], NoDecode]  # likewise
 T = TypeVar("T", bound=BaseSettings)
 
 
@@ -178,8 +180,13 @@ class Settings(BaseSettings):
     )
     slukh_experiment_url: str = Field(
         "",
-        description="SQLAlchemy URL of the comparison of recognisers; empty: `experiment.db` in the data "
-        "folder.",
+        description="Where the comparison of recognisers is kept, a URL as the ledger's. Empty: with the "
+        "ledger in PostgreSQL, else `experiment.db` in the data folder.",
+    )
+    slukh_grammars: Paths = Field(
+        (),
+        description="YAML files with words of your own trade, comma separated, for the comparison of texts, "
+        "live and in `slukh evaluate`.",
     )
     slukh_weights_dir: Path = Field(
         Path(platformdirs.user_cache_dir("slukh")) / "weights", description="Where weights are kept."
@@ -196,9 +203,16 @@ class Settings(BaseSettings):
     @property
     def experiment_url(self) -> str:
         """SQLAlchemy URL of the experiment's store."""
-        return self.slukh_experiment_url or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
+        beside = self.slukh_ledger_url if self.slukh_ledger_url.startswith("postgresql") else ""
+        return self.slukh_experiment_url or beside or f"sqlite:///{self.slukh_data_dir / 'experiment.db'}"
 
-    @field_validator("slukh_alternative_languages", "slukh_phrase_hints", "slukh_stt_fallback", mode="before")
+    @field_validator(
+        "slukh_alternative_languages",
+        "slukh_grammars",
+        "slukh_phrase_hints",
+        "slukh_stt_fallback",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
@@ -255,6 +269,7 @@ class Settings(BaseSettings):
 
 GROUPS: tuple[type[BaseSettings], ...] = (
     FeatureFlagSettings, WhisperSettings, GoogleSettings, Settings, VoiceSettings, CostSettings,
+    RecordingSettings,
 )  # fmt: skip
 
 
@@ -280,6 +295,7 @@ class AllSettings(NamedTuple):
     settings: Settings
     voice: VoiceSettings
     cost: CostSettings
+    recording: RecordingSettings
 
 
 def load_all(*, provider: str | None = None, language: str | None = None) -> AllSettings:
@@ -303,6 +319,7 @@ def load_all(*, provider: str | None = None, language: str | None = None) -> All
         settings=load(Settings, slukh_language=language),
         voice=load(VoiceSettings),
         cost=load(CostSettings),
+        recording=load(RecordingSettings),
     )
 
 
@@ -342,6 +359,8 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 def _refusal(error: Mapping[str, Any]) -> SettingsError:
     """A value that cannot be."""
     message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:  # two settings that do not go together: the message names them
+        return SettingsError(message, remedy="doc/configuration.md says what they mean")
     name = str(error["loc"][0]).upper()
     value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
     return SettingsError(

@@ -13,6 +13,7 @@ from slukh.routing.choosing import Assignment
 from slukh.routing.router import CallRouter
 from slukh.session import NOBODY_TALKS, Sink, publisher, run_call
 from slukh.talking.talk import Talk
+from slukh.talking.thread import Thread
 from slukh.telephony.audiosocket import AudioSocketCodec
 from slukh.telephony.base import Codec
 from slukh.telephony.line import Line, Rounds, SocketLine, identify
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 LAST_FINALS_SECONDS = 5.0
 
 WhenDown = Literal["continue", "hangup"] | bytes
-Talks = Callable[[CallStarted, Line, Callable[[Event], None]], Talk]
+Talks = Callable[[CallStarted, Line, Callable[[Event], None], Thread | None], Talk]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,8 @@ class Gateway:
         sinks: who hears events, besides the book.
         admission: which calls are taken.
         refused: told the reason of every connection that was turned away or cut off.
-        talks: makes the talk of a call; None where callers are heard and not answered.
+        talks: makes the talk of a leg, which goes on with the thread of the one before; None where
+            callers are heard and not answered.
         costs_of: books what an event used and says what it costs.
     """
 
@@ -117,7 +119,8 @@ class Gateway:
         record.assignment = assignment
         line = SocketLine(reader, writer, codec, early=early, clock=record.clock, rounds=self._rounds)
         listener = self._parts.listener(record.next_utterance_id)
-        router, talk = self._router(call, assignment, line)
+        router, talk = self._router(call, assignment, line, record.thread)
+        record.thread = None if talk is None else talk.thread
         self._calls[task] = (line, router)
         try:
             await run_call(line, listener, router, talk or NOBODY_TALKS)
@@ -157,7 +160,7 @@ class Gateway:
             await asyncio.wait(set(self._connections), timeout=LAST_FINALS_SECONDS)
 
     def _router(
-        self, call: CallStarted, assignment: Assignment, line: SocketLine
+        self, call: CallStarted, assignment: Assignment, line: SocketLine, thread: Thread | None
     ) -> tuple[CallRouter, Talk | None]:
         """The router of a call, whose events are stamped with who serves it at that moment, and its talk."""
         when_down = self._admission.when_down
@@ -184,7 +187,7 @@ class Gateway:
             before=costs_of,
         )
         router = self._parts.router(call, publish, assignment=assignment)
-        talk = None if self._talks is None else self._talks(call, line, publish)
+        talk = None if self._talks is None else self._talks(call, line, publish, thread)
         if talk is not None and isinstance(when_down, bytes):
             talk.unheard = when_down
         return router, talk

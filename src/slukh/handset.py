@@ -1,4 +1,4 @@
-"""A caller who waits for answers: an AudioSocket call, spoken into and listened to at the pace of speech.
+"""A caller who waits for answers: a call that is spoken into and listened to at the pace of speech.
 
     async with handset(host, port, call_id) as phone:
         await phone.answered()                  # the greeting
@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 
 from slukh.audio import Samples, linear16_from_samples, samples_from_linear16
-from slukh.telephony.audiosocket import AUDIO_8K, AudioSocketCodec, encode_dtmf, encode_frame, encode_id
 from slukh.telephony.base import MediaReceived, PeerHungUp
+from slukh.telephony.peer import AudioSocketPeer, Peer
 from slukh.types import SAMPLE_RATE_HERTZ, samples_from_ms
 
 _FRAME: Final = samples_from_ms(20)
@@ -50,18 +50,25 @@ class Handset:
         arrivals: when each of its frames came, loop time, and its bytes.
         was_hung_up: the gateway has ended the call.
         said_at: when the last of what was to be said left.
+        sent: samples that went to the gateway.
     """
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, echo: LineEcho | None = None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        peer: Peer,
+        echo: LineEcho | None = None,
     ) -> None:
         self.heard = bytearray()
         self.arrivals: list[tuple[float, int]] = []
         self.was_hung_up = False
         self.said_at = 0.0
+        self.sent = 0
         self._loop = asyncio.get_running_loop()
         self._reader = reader
         self._writer = writer
+        self._peer = peer
         self._echo = echo
         self._coming_back: deque[Samples] = deque()
         if echo is not None:
@@ -83,7 +90,7 @@ class Handset:
 
     def press(self, digit: str) -> None:
         """Press a key."""
-        self._writer.write(encode_dtmf(digit))
+        self._writer.write(self._peer.digit(digit))
 
     async def answered(self, *, quiet_seconds: float = 1.0, longest_seconds: float = 20.0) -> bytes:
         """What is said next, once there is a pause after it; less, or nothing, when it takes too long."""
@@ -122,9 +129,9 @@ class Handset:
             if self._echo is not None and self._coming_back:
                 returned = self._coming_back.popleft()
                 whole[: len(returned)] += (returned * 10 ** (-self._echo.loss_db / 20)).astype(np.int32)
-            self._writer.write(
-                encode_frame(AUDIO_8K, linear16_from_samples(whole.clip(-32768, 32767).astype(np.int16)))
-            )
+            linear16 = linear16_from_samples(whole.clip(-32768, 32767).astype(np.int16))
+            self._writer.write(self._peer.audio(linear16))
+            self.sent += _FRAME
             if len(frame):
                 self.said_at = self._loop.time()
             self._news.set()
@@ -132,10 +139,9 @@ class Handset:
             await asyncio.sleep(max(0.0, due - self._loop.time()))
 
     async def _hear(self) -> None:
-        codec = AudioSocketCodec(side="caller")
         with suppress(OSError):
             while data := await self._reader.read(65536):
-                for event in codec.receive_data(data):
+                for event in self._peer.receive_data(data):
                     if isinstance(event, MediaReceived):
                         self._take(event.linear16)
                     elif isinstance(event, PeerHungUp):
@@ -162,11 +168,14 @@ class Handset:
 
 
 @asynccontextmanager
-async def handset(host: str, port: int, call_id: str, echo: LineEcho | None = None) -> AsyncIterator[Handset]:
-    """A call on a telephone of its own, hung up at the end."""
+async def handset(
+    host: str, port: int, call_id: str, echo: LineEcho | None = None, peer: Peer | None = None
+) -> AsyncIterator[Handset]:
+    """A call on a telephone of its own, hung up at the end; over AudioSocket unless a peer says otherwise."""
     reader, writer = await asyncio.open_connection(host, port)
-    phone = Handset(reader, writer, echo)
-    writer.write(encode_id(call_id))
+    peer = peer or AudioSocketPeer()
+    phone = Handset(reader, writer, peer, echo)
+    writer.write(peer.greeting(call_id))
     running = asyncio.create_task(phone.run())
     try:
         yield phone
@@ -175,6 +184,7 @@ async def handset(host: str, port: int, call_id: str, echo: LineEcho | None = No
         with suppress(asyncio.CancelledError):
             await running
         with suppress(OSError):
+            writer.write(peer.goodbye())
             if writer.can_write_eof() and not writer.is_closing():
                 writer.write_eof()
             async with asyncio.timeout(2.0):

@@ -32,7 +32,9 @@ class WhisperSettings(BaseSettings):
         "int8", description="Arithmetic of the local model."
     )
     slukh_whisper_threads: int = Field(1, ge=1, le=64, description="CPU threads of one local decode.")
-    slukh_whisper_workers: int = Field(1, ge=1, le=64, description="Local decodes that run side by side.")
+    slukh_whisper_workers: int = Field(
+        2, ge=1, le=64, description="Local decodes that run side by side; of several, one is kept for finals."
+    )
 
     slukh_whisper_metered: bool | None = Field(
         None,

@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,31 +15,29 @@ from uuid import uuid4
 import uvicorn
 from pydantic import SecretStr
 
+from slukh.accuracy import AccuracyWatch
 from slukh.answering import Answering, VoiceNews, build_answering, phrase_tally
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
+from slukh.callers import caller_hash, made_caller_key
+from slukh.comparing import comparing
 from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.phrase_tally import PhraseTally
 from slukh.cost.pricing.price_book import PriceBook
-from slukh.errors import AudioFileError, LedgerError, SettingsError
-from slukh.experiment.canonical import canonical_text
+from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.evidence import OutcomeRow
-from slukh.experiment.sink import ExperimentSink, ShadowText
-from slukh.experiment.store import ExperimentStore
-from slukh.experiment.wer import word_errors
 from slukh.gateway import Admission, Gateway, Talks, WhenDown
 from slukh.metering import Metering, metering
 from slukh.monitoring.metrics import Metrics
 from slukh.ports import listen
 from slukh.routing.health import Canaries, Heard
-from slukh.routing.shadows import ShadowHeard
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
-from slukh.web.api import ApiOptions, caller_hash, create_app
+from slukh.web.api import ApiOptions, create_app
 from slukh.web.server import WebServer
 
 logger = logging.getLogger(__name__)
@@ -87,16 +83,18 @@ async def serve(given: AllSettings) -> None:
     stop, hurry = _signals()
     async with contextlib.AsyncExitStack() as stack:
         sockets = _sockets(settings, stack)
-        caller_key = _caller_key(settings.slukh_data_dir)
+        caller_key = made_caller_key(settings.slukh_data_dir)
         parts = build_parts(given, caller_hash=partial(caller_hash, caller_key))
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
-        meter = stack.enter_context(
-            metering(settings, given.cost, metrics, payees={"whisper": given.whisper.payee})
+        payees = {"whisper": given.whisper.payee, "line": given.cost.slukh_trunk}
+        meter = stack.enter_context(metering(settings, given.cost, metrics, payees=payees))
+        grammars = settings.slukh_grammars
+        store, experiment = await stack.enter_async_context(
+            comparing(settings.experiment_url, given.recording, parts, metrics, grammars=grammars)
         )
-        experiment = stack.enter_context(_experiment(settings))
-        _compare(parts, experiment, stack)
+        accuracy = AccuracyWatch(store, experiment, metrics, providers=parts.providers, grammars=grammars)
         answering = _answering(given, metrics, stack)
         tallies: list[PhraseTally] = []
         if answering is not None:
@@ -119,9 +117,9 @@ async def serve(given: AllSettings) -> None:
             talks=_talks(answering),
             costs_of=meter.costs_of,
         )
-        on_heard = partial(_book_clip, parts, metrics, meter)
+        on_heard = partial(_book_clip, parts, accuracy, metrics, meter)
         if parts.probes is not None:
-            parts.probes.on_heard = on_heard
+            parts.probes.on_heard = partial(on_heard, is_kept=False)
         canaries = Canaries(
             parts.providers,
             languages=(parts.language_code, *parts.alternative_language_codes),
@@ -143,6 +141,7 @@ async def serve(given: AllSettings) -> None:
             outcome=lambda call_id, outcome: experiment.put(
                 OutcomeRow(call_id=call_id, **outcome.model_dump())
             ),
+            forgotten=experiment.forget,
         )
         web = WebServer(uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none"))
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
@@ -154,6 +153,7 @@ async def serve(given: AllSettings) -> None:
                 _forget(book),
                 _follow_flags(parts),
                 meter.follow_statements(),
+                accuracy.follow(),
                 *map(meter.keep_phrases, tallies),
             )
         ]
@@ -304,16 +304,22 @@ def _when_down(settings: Settings) -> WhenDown:
         ) from error
 
 
-def _book_clip(parts: Parts, metrics: Metrics, meter: Metering, name: str, heard: Heard) -> None:
-    """A stored clip was heard: accuracy into the metrics, its audio into the ledger."""
-    clip = heard.clip
-    said, text = (canonical_text(each, clip.language_code) for each in (clip.text, heard.text))
-    errors = word_errors(said, text)
-    metrics.accuracy(name, clip.language_code, "canary", words=errors.reference_words, errors=errors.errors)
+def _book_clip(  # noqa: PLR0917  # who shares it, then what happened
+    parts: Parts,
+    accuracy: AccuracyWatch,
+    metrics: Metrics,
+    meter: Metering,
+    name: str,
+    heard: Heard,
+    *,
+    is_kept: bool = True,
+) -> None:
+    """A stored clip was heard: how well into the comparison, its audio into the ledger."""
+    accuracy.heard_clip(name, heard, is_kept=is_kept)
     provider = parts.providers[name]
     attempt = AttemptEnded(
         utterance_id=1, attempt=1, provider=name, model=provider.model, purpose="canary",
-        outcome="published" if heard.text else "empty", audio_samples=len(clip.pcm) // 2,
+        outcome="published" if heard.text else "empty", audio_samples=len(heard.clip.pcm) // 2,
         final_seconds=heard.final_seconds,
     )  # fmt: skip
     event = CallEvent(
@@ -327,50 +333,3 @@ def _book(metrics: Metrics, meter: Metering, event: CallEvent) -> None:
     """Nobody's call, but somebody's bill."""
     for cost in meter.costs_of(event):
         metrics.observe(replace(event, event=cost))
-
-
-def _compare(parts: Parts, experiment: ExperimentSink, stack: contextlib.AsyncExitStack) -> None:
-    """What shadows hear goes to the experiment; they stop while there still are books for it."""
-    if parts.shadows is None:
-        return
-
-    def heard(shadow: ShadowHeard) -> None:
-        text = ShadowText(provider=shadow.provider, text=shadow.text, audio_samples=shadow.audio_samples)
-        experiment.shadow_heard(shadow.call_id, shadow.utterance_id, text)
-
-    parts.shadows.on_heard = heard
-    stack.push_async_callback(parts.shadows.aclose)
-
-
-@contextlib.contextmanager
-def _experiment(settings: Settings) -> Iterator[ExperimentSink]:
-    with ExperimentStore(settings.experiment_url) as store:
-        sink = ExperimentSink(
-            store, on_dropped=lambda rows: logger.error("experiment_rows_dropped", extra={"rows": rows})
-        )
-        sink.start()
-        try:
-            yield sink
-        finally:
-            sink.stop()
-
-
-def _caller_key(data_dir: Path) -> bytes:
-    """The key of the callers' hashes, made once: a new one would make every caller a new caller."""
-    path = data_dir / "caller.key"
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(32))
-        return bytes.fromhex(path.read_text(encoding="ascii"))
-    except OSError as error:
-        raise LedgerError(
-            f"cannot use {path} ({error.strerror})", remedy="make it writable, or set SLUKH_DATA_DIR"
-        ) from error
-    except ValueError as error:
-        raise LedgerError(
-            f"{path} holds no key",
-            remedy="restore it, or remove it: every caller is a new caller then",
-        ) from error

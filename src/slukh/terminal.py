@@ -11,7 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from slukh.types import TURN_BUDGET_SECONDS
+
 Values = Mapping[str, Any]
+_SHOWN_SECONDS = 0.01
 _NUMBERS = frozenset({"seconds", "sequence", "quantity", "reported"})
 
 
@@ -68,11 +71,7 @@ class EventPrinter:
                 f"[dim]({event['provider']}, {event['outcome']}{cut})[/]"
             )
         elif event["event"] == "turn_timed":
-            steps = [event[f"{name}_seconds"] for name in ("endpoint", "final", "first_text", "first_audio")]
-            self._console.print(
-                f"           [dim]answered after {sum(steps):.2f} s: endpoint {steps[0]:.2f}, final "
-                f"{steps[1]:.2f}, first text {steps[2]:.2f}, first audio {steps[3]:.2f}[/]"
-            )
+            self._console.print(f"           {_turn_line(event)}")
         elif event["event"] == "audio_gap":
             self._console.print(
                 f"[yellow]gap[/] {event['start']:.2f} to {event['end']:.2f} s ({event['reason']})"
@@ -124,6 +123,21 @@ class EventPrinter:
         self._console.file.flush()
 
 
+def _turn_line(turn: Values) -> str:
+    """What a caller waited for, step by step, each beside its budget; what is over it stands out."""
+    budgets = TURN_BUDGET_SECONDS
+    steps = {stage: float(turn[f"{stage}_seconds"]) for stage in budgets}
+    told = []
+    for stage, budget in budgets.items():
+        taken = steps[stage]
+        if budget or taken >= _SHOWN_SECONDS:
+            style = "yellow" if taken > budget else "dim"
+            told.append(f"[{style}]{stage.replace('_', ' ')} {taken:.2f}/{budget:.1f}[/]")
+    return (
+        f"[dim]answered after {sum(steps.values()):.2f}/{sum(budgets.values()):.1f} s:[/] {', '.join(told)}"
+    )
+
+
 def calls_table(calls: Sequence[Values]) -> Table:
     """`slukh calls list`, within 80 columns: an id that is cut off is of no use."""
     table = _table("started", "call", "lang", "provider", "seconds", "ended")
@@ -165,13 +179,6 @@ def call_tables(call: Values) -> Iterator[Table]:
             str(row["outcome"]),
         )
     yield usage
-
-
-def cost_line(cost: Values) -> str:
-    """What a call cost, in one line."""
-    parts = ", ".join(f"{name} {amount}" for name, amount in cost["components"].items())
-    unknown = f"; {cost['unpriced_rows']} rows have no price" if cost["unpriced_rows"] else ""
-    return f"cost: {cost['total_usd']} USD by {cost['book']} ({parts}){unknown}"
 
 
 def aside_line(payload: Values) -> str:

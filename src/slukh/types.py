@@ -8,7 +8,7 @@ every other engine maps onto them without loss.
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 SAMPLE_RATE_HERTZ = 8000
 
@@ -378,6 +378,7 @@ class TurnTimed:
         utterance_id: what was answered.
         endpoint_seconds: from the last voiced sample to our endpoint.
         final_seconds: to the final.
+        held_seconds: to the dialogue; more than nothing when they seemed not to have finished.
         first_text_seconds: to the first sentence of the answer.
         first_audio_seconds: to its first audio on the line.
     """
@@ -385,8 +386,19 @@ class TurnTimed:
     utterance_id: int
     endpoint_seconds: float
     final_seconds: float
+    held_seconds: float
     first_text_seconds: float
     first_audio_seconds: float
+
+
+# What each step of an answer may take, in seconds; all of it two.
+TURN_BUDGET_SECONDS: Final = {
+    "endpoint": 0.6,
+    "final": 0.6,
+    "held": 0.0,
+    "first_text": 0.6,
+    "first_audio": 0.2,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,6 +472,8 @@ class Usage:
         unit: what is counted.
         quantity: how many.
         reported_quantity: the provider's own figure, or None.
+        heard_quantity: of the characters of a phrase, those that the caller heard; None elsewhere, and in
+            rows of versions that did not count them.
         purpose: why it was spent.
         outcome: how it ended.
         occurred_at: wall clock, UTC.
@@ -474,6 +488,7 @@ class Usage:
     unit: Unit
     quantity: int
     reported_quantity: int | None = None
+    heard_quantity: int | None = None
     purpose: Purpose = "serve"
     outcome: str
     occurred_at: datetime

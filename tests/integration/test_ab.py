@@ -1,8 +1,11 @@
 """`slukh ab` as a person uses it, over a store on disk."""
 
 import asyncio
+import contextlib
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import CallRow, ShadowRow
+from slukh.experiment.grammar import load_grammar
+from slukh.experiment.recordings import Recordings
 from slukh.experiment.store import ExperimentStore
 from slukh.testing.google import LocalGoogle
 from slukh.testing.whisper_server import FakeWhisperServer, Says
@@ -38,7 +44,7 @@ def slukh(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-def fill(folder: Path) -> None:
+def fill(folder: Path, *, version: str = "1-x") -> None:
     calls = [
         CallRow(
             call_id=f"call-{n}", caller=f"caller-{n}", language_code="uk-UA",
@@ -49,7 +55,7 @@ def fill(folder: Path) -> None:
         for n in range(100)
     ]  # fmt: skip
     shadow = ShadowRow(
-        call_id="call-1", utterance_id=1, live="google", shadow="whisper", canonical_version="1-x",
+        call_id="call-1", utterance_id=1, live="google", shadow="whisper", canonical_version=version,
         is_complete=True, differing_words=1, live_words=2, shadow_words=2,
     )  # fmt: skip
     with ExperimentStore(f"sqlite:///{folder / 'experiment.db'}") as store:
@@ -76,6 +82,8 @@ async def test_a_call_through_a_real_gateway_stands_in_the_store(tmp_path: Path)
     assert (call.arm, call.serving, call.flag_reason) == ("whisper", "whisper", "STATIC")
     assert call.caller is not None
     assert "380671234567" not in call.caller
+    clips = [(row.provider, row.language_code) for row in found.canaries]
+    assert clips == [("whisper", "uk-UA"), ("whisper", "ru-RU")]
     assert found.turns
     assert all(turn.final_ms is not None and turn.endpointing_ms > 0 for turn in found.turns)
 
@@ -99,10 +107,106 @@ async def test_a_shadowed_call_through_a_real_gateway_is_compared_and_booked(tmp
     assert {(row.live, row.shadow, row.differing_words) for row in found.shadows if row.is_complete} == {
         ("google", "whisper", 1)
     }
+    with Recordings(f"sqlite:///{tmp_path / 'experiment.db'}") as recordings:
+        assert recordings.listed(NOW, datetime.now(UTC)) == ()  # nobody asked for any
     call_id = found.calls[0].call_id
     told = slukh(tmp_path, "calls", "show", call_id, "--json")
     purposes = {(row["purpose"], row["provider"]) for row in json.loads(told.stdout)["usage"]}
     assert {("serve", "google"), ("shadow", "whisper")} <= purposes
+
+
+KEY = "0f" * 32
+NUMBER = "380671234567"
+SAID = ("диски", "шини", "двісті")  # by the caller, as the two wrote it
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a gateway that has taken one call: Whisper heard it, Google was the shadow."""
+    folder = tmp_path_factory.mktemp("recorded")
+
+    async def call() -> subprocess.CompletedProcess[str]:
+        async with (
+            LocalGoogle(lambda _pcm: ["диски", "205/55"]) as google,
+            FakeWhisperServer(
+                [Says("шини двісті п'ятнадцять на п'ятдесят п'ять", fields=NO_LANGUAGE)] * 9
+            ) as server,
+        ):
+            return await asyncio.to_thread(
+                slukh, folder, "call", str(CLIP), "--with-server", "--fast", "--caller", f"+{NUMBER}",
+                WHISPER_API_URL=server.url, FF_STT_PROVIDER="whisper", FF_WHISPER_ROLLOUT_PERCENT="",
+                FF_SHADOW_PERCENT="100", GOOGLE_STT_ENDPOINT=google.endpoint, GOOGLE_STT_PROJECT_ID="p",
+                SLUKH_RECORDING_DAYS="30", SLUKH_RECORDING_KEY=KEY,
+            )  # fmt: skip
+
+    called = asyncio.run(call())
+    assert called.returncode == 0, called.stderr
+    assert "диски" not in called.stdout
+    return folder
+
+
+def test_google_as_the_shadow_of_whisper_is_compared_and_booked(recorded: Path) -> None:
+    with ExperimentStore(f"sqlite:///{recorded / 'experiment.db'}") as store:
+        found = store.window(NOW, datetime.now(UTC))
+    assert {(row.live, row.shadow) for row in found.shadows if row.is_complete} == {("whisper", "google")}
+    told = slukh(recorded, "calls", "show", found.calls[0].call_id, "--json")
+    purposes = {(row["purpose"], row["provider"]) for row in json.loads(told.stdout)["usage"]}
+    assert {("serve", "whisper"), ("shadow", "google")} <= purposes
+
+
+def test_what_was_recorded_is_the_utterance_with_both_texts(recorded: Path) -> None:
+    with Recordings(f"sqlite:///{recorded / 'experiment.db'}", key=bytes.fromhex(KEY)) as recordings:
+        entries = recordings.listed(NOW, datetime.now(UTC))
+        found = [recordings.read(entry.call_id, entry.utterance_id) for entry in entries]
+    assert found
+    for one in found:
+        assert one is not None
+        assert one.texts == {
+            "google": "диски 205/55",
+            "whisper": "шини двісті п'ятнадцять на п'ятдесят п'ять",
+        }
+        assert (one.live, one.arm) == ("whisper", "whisper")
+        assert len(one.pcm) == 2 * (one.end - one.start) > 0
+        assert one.start <= one.speech_start < one.speech_end <= one.end
+
+
+def test_no_export_has_a_word_or_a_number_of_the_caller_s(recorded: Path) -> None:
+    for kind in ("focus-csv", "cloudevents"):
+        done = slukh(recorded, "cost", "export", "--format", kind, str(recorded / kind))
+        assert done.returncode == 0, done.stderr
+    exports = {
+        "focus-csv": (recorded / "focus-csv").read_text(encoding="utf-8"),
+        "cloudevents": (recorded / "cloudevents").read_text(encoding="utf-8"),
+        "report": slukh(recorded, "ab", "report", "--json").stdout,
+        "draw": slukh(recorded, "ab", "draw", "--labels", "9").stdout,
+        "calls": slukh(recorded, "calls", "list", "--json").stdout,
+    }
+    with ExperimentStore(f"sqlite:///{recorded / 'experiment.db'}") as store:
+        (call,) = store.window(NOW, datetime.now(UTC)).calls
+    for name, told in exports.items():
+        assert call.call_id in told or name == "report", name
+        for secret in (*SAID, NUMBER):
+            assert secret not in told, name
+            assert json.dumps(secret).strip('"') not in told, name
+        assert name == "calls" or str(call.caller) not in told, name
+
+
+def test_nothing_of_a_call_is_on_disk_in_the_clear(recorded: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(recorded, tmp_path / "copied")
+    with contextlib.closing(sqlite3.connect(copied / "experiment.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("DELETE FROM ab_canaries")  # the fakes hear the same words in our own clips
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    written = b"".join(path.read_bytes() for path in copied.rglob("*") if path.is_file())
+    for secret in (*SAID, NUMBER):
+        assert secret.encode() not in written
+
+
+def test_a_forgotten_caller_s_recordings_are_gone(recorded: Path) -> None:
+    assert slukh(recorded, "forget", f"+{NUMBER}").returncode == 0
+    with Recordings(f"sqlite:///{recorded / 'experiment.db'}") as recordings:
+        assert recordings.listed(NOW, datetime.now(UTC)) == ()
+    assert slukh(recorded, "forget", f"+{NUMBER}").returncode == 1
 
 
 def test_a_store_without_calls_holds_and_says_why(tmp_path: Path) -> None:
@@ -123,11 +227,33 @@ def test_live_calls_are_reported_by_assignment(tmp_path: Path) -> None:
     assert gates["canonical text unchanged"]["status"] == "fail"  # the store's is of another version
 
 
+def test_a_users_grammars_are_part_of_the_canonical_version(tmp_path: Path) -> None:
+    own = tmp_path / "shop.yaml"
+    own.write_text("names: {wheelhouse: вілхаус~ уилхаус}\n", encoding="utf-8")
+    fill(tmp_path, version=canonical_version(load_grammar("uk-UA", [own])))
+    status = []
+    for environment in ({}, {"SLUKH_GRAMMARS": str(own)}):
+        told = slukh(tmp_path, "ab", "report", "--json", **environment)
+        gates = {gate["name"]: gate["status"] for gate in json.loads(told.stdout)["gates"]}
+        status.append(gates["canonical text unchanged"])
+    assert status == ["fail", "pass"]
+
+
 def test_the_table_says_the_same_to_a_person(tmp_path: Path) -> None:
     fill(tmp_path)
     found = slukh(tmp_path, "ab", "report")
     assert found.stdout.startswith("HOLD")
     assert "calls in uk-UA" in found.stdout
+
+
+def test_the_page_stands_beside_what_the_terminal_gets(tmp_path: Path) -> None:
+    fill(tmp_path)
+    page = tmp_path / "verdict.html"
+    found = report(tmp_path, "--html", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert f"<h1>{found['decision']}: " in text
+    assert all(gate["name"] in text for gate in found["gates"])
+    assert f"--until {found['inputs']['until']} --seed 1" in text
 
 
 def test_figures_measured_elsewhere_are_taken_from_a_file(tmp_path: Path) -> None:
@@ -170,7 +296,11 @@ def test_labels_that_cannot_be_used_are_named_and_none_is_taken(
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("--since", "yesterday"), "--since"), (("--evidence", "none.json"), "none.json")],
+    [
+        (("--since", "yesterday"), "--since"),
+        (("--evidence", "none.json"), "none.json"),
+        (("--html", "missing/verdict.html"), "missing is no folder"),
+    ],
 )
 def test_a_bad_option_is_one_line(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     found = slukh(tmp_path, "ab", "report", *arguments)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from slukh.cost.pricing.llm_tokens import Request, buckets
 from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step
 from slukh.dialog.claude import ClaudeConversation, ClaudeDialog, ClaudeRules
 from slukh.dialog.tools import tool_from, tools_in
@@ -102,6 +103,39 @@ async def test_every_request_reads_from_the_cache_what_the_one_before_wrote() ->
         assert sum(u.cache_write_tokens for u in own.used) == prompts[-1]
         assert [u.cache_read_tokens for u in own.used] == [0, *prompts[:-1]]
         assert sum(u.input_tokens for u in own.used) == 0
+
+
+async def test_the_tool_using_example_is_cached_as_the_formula_says() -> None:
+    price = Calls("tyre_price", {"width": 205, "profile": 55, "rim": 16, "season": "winter"}, "Дивлюся. ")
+    answers: list[Answer] = [
+        Speaks("Який розмір?"),
+        price,
+        Speaks("3200 гривень."),
+        Speaks("Так."),
+        price,
+        Speaks("Так."),
+    ]
+    async with AnthropicServer(answers) as server:
+        tools = tools_in(Path(__file__).parents[2] / "examples" / "dialog" / "tools.py")
+        dialog = ClaudeDialog(ClaudeRules(model=MODEL), tools, api_key=KEY, base_url=server.url)
+        used: list[ModelAnswered] = []
+        talk = dialog.converse(CALL, used.append)
+        assert [step async for step in talk.greet()]
+        for said in ("потрібні шини", "двісті п'ять, п'ятдесят п'ять, шістнадцять", "дякую", "а ще раз?"):
+            assert [step async for step in talk.answer(CallerSaid(text=said, language_code="uk-UA"))]
+        await dialog.aclose()
+    requests = tuple(
+        Request(
+            prompt_tokens=u.input_tokens + u.cache_read_tokens + u.cache_write_tokens,
+            output_tokens=u.output_tokens,
+        )
+        for u in used
+    )
+    expected = buckets(requests, caching="moving", prefix_tokens=0)
+    assert len(used) == 6
+    assert [(u.input_tokens, u.cache_read_tokens, u.cache_write_tokens) for u in used] == [
+        (tokens.input_tokens, tokens.cache_read_tokens, tokens.cache_write_tokens) for tokens in expected
+    ]
 
 
 async def test_a_prefix_below_the_minimum_is_not_cached_and_nobody_is_told_by_the_api() -> None:

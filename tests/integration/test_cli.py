@@ -69,7 +69,7 @@ def speech(examples: Path, tmp_path: Path) -> Path:
 def test_help_teaches() -> None:
     told = slukh("--help")
     assert told.returncode == 0
-    for command in ("serve", "call", "transcribe", "doctor", "weights", "calls"):
+    for command in ("serve", "call", "transcribe", "doctor", "weights", "calls", "forget"):
         assert command in told.stdout
         assert slukh(command, "--help").returncode == 0
 

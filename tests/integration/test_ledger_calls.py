@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from slukh.cost.ledger.calls import each_call, usage_beside_calls
+from slukh.cost.ledger.calls import calls_of_month, each_call, first_call_at, usage_beside_calls
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CLIP_IDS, PHRASE_IDS, CallFacts, Row
 from slukh.types import Usage
@@ -46,6 +46,18 @@ def test_a_call_belongs_to_the_period_it_began_in(ledger: Ledger) -> None:
     one, other = each_call(ledger, since=began, until=began + timedelta(hours=1))
     assert (one.legs, len(one.usage)) == ((first, second), 2)
     assert (other.legs, other.usage) == ((running,), ())
+
+
+def test_the_calls_of_a_month_are_counted_once_each_with_what_whisper_heard(ledger: Ledger) -> None:
+    assert first_call_at(ledger) is None
+    began = SINCE - timedelta(minutes=1)
+    over_midnight = leg(1, at=began), replace(leg(1, at=SINCE), leg=2, provider="whisper")
+    own = [leg(number, at=SINCE + timedelta(hours=number)) for number in (2, 3)]
+    started = [replace(facts, state="started", heard_ms=0) for facts in own]
+    ledger.record([*over_midnight, *own, *started, replace(leg(4, at=UNTIL), provider="whisper")])
+    assert first_call_at(ledger) == began
+    assert calls_of_month(ledger, since=SINCE, until=UNTIL, provider="whisper") == (2, 90_000)
+    assert calls_of_month(ledger, since=UNTIL, until=UNTIL, provider="whisper") == (0, 0)
 
 
 def test_what_was_used_for_nobodys_call_is_found_beside_them(ledger: Ledger) -> None:

@@ -130,6 +130,7 @@ def test_usage_of_a_call_without_facts_is_shown(ledger: Ledger) -> None:
     "change",
     [
         "UPDATE usage SET quantity = 0",
+        "UPDATE usage SET heard_quantity = 0",
         "DELETE FROM usage",
         "UPDATE calls SET sent_ms = 0",
         "DELETE FROM calls",

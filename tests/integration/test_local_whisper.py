@@ -208,6 +208,22 @@ async def test_a_newer_interim_takes_the_place_of_one_that_waits(base: Path) -> 
         await newer
 
 
+async def test_of_two_workers_one_is_kept_for_finals(base: Path) -> None:
+    order: list[str] = []
+
+    async def decode(kind: Kind, stream: int, pcm: bytes) -> None:
+        await decoder.decode(final_request(pcm, kind, stream=stream))
+        order.append(kind)
+
+    async with decoder_of(base, workers=2) as decoder:
+        pcm, _ = clip(UK)
+        interims = [asyncio.create_task(decode("interim", stream, pcm)) for stream in (1, 2)]
+        await asyncio.sleep(0)
+        await decode("final", 3, bytes(16000))
+        await asyncio.gather(*interims)
+    assert order.index("final") < 2, "the second interim waited for the final"
+
+
 async def test_ten_callers_at_once_all_get_their_final(base: Path) -> None:
     pcm, _ = clip(UK)
     async with decoder_of(base, workers=2) as decoder:

@@ -221,7 +221,8 @@ def test_sums_are_exact_by_what_was_bought(ledger: Ledger) -> None:
     assert lines.totals(until=MOMENT + timedelta(seconds=2))[0].lines == 1
 
 
-def test_a_ledger_of_the_first_version_opens_with_its_rows(new_url: object) -> None:
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_a_ledger_of_an_earlier_version_opens_with_its_rows(new_url: object, version: int) -> None:
     assert callable(new_url)
     url = new_url()
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
@@ -229,12 +230,15 @@ def test_a_ledger_of_the_first_version_opens_with_its_rows(new_url: object) -> N
         connection.execute(
             text("CREATE TABLE slukh_migrations (name TEXT PRIMARY KEY, applied_at_us BIGINT NOT NULL)")
         )
-        MIGRATIONS[0](connection)
-        connection.execute(text("INSERT INTO slukh_migrations VALUES ('m001_usage_calls_conflicts', 0)"))
+        for migration in MIGRATIONS[:version]:
+            migration(connection)
+            name = migration.__name__.removeprefix("_")
+            connection.execute(text("INSERT INTO slukh_migrations VALUES (:name, 0)"), {"name": name})
         connection.execute(
             text(
-                "INSERT INTO usage VALUES ('c-1', 1, 'stt', 1001, 'google', 'chirp_3', 'audio_ms', 4200,"
-                " NULL, 'serve', 'published', 1795341600000000, NULL)"
+                "INSERT INTO usage (call_id, leg, component, sequence, provider, model, unit, quantity,"
+                " purpose, outcome, occurred_at_us) VALUES ('c-1', 1, 'stt', 1001, 'google', 'chirp_3',"
+                " 'audio_ms', 4200, 'serve', 'published', 1795341600000000)"
             )
         )
     engine.dispose()

@@ -78,6 +78,7 @@ class Shop:
     events: Events
     phone: Handset
     voice: FakeTts
+    port: int
 
 
 @asynccontextmanager
@@ -110,7 +111,7 @@ async def shop(
     try:
         port = server.sockets[0].getsockname()[1]
         async with handset("127.0.0.1", port, str(uuid4()), echo) as phone:
-            yield Shop(events, phone, voice)
+            yield Shop(events, phone, voice, port)
     finally:
         server.close()
         await gateway.drain(0)
@@ -380,6 +381,25 @@ async def test_a_silent_caller_is_asked_twice_and_let_go() -> None:
     assert [text for text, _ in own.events.said()] == [HELLO, AGAIN, AGAIN, BYE]
     assert [outcome for _, outcome in own.events.said()] == ["sent", "sent", "cached", "sent"]
     assert heard.count(framed(AGAIN)) == 2
+
+
+async def test_a_caller_who_comes_back_is_asked_the_last_question_and_not_greeted() -> None:
+    async with shop() as own:
+        call_id = str(uuid4())
+        async with handset("127.0.0.1", own.port, call_id) as phone:
+            await phone.answered(quiet_seconds=0.3)
+            await phone.say(numbered_speech([11]))
+            await phone.answered(quiet_seconds=0.3)
+        async with handset("127.0.0.1", own.port, call_id) as phone:
+            again = await phone.answered(quiet_seconds=0.4)
+            await phone.say(numbered_speech([33]))
+            assert framed(BYE) in await phone.answered(quiet_seconds=0.3)
+    assert framed(SIZE) in again
+    assert framed(HELLO) not in again
+    said = [e for e in own.events.seen if isinstance(e.event, PhraseSpoken) and e.call_id == call_id]
+    assert [(e.leg, e.event.text) for e in said if isinstance(e.event, PhraseSpoken)] == [
+        (1, HELLO), (1, SIZE), (2, SIZE), (2, BYE),
+    ]  # fmt: skip
 
 
 async def test_a_call_that_lasts_too_long_ends_with_a_sentence() -> None:

@@ -17,8 +17,9 @@ from slukh.telephony.audiosocket import AudioSocketCodec
 from slukh.telephony.base import Codec, CodecEvent, MediaReceived, PeerHungUp
 from slukh.telephony.clock import Heard
 from slukh.telephony.line import FRAME_BYTES, Line, LineEvent, SocketLine, identify
+from slukh.telephony.peer import AudioSocketPeer, Peer
 from slukh.telephony.wavfile import FileLine, Recording
-from slukh.testing.calls import AudioSocketPeer, Caller, Peer
+from slukh.testing.calls import Caller
 from slukh.testing.gateways import Calls, LoopbackGateway, loopback_gateway
 from slukh.testing.numbered import numbered_speech, silence
 from slukh.testing.parts import fake_parts

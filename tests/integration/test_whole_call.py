@@ -1,23 +1,30 @@
 """A whole call as a person places it: `slukh call --interactive` into a `slukh serve` of its own, with real
-Whisper, the example script, the embedded voice and the cache, over AudioSocket."""
+Whisper, the example script, the embedded voice and the cache, over AudioSocket and over chan_websocket."""
 
 import json
 import wave
 from pathlib import Path
+from uuid import uuid4
 
+import httpx
 import pytest
-from tests.integration.test_cli import slukh, speech
+from tests.integration.test_cli import free_port, serving, slukh, speech
+from tests.said_back import kept_phrases
 
 from slukh.errors import SettingsError
-from slukh.tts.base import SpeechRequest
-from slukh.tts.cache import DiskStore
+from slukh.experiment.wer import plain_text, word_errors
+from slukh.handset import between_pauses, handset
+from slukh.telephony.wavfile import read_recording, write_wav
+from slukh.testing.websocket_calls import WebSocketPeer
 from slukh.tts.espeak import EspeakVoice
-from slukh.tts.phrases import phrase_key
 
 __all__ = ["speech"]  # a fixture
 
 DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
 RATE = 1.8
+GREETING = ["Добрый день!", "Шинный центр.", "Вас интересуют шины, или состояние заказа?"]
+WHEELS = "Скажите, пожалуйста, сколько стоит шиномонтаж четырёх колёс?"
+SIZE = ["Назовите, пожалуйста, размер шин.", "Ширину, профиль и радиус."]
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +53,13 @@ async def test_a_recorded_caller_is_answered_out_loud_and_everything_is_booked(
     assert result.returncode == 0, result.stderr
     events = [json.loads(line) for line in result.stdout.splitlines()]
     said = [event["text"] for event in events if event["event"] == "phrase_spoken"]
-    assert said == [
-        "Добрый день!", "Шинный центр.", "Вас интересуют шины, или состояние заказа?",
-        "Назовите, пожалуйста, размер шин.", "Ширину, профиль и радиус.",
-    ]  # fmt: skip
+    assert said == GREETING + SIZE
     (turn,) = [event for event in events if event["event"] == "turn_timed"]
     assert turn["first_text_seconds"] + turn["first_audio_seconds"] < 0.5
 
     with wave.open(str(heard_file)) as file:
         heard = file.readframes(file.getnframes())
-    store = DiskStore(folder, max_bytes=10**9)
-    for text in said:
-        kept = await store.get(
-            phrase_key(SpeechRequest(text=text, language_code="ru-RU"), voice.voice("ru-RU"))
-        )
-        assert kept is not None
+    for text, kept in (await kept_phrases(folder, voice, "ru-RU", said)).items():
         assert kept in heard, text
 
     call_id = events[-1]["call_id"]
@@ -68,6 +67,64 @@ async def test_a_recorded_caller_is_answered_out_loud_and_everything_is_booked(
     rows = [(row["component"], row["unit"], row["quantity"]) for row in shown["usage"]]
     assert [row for row in rows if row[0] == "tts"] == [("tts", "characters", len(text)) for text in said]
     assert {component for component, _, _ in rows} == {"stt", "tts", "line"}
+
+
+async def test_the_same_call_through_chan_websocket_is_heard_sample_by_sample(
+    speech: Path, voice: EspeakVoice, tmp_path: Path
+) -> None:
+    folder, websocket, call_id = tmp_path / "phrases", free_port(), str(uuid4())
+    environment = {
+        "SLUKH_DIALOG": str(DIALOG),
+        "SLUKH_TTS": "espeak",
+        "SLUKH_TTS_RATE": str(RATE),
+        "SLUKH_PHRASE_CACHE_DIR": str(folder),
+        "SLUKH_WEBSOCKET_PORT": str(websocket),
+        "SLUKH_WEBSOCKET_PASSWORD": "secret",
+    }
+    peer = WebSocketPeer(password="secret")
+    (sentence,) = between_pauses(read_recording(speech).samples)
+    with serving(tmp_path, **environment) as (_, api, _server):
+        async with httpx.AsyncClient(base_url=api) as client:
+            call = {"call_id": call_id, "language_code": "ru-RU"}
+            (await client.post("/v1/calls", json=call)).raise_for_status()
+        async with handset("127.0.0.1", websocket, call_id, peer=peer) as phone:
+            greeting = await phone.answered()
+            await phone.say(sentence)
+            answer = await phone.answered()
+    for heard, texts in ((greeting, GREETING), (answer, SIZE)):
+        for text, kept in (await kept_phrases(folder, voice, "ru-RU", texts)).items():
+            assert kept in heard, text
+
+
+ASKS = {
+    "name": "recorded", "languages": ["ru-RU"], "start": "asks", "give_up": "asks", "patience": 9,
+    "unclear": {"ru-RU": WHEELS}, "silence": {"ru-RU": WHEELS},
+    "states": {"asks": {"say": {"ru-RU": WHEELS}, "when": [{"hears": {"ru-RU": ["да"]}, "goto": "asks"}]}},
+}  # fmt: skip
+
+
+async def test_what_a_recorded_voice_says_is_understood_by_whisper(
+    examples: Path, speech: Path, tmp_path: Path
+) -> None:
+    """eSpeak's Ukrainian and Russian are not (doc/voice.md): here a recording speaks."""
+    pack, script, heard = tmp_path / "pack" / "ru-RU", tmp_path / "asks.yaml", tmp_path / "heard.wav"
+    pack.mkdir(parents=True)
+    write_wav(pack / "wheels.wav", between_pauses(read_recording(examples / "tyre-shop-ru.wav").samples)[1])
+    (pack / "wheels.txt").write_text(WHEELS)
+    script.write_text(json.dumps(ASKS))
+    result = slukh(
+        "call", speech, "--language", "ru-RU", "--interactive", "--with-server", "--save", heard, "--json",
+        SLUKH_DIALOG=str(script), SLUKH_TTS="recorded", SLUKH_TTS_RECORDINGS=str(pack.parent),
+        SLUKH_DATA_DIR=str(tmp_path / "data"),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    said = [event["text"] for event in events if event["event"] == "phrase_spoken"]
+    told = slukh("transcribe", heard, "--language", "ru-RU", "--provider", "whisper", "--fast", "--json")
+    finals = [event["text"] for event in map(json.loads, told.stdout.splitlines()) if event.get("is_final")]
+    errors = word_errors(plain_text(" ".join(said)), plain_text(" ".join(finals)))
+    assert errors.wer is not None
+    assert errors.wer < 0.4, (said, finals)
 
 
 @pytest.mark.parametrize(

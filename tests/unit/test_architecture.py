@@ -23,6 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speech": {"audio"},
     "telephony": {"audio"},
     "yaml_lines": set(),
+    "report": set(),
+    "databases": set(),
     "stt": {"audio", "weights"},
     "routing": {"stt", "speech"},
     "tts": {"audio", "yaml_lines"},
@@ -30,16 +32,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "voice_settings": set(),
     "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
-    "cost": {"yaml_lines"},
-    "experiment": {"yaml_lines"},
+    "cost": {"databases", "report", "yaml_lines"},
+    "experiment": {"databases", "report", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
     "cost_settings": set(),
+    "recording_settings": set(),
     "recogniser_settings": {"stt"},  # addresses of Whisper servers
     # What a flag may be, and the languages.
-    "config": {"cost_settings", "recogniser_settings", "routing", "stt", "voice_settings"},
+    "config": {
+        "cost_settings",
+        "recogniser_settings",
+        "recording_settings",
+        "routing",
+        "stt",
+        "voice_settings",
+    },
     "session": {"routing", "speech", "stt", "telephony"},
-    "callbook": {"routing", "telephony"},  # who hears a call, and its clock, kept for its next leg
-    "web": {"callbook", "stt"},
+    "callbook": {"routing", "talking", "telephony"},  # what is kept of a call for its next leg
+    "callers": set(),
+    "web": {"callbook", "callers", "stt"},
     "assembly": {"config", "routing", "speech", "stt", "weights"},
     "gateway": {"assembly", "callbook", "routing", "session", "talking", "telephony"},
     "transcribe": {"assembly", "config", "session", "telephony"},
@@ -49,6 +60,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handset": {"audio", "telephony"},
     "terminal": set(),
     "ports": set(),
+    "accuracy": {"experiment", "monitoring", "routing", "stt"},
+    "comparing": {"assembly", "experiment", "monitoring", "recording_settings", "routing"},
     "metering": {"config", "cost", "cost_settings", "monitoring"},
     "doctor": {
         "assembly",
@@ -63,10 +76,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "doctor_voice": {"answering", "tts", "voice_settings"},
     "server": {
+        "accuracy",
         "answering",
         "assembly",
         "audio",
         "callbook",
+        "callers",
+        "comparing",
         "config",
         "cost",
         "experiment",
@@ -104,6 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": {
         "answering",
         "audio",
+        "callers",
         "config",
         "cost",
         "cost_settings",
@@ -111,6 +128,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "monitoring",
         "recogniser_settings",
+        "report",
+        "recording_settings",
         "routing",
         "conformance",
         "stt",
@@ -139,6 +158,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
 }
 
+# Folders of cost, in their order: none imports one below it.
+COST_ORDER = ("pricing", "ledger", "estimates", "report")
+
 # Each of these stands in one place, so that the rest can be tested without it.
 ONLY_IN = {
     "prometheus_client": {"monitoring/metrics.py"},
@@ -147,21 +169,30 @@ ONLY_IN = {
         "cost/ledger/adjustments.py",
         "cost/ledger/store.py",
         "cost/ledger/calls.py",
-        "cost/ledger/engines.py",
+        "cost/ledger/forgetting.py",
         "cost/ledger/phrases.py",
         "cost/ledger/tables.py",
         "cost/ledger/rated_lines.py",
         "cost/ledger/rated_rows.py",
+        "databases.py",
+        "experiment/recordings.py",
         "experiment/store.py",
     },
-    "psycopg": {"cost/ledger/engines.py", "testing/local_postgres.py"},
+    "cryptography": {"experiment/sealing.py", "testing/rival_pipecat.py"},
+    "psycopg": {"databases.py", "testing/local_postgres.py"},
     "onnxruntime": {"speech/vad.py"},
     "ctranslate2": {"stt/whisper/model.py"},
     "faster_whisper": {"stt/whisper/model.py"},
     "huggingface_hub": {"weights_sources.py"},
     "yaml": {"yaml_lines.py"},
     "mmh3": {"routing/rollout.py"},
-    "matplotlib": {"cost/report/curves.py", "cost/report/plots.py", "cost/report/svg.py"},
+    "matplotlib": {
+        "cost/report/curves.py",
+        "cost/report/plots.py",
+        "experiment/report/intervals.py",
+        "report/rows.py",
+        "report/svg.py",
+    },
     "genai_prices": {"cost/pricing/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
     "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},
@@ -183,21 +214,27 @@ SANS_IO = (
     "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
     "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
     "telephony/base.py", "telephony/clock.py", "telephony/websocket.py", "cost/meter.py",
-    "cost/pricing/price.py", "cost/pricing/tiers.py", "cost/pricing/charge.py", "cost/pricing/rating.py", "cost/pricing/fixed.py",
-    "cost/pricing/llm_tokens.py", "yaml_lines.py", "experiment/wer.py", "stt/language.py",
-    "stt/whisper/agreement.py", "stt/whisper/guard.py", "experiment/canonical.py",
-    "experiment/numbers.py", "experiment/scoring.py", "experiment/statistics/estimates.py",
-    "experiment/statistics/labelled.py", "experiment/statistics/mapsswe.py",
-    "experiment/statistics/planning.py", "experiment/statistics/quantiles.py",
-    "experiment/statistics/sequential.py", "cost/estimates/capacity.py", "cost/estimates/roi.py", "cost/estimates/breakdown.py",
-    "cost/estimates/scenario_usage.py", "cost/estimates/call_costs.py", "cost/estimates/decision.py", "cost/estimates/uncertainty.py",
-    "conformance/report.py", "stt/whisper/address.py", "stt/whisper/conversation.py",
-    "stt/whisper/deepgram.py", "stt/whisper/finals.py", "stt/whisper/http_answers.py",
-    "stt/whisper/http_events.py", "stt/whisper/realtime.py", "stt/whisper/whisperlive.py",
-    "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py", "experiment/evidence.py",
-    "experiment/gates.py", "experiment/measures.py", "experiment/validity.py", "experiment/verdict.py",
-    "experiment/paired.py", "experiment/drawing.py",
+    "cost/pricing/price.py", "cost/pricing/tiers.py", "cost/pricing/charge.py",
+    "cost/pricing/rating.py", "cost/pricing/fixed.py", "cost/pricing/llm_tokens.py", "yaml_lines.py",
+    "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
+    "experiment/canonical.py", "experiment/numbers.py", "experiment/scoring.py",
+    "experiment/statistics/estimates.py", "experiment/statistics/labelled.py",
+    "experiment/statistics/mapsswe.py", "experiment/statistics/planning.py",
+    "experiment/statistics/quantiles.py", "experiment/statistics/sequential.py",
+    "cost/estimates/capacity.py", "cost/estimates/roi.py", "cost/estimates/breakdown.py",
+    "cost/estimates/scenario_usage.py", "cost/estimates/call_costs.py", "cost/estimates/decision.py",
+    "cost/estimates/uncertainty.py", "conformance/report.py", "stt/whisper/address.py",
+    "stt/whisper/conversation.py", "stt/whisper/deepgram.py", "stt/whisper/finals.py",
+    "stt/whisper/http_answers.py", "stt/whisper/http_events.py", "stt/whisper/realtime.py",
+    "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
+    "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
+    "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
+    "cost/pricing/fixed_share.py", "cost/ledger/waste.py", "cost/ledger/prompt_waste.py",
+    "experiment/canaries.py", "experiment/accuracy.py", "experiment/report/sections.py",
+    "report/blocks.py", "report/markdown.py", "experiment/recorded.py", "experiment/sealing.py",
+    "talking/answer.py", "talking/pace.py", "talking/suspects.py", "talking/thread.py",
     "tts/shapes.py", "tts/joining.py", "cost/phrase_tally.py", "cost/ledger/phrase_ranking.py",
+    "cost/ledger/phrase_economy.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.
@@ -210,8 +247,8 @@ PUBLIC = {
     "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision "
     "ModelAnswered Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown "
     "ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted "
-    "SpokenOutcome SwitchReason TOKEN_UNITS Transcript TurnTimed Unit UNITS "
-    "UNITS_PER_REQUEST Usage Word",
+    "SpokenOutcome SwitchReason TOKEN_UNITS Transcript TURN_BUDGET_SECONDS TurnTimed Unit "
+    "UNITS UNITS_PER_REQUEST Usage Word",
     "errors.py": "AudioFileError DialogError ErrorType ExperimentError LedgerError PriceError "
     "REFUSAL_REASONS RefusalReason ScenarioError ServiceError SettingsError SlukhError "
     "StatementError STT_ERRORS SttAuthenticationError SttConnectError SttError "
@@ -247,6 +284,13 @@ def test_imports_go_one_way(path: Path) -> None:
     allowed = MAY_IMPORT[own] | VOCABULARY | {own}
     ours = {part(name) for name in imported(path) if name.split(".")[0] == "slukh"}
     assert ours <= allowed, f"{path} imports {sorted(ours - allowed)}"
+
+
+@pytest.mark.parametrize("folder", COST_ORDER)
+def test_cost_goes_from_prices_to_the_report(folder: str) -> None:
+    later = COST_ORDER[COST_ORDER.index(folder) + 1 :]
+    names = {name for path in FILES if path.parts[:2] == ("cost", folder) for name in imported(path)}
+    assert not [name for name in names if name.startswith(tuple(f"slukh.cost.{place}" for place in later))]
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

@@ -1,5 +1,6 @@
 """The calls a gateway knows, on a clock that is a number."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -161,3 +162,16 @@ async def test_a_digit_is_an_event_without_the_digit(book: CallBook) -> None:
 def _plain(call: CallStarted) -> dict[str, object]:
     return {"call_id": call.call_id, "leg": 1, "caller": None, "language_code": "uk-UA",
             "alternative_language_codes": (), "trunk": None, "announced": True}  # fmt: skip
+
+
+def test_a_call_that_is_over_is_forgotten_and_one_that_is_not_stays(book: CallBook) -> None:
+    over, live = replace(CALL, caller="hash"), replace(CALL, call_id="c2", caller="hash")
+    other = replace(CALL, call_id="c3", caller="another")
+    for call in (over, live, other):
+        book.attach(call)
+    tell(book, final("так"))
+    tell(book, CallEnded(position=0, reason="hangup"))
+    assert book.forget(caller="hash") == (["c1"], 1)
+    assert [record.call.call_id for record in book.all()] == ["c2", "c3"]
+    assert book.forget(call_id="c3") == ([], 1)
+    assert book.forget(call_id="c1") == ([], 0)

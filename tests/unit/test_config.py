@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from slukh.config import GROUPS, Settings, load, reference
+from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
 from slukh.recogniser_settings import GoogleSettings, WhisperSettings
+from slukh.recording_settings import RecordingSettings
+from slukh.voice_settings import VoiceSettings
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +54,43 @@ def test_flags_stand_in_a_file_or_in_variables_and_not_in_both(monkeypatch: pyte
 def test_a_hedge_that_is_due_before_its_floor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     sentence = refusal(monkeypatch, SLUKH_HEDGE_SECONDS="0.5")
     assert "SLUKH_HEDGE_FLOOR_SECONDS=0.8 is later than SLUKH_HEDGE_SECONDS=0.5" in sentence
+
+
+def test_recording_without_a_key_is_refused_with_what_makes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "secrets.token_hex(32)" in refusal(monkeypatch, SLUKH_RECORDING_DAYS="30")
+    monkeypatch.setenv("SLUKH_RECORDING_KEY", "0f" * 32)
+    given = load(RecordingSettings)
+    assert (given.key, given.days) == (bytes([15] * 32), 30)
+
+
+@pytest.mark.parametrize("key", ["0f" * 31, "hunter2" * 10, "0f" * 33])
+def test_what_is_no_recording_key_is_refused_unseen(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    sentence = refusal(monkeypatch, SLUKH_RECORDING_KEY=key)
+    assert "secrets.token_hex(32)" in sentence
+    assert key not in sentence
+
+
+def test_nothing_is_recorded_unless_days_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUKH_RECORDING_KEY", "0f" * 32)
+    assert load(RecordingSettings).days is None
+
+
+@pytest.mark.parametrize(
+    ("ledger", "experiment", "url"),
+    [
+        ("", "", "sqlite:////data/experiment.db"),
+        ("sqlite:////elsewhere/ledger.db", "", "sqlite:////data/experiment.db"),
+        ("postgresql://u:p@h/slukh", "", "postgresql://u:p@h/slukh"),
+        ("postgresql://u:p@h/slukh", "sqlite:////x.db", "sqlite:////x.db"),
+    ],
+)
+def test_the_experiment_is_kept_with_a_ledger_in_postgresql(
+    monkeypatch: pytest.MonkeyPatch, ledger: str, experiment: str, url: str
+) -> None:
+    monkeypatch.setenv("SLUKH_DATA_DIR", "/data")
+    monkeypatch.setenv("SLUKH_LEDGER_URL", ledger)
+    monkeypatch.setenv("SLUKH_EXPERIMENT_URL", experiment)
+    assert load(Settings).experiment_url == url
 
 
 @pytest.mark.parametrize("name", ["SLUKH_LANGUAGE", "SLUKH_ALTERNATIVE_LANGUAGES"])
@@ -164,6 +204,29 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("url", ["10.0.0.5:8000", "ftp://x", "ws://x"])
 def test_a_server_address_that_is_not_http_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert "http://" in refusal(monkeypatch, WHISPER_API_URL=url)
+
+
+def test_what_is_rented_is_counted_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUKH_RENTED", "server=1, gpu-gex44=2")
+    assert load(CostSettings).slukh_rented == {"server": 1, "gpu-gex44": 2}
+    for wrong in ("server", "server=0", "=1", "server=many"):
+        monkeypatch.setenv("SLUKH_RENTED", wrong)
+        with pytest.raises(SettingsError, match="write NAME=NUMBER, comma separated"):
+            load(CostSettings)
+
+
+def test_a_target_that_is_no_band_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUKH_TARGET_LOW_USD", "0.50")
+    with pytest.raises(SettingsError, match=r"SLUKH_TARGET_LOW_USD=0.50 is above SLUKH_TARGET_HIGH_USD=0.30"):
+        load(CostSettings)
+
+
+def test_two_settings_that_do_not_go_together_are_refused_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLUKH_TTS", "recorded")
+    with pytest.raises(SettingsError, match="set SLUKH_TTS_RECORDINGS"):
+        load(VoiceSettings)
 
 
 def test_the_configuration_page_is_the_one_this_code_writes() -> None:

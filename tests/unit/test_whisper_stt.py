@@ -180,6 +180,17 @@ async def test_the_next_interim_waits_for_the_last_one_and_for_400_ms_of_voice()
     await call.stream.close()
 
 
+async def test_no_interim_begins_in_a_pause_where_the_final_is_about_to() -> None:
+    call = await utterance()
+    await call.voice(1600)
+    await call.decoder.says("добрий")
+    await call.silence(180)
+    assert kinds(call.decoder) == ["interim"]
+    await call.silence(20)
+    assert kinds(call.decoder) == ["interim", "speculative"]
+    await call.stream.close()
+
+
 async def test_an_interim_outgrows_its_window_with_a_margin() -> None:
     call = await utterance()
     await call.voice(800)

@@ -1,13 +1,14 @@
 """`slukh ab`: Google against Whisper on live calls, and whether Whisper may have more of them."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from slukh.commands.options import made
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import UserError
 
@@ -30,20 +31,30 @@ _CANARY_LANGUAGES = ("uk-UA", "ru-RU")
 
 
 @app.command("report")
-def ab_report(
+def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     since: Since = None,
     until: Until = None,
     evidence: EvidenceFile = None,
     seed: Seed = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="As one page with all in it, besides.")
+    ] = None,
 ) -> None:
     """PROMOTE, HOLD or ROLL BACK, with every gate, what is missing and when it is expected.
 
     Only calls that were drawn by lot are compared, by the arm they were given, whoever served them.
 
-    Example: slukh ab report --since 2026-11-01 --json
+    Example: slukh ab report --since 2026-11-01 --html verdict.html
     """
+    if html is not None:
+        from slukh.report.files import check_folder, check_plots
+
+        check_plots()
+        check_folder(html)
     found = _verdict(load_all(), since, until, evidence, seed)
+    if html is not None:
+        _write_page(found, evidence, html)
     report = found.as_json()
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
@@ -64,8 +75,9 @@ def ab_labels(
     from slukh.experiment.handed_in import read_labels
     from slukh.experiment.store import ExperimentStore
 
-    rows = read_labels(file)
-    with ExperimentStore(load(Settings).experiment_url) as store:
+    settings = load(Settings)
+    rows = read_labels(file, settings.slukh_grammars)
+    with ExperimentStore(settings.experiment_url) as store:
         store.record(rows)
     typer.echo(f"{len(rows)} labels taken")
 
@@ -117,6 +129,20 @@ def ab_ramp(
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")
 
 
+def _write_page(found: "Verdict", evidence: Path | None, html: Path) -> None:
+    from slukh.experiment.report.make import html_text
+    from slukh.report.files import write_files
+
+    options = {
+        "--since": found.evidence.since.isoformat(),
+        "--until": found.evidence.until.isoformat(),
+        "--evidence": evidence,
+        "--seed": found.seed,
+        "--html": html,
+    }
+    write_files(html, {html.name: html_text(found, command=made("slukh ab report", options))})
+
+
 def _verdict(
     given: AllSettings, since: str | None, until: str | None, evidence: Path | None, seed: int
 ) -> "Verdict":
@@ -144,10 +170,14 @@ def _verdict(
             outcomes=rows.outcomes,
             shadows=rows.shadows,
             labels=rows.labels,
+            canaries=rows.canaries,
             outside=outside,
             whisper_share=_whisper_share(given),
             flag_version="" if newest is None else newest.flag_version,
-            canonical_version={code: canonical_version(load_grammar(code)) for code in sorted(languages)},
+            canonical_version={
+                code: canonical_version(load_grammar(code, given.settings.slukh_grammars))
+                for code in sorted(languages)
+            },
         ),
         Margins(),
         seed=seed,
@@ -155,8 +185,10 @@ def _verdict(
 
 
 def _window(since: str | None, until: str | None) -> tuple[datetime, datetime]:
+    from slukh.experiment.evidence import WINDOW
+
     end = datetime.now(UTC) if until is None else _moment(until, "--until")
-    return end - timedelta(days=28) if since is None else _moment(since, "--since"), end
+    return end - WINDOW if since is None else _moment(since, "--since"), end
 
 
 def _whisper_share(given: AllSettings) -> float:

@@ -1,6 +1,7 @@
 """`slukh calls`: calls and their usage, from the ledger."""
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -32,10 +33,14 @@ def calls_list(
 
 @app.command("show")
 def calls_show(call_id: str, as_json: Json = False) -> None:
-    """One call, every usage row of it, and what it cost; `slukh cost explain` has the proof."""
-    from slukh.cost.ledger.explanation import explain
+    """One call: every usage row, what it cost part by part, what of that was for nothing, the target.
+
+    `slukh cost explain` has the proof of every amount.
+    """
+    from slukh.commands.call_bill import bill_tables, terms_of_settings
+    from slukh.cost.ledger.call_bill import bill_of
     from slukh.cost.pricing.price_book import PriceBook
-    from slukh.terminal import aside_line, call_tables, cost_line
+    from slukh.terminal import aside_line, call_tables
 
     ledger, book = _ledger(), PriceBook.load(load(CostSettings).slukh_prices)
     found = ledger.call(call_id)
@@ -43,15 +48,17 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
         raise UserError(
             f"no call {call_id} in the ledger", remedy="`slukh calls list` shows the ones there are"
         )
-    bill = explain(ledger, book, call_id)
-    cost, aside = None if bill is None else bill.summary_json(), ledger.conflicts(call_id)
+    bill = bill_of(ledger, book, call_id, terms_of_settings(), now=datetime.now(UTC))
+    aside = ledger.conflicts(call_id)
     if as_json:
+        cost = None if bill is None else bill.as_json()
         shown = {"call_id": call_id, **found.as_json(), "cost": cost, "set_aside": aside}
         typer.echo(json.dumps(shown, ensure_ascii=False))
     else:
         Console().print(*call_tables(found.as_json()))
-        if cost is not None:
-            Console(highlight=False).print(cost_line(cost))
+        if bill is not None:
+            for part in bill_tables(bill):
+                Console(highlight=False).print(part)
         for payload in aside:
             Console(highlight=False).print(aside_line(payload))
 

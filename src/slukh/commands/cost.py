@@ -1,7 +1,7 @@
 """`slukh cost`: what calls cost, Google or Whisper, and what to change."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,11 +20,10 @@ from slukh.commands.cost_report import (
     Vat,
     check_basis,
     check_output,
-    made,
     on_the_day,
     written,
 )
-from slukh.commands.options import Json
+from slukh.commands.options import Json, made
 from slukh.config import Settings, load
 from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
@@ -196,8 +195,11 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
     language: LanguageOption = Language.en,
     form: FormatOption = Format.md,
     output: Output = None,
+    as_json: Json = False,
 ) -> None:
     """The whole report for whoever pays: text, tables, plots; the same day gives the same report.
+
+    With --json its findings as data; --output writes the report beside that.
 
     slukh cost report --as-of 2026-11-26 --language ru --format html --output cost.html
     """
@@ -225,9 +227,16 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
         "--capacity": capacity,
         "--vat": vat,
     }
-    found = findings_of(report, book, command=made(options))
-    text = written(found, language=language, form=form, output=output)
-    if text is not None:
+    found = findings_of(report, book, command=made("slukh cost report", options))
+    text = None
+    if output is not None or not as_json:
+        text = written(found, language=language, form=form, output=output)
+    if as_json:
+        named = {field.name: getattr(report, field.name) for field in fields(report)}
+        named |= {"analysis": report.analysis.as_json(), "rate": found.rate, "machines": found.machines}
+        output_name = None if output is None else str(output)
+        _print_json(found.scenario, book.name, command=found.command, output=output_name, **named)
+    elif text is not None:
         typer.echo(text, nl=False)
 
 
@@ -255,6 +264,7 @@ def _real(  # noqa: PLR0917  # the options, in their order
     as_if: list[str] | None,
 ) -> "tuple[RealCosts, PriceBook]":
     """Costs of the ledger's calls, and the book they are priced by."""
+    from slukh.commands.call_bill import as_rented
     from slukh.cost.estimates.counterfactual import as_if_from
     from slukh.cost.estimates.real_calls import real_costs
     from slukh.cost.ledger.calls import each_call, usage_beside_calls
@@ -264,7 +274,7 @@ def _real(  # noqa: PLR0917  # the options, in their order
         raise UserError(
             "--calls is about scenarios", remedy="leave it out: the ledger knows how many there were"
         )
-    frame = _asked(scenario or SHOP, None, capacity)
+    frame = as_rented(_asked(scenario or SHOP, None, capacity))
     wishes = as_if_from(as_if or ())
     until = datetime.now(UTC)
     since = None if since is None else since.replace(tzinfo=UTC)

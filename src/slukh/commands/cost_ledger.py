@@ -18,10 +18,11 @@ from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.ledger.explanation import Explanation
+    from slukh.cost.ledger.call_bill import CallBill
     from slukh.cost.ledger.reconcile import Comparison
     from slukh.cost.ledger.store import Ledger
     from slukh.cost.pricing.price_book import PriceBook
+    from slukh.cost.pricing.tolerant import Unpriced
 
 Since = Annotated[str | None, typer.Option("--since", help="From this day or moment (UTC) on: 2026-11-01.")]
 
@@ -30,21 +31,22 @@ app = typer.Typer(no_args_is_help=True, help="What recorded calls cost.")
 
 @app.command("explain")
 def cost_explain(call_id: str, prices: Prices = None, as_json: Json = False) -> None:
-    """Every cent of a call: what was used, by which rule it is billed, at which price, and who says so.
+    """Every cent of a call: what was used or is rented, by which rule it is billed, and who says so.
 
     Example: slukh cost explain 0f8fad5b-d9cb-469f-a165-70867728950e
     """
-    from slukh.cost.ledger.explanation import explain
+    from slukh.commands.call_bill import terms_of_settings
+    from slukh.cost.ledger.call_bill import bill_of
 
     with _opened(prices) as (ledger, book):
-        found = explain(ledger, book, call_id)
+        found = bill_of(ledger, book, call_id, terms_of_settings(), now=datetime.now(UTC))
     if found is None:
         raise UserError(
             f"no usage of the call {call_id} in the ledger",
             remedy="`slukh calls list` shows the ones there are",
         )
     if as_json:
-        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        typer.echo(json.dumps(found.explained_json(), ensure_ascii=False))
     else:
         _print_explanation(found)
 
@@ -57,10 +59,8 @@ def cost_rerate(prices: Prices = None, since: Since = None, as_json: Json = Fals
     with _opened(prices) as (ledger, book):
         done = RatedLines(ledger, book).rerate(since=_moment(since))
     if as_json:
-        unpriced = [{"rows": count, "problem": what.problem} for what, count in done.unpriced]
-        typer.echo(
-            json.dumps({"book": book.name, "rows": done.rows, "changed": done.changed, "unpriced": unpriced})
-        )
+        told = {"book": book.name, "rows": done.rows, "changed": done.changed}
+        typer.echo(json.dumps(told | {"unpriced": _unpriced_json(done.unpriced)}))
         return
     typer.echo(f"{done.rows} rows rated with {book.name}, {done.changed} lines changed")
     for what, count in done.unpriced:
@@ -100,7 +100,7 @@ def cost_reconcile(
                 {"version": 1, "format": statement.format, "source": statement.source, "book": book.name,
                  "currency": "USD", "started_at": begin.isoformat(), "ended_at": end.isoformat(),
                  "other_rows": statement.others, "comparisons": rows,
-                 "unpriced": [{"rows": count, "problem": what.problem} for what, count in rated.unpriced]},
+                 "unpriced": _unpriced_json(rated.unpriced)},
                 ensure_ascii=False,
             )
         )  # fmt: skip
@@ -120,6 +120,7 @@ def cost_export(
     kind: Annotated[str, typer.Option("--format", help="focus-csv, focus-parquet or cloudevents.")],
     prices: Prices = None,
     since: Since = None,
+    as_json: Json = False,
 ) -> None:
     """Write the ledger's costs in FOCUS 1.2 (CSV, Parquet) or as CloudEvents (JSON lines).
 
@@ -135,6 +136,14 @@ def cost_export(
     with _opened(prices) as (ledger, book):
         rated = RatedLines(ledger, book).rate_new(since=start)
         count = export(ledger, book, file, kind=chosen, since=start)
+    if as_json:
+        told = {
+            "version": 1, "path": str(file), "format": chosen, "book": book.name, "currency": "USD",
+            "since": None if start is None else start.isoformat(), "rows": count,
+            "unpriced": _unpriced_json(rated.unpriced),
+        }  # fmt: skip
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
     typer.echo(f"{count} rows in {file}")
     for what, rows in rated.unpriced:
         typer.echo(f"{rows} usage rows have no amount and were left out: {what.problem}", err=True)
@@ -161,9 +170,11 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _print_explanation(found: "Explanation") -> None:
+def _print_explanation(bill: "CallBill") -> None:
+    from slukh.commands.call_bill import share_name, unknown_lines
     from slukh.cost.pricing.charge import shown
 
+    found = bill.explanation
     table = Table(title=f"call {found.call_id}, prices of {found.book}", title_justify="left")
     for name in ("leg", "what", "by which rule", "price"):
         table.add_column(name)
@@ -179,15 +190,17 @@ def _print_explanation(found: "Explanation") -> None:
             line.price_id,
             f"{line.amount_usd:.12f}",
         )
+    for share in bill.fixed:
+        table.add_row("", share_name(share), share.rule, share.price.id, f"{share.amount_usd:.12f}")
     table.add_section()
-    table.add_row("", "total", "", "", f"{found.total_usd:.12f}")
+    table.add_row("", "total", "", "", f"{bill.total_usd:.12f}")
     console = Console(highlight=False)
     console.print(table)
-    for price_id, price in sorted(found.prices.items()):
+    for price_id, price in sorted((found.prices | {s.price.id: s.price for s in bill.fixed}).items()):
         read = "" if price.read_on is None else f", read {price.read_on}"
         console.print(f"{price_id}: {price.source}{read} ({price.confidence})", soft_wrap=True)
-    for what, count in found.unpriced:
-        console.print(f"[red]unknown[/]: {count} rows, {what.problem}", soft_wrap=True)
+    for sentence in unknown_lines(bill):
+        console.print(sentence, soft_wrap=True)
 
 
 def _print_comparisons(title: str, comparisons: "tuple[Comparison, ...]", booked: tuple[int, ...]) -> None:
@@ -207,6 +220,10 @@ def _print_comparisons(title: str, comparisons: "tuple[Comparison, ...]", booked
             f"{_usd(amount):+.6f}",
         )
     Console(highlight=False).print(table)
+
+
+def _unpriced_json(unpriced: "tuple[tuple[Unpriced, int], ...]") -> list[dict[str, object]]:
+    return [{"rows": count, "problem": what.problem} for what, count in unpriced]
 
 
 def _comparison_json(found: "Comparison", booked: int) -> dict[str, object]:

@@ -1,12 +1,10 @@
 """`slukh cost report`: its options, and where what it makes goes."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,22 +57,6 @@ def on_the_day(scenario: "Scenario", as_of: datetime | None, vat: float | None) 
     return replace(scenario, vat=replace(scenario.vat, rate=Decimal(str(vat)) / 100))
 
 
-def made(options: Mapping[str, object]) -> str:
-    """The command that makes the same report again; options that are None or False were not given."""
-    given = {name: value for name, value in options.items() if value is not None and value is not False}
-    words = (name if value is True else f"{name} {_word(value)}" for name, value in given.items())
-    return " ".join(("slukh cost report", *words))
-
-
-def _word(value: object) -> str:
-    match value:
-        case datetime():
-            return f"{value:%Y-%m-%d}"
-        case float():
-            return f"{value:g}"
-    return quote(str(value))
-
-
 def check_basis(*, from_ledger: bool, as_of: datetime | None, vat: float | None) -> None:
     """Refuse what real calls say themselves.
 
@@ -94,7 +76,7 @@ def check_output(output: Path | None, form: Format) -> None:
     Raises:
         UserError: it is no Markdown file, its folder is not there, or matplotlib is not installed.
     """
-    from slukh.cost.report.make import check_plots
+    from slukh.report.files import check_folder, check_plots
 
     if output is not None or form is Format.html:
         check_plots()
@@ -102,8 +84,7 @@ def check_output(output: Path | None, form: Format) -> None:
         return
     if form is Format.md and output.suffix != ".md":
         raise UserError(f"{output} is no Markdown file", remedy="name it *.md, or add --format html")
-    if not output.parent.is_dir():
-        raise UserError(f"{output.parent} is no folder", remedy="make it, or name another one")
+    check_folder(output)
 
 
 def written(found: "Findings", *, language: Language, form: Format, output: Path | None) -> str | None:
@@ -112,7 +93,8 @@ def written(found: "Findings", *, language: Language, form: Format, output: Path
     Raises:
         UserError: a file cannot be written.
     """
-    from slukh.cost.report.make import html_text, markdown_files, markdown_text, write_files
+    from slukh.cost.report.make import html_text, markdown_files, markdown_text
+    from slukh.report.files import write_files
 
     if output is None:
         return markdown_text(found, language.value) if form is Format.md else html_text(found, language.value)
@@ -120,10 +102,5 @@ def written(found: "Findings", *, language: Language, form: Format, output: Path
         files = {output.name: html_text(found, language.value)}
     else:
         files = markdown_files(found, language.value, stem=output.stem)
-    try:
-        write_files(output.parent, files)
-    except OSError as error:
-        raise UserError(
-            f"{output} cannot be written ({error.strerror})", remedy="mend the path or its rights"
-        ) from error
+    write_files(output, files)
     return None

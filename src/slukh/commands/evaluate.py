@@ -30,7 +30,9 @@ def evaluate(  # noqa: PLR0917  # a command's parameters are its options
     ] = None,
     grammar: Annotated[
         list[Path] | None,
-        typer.Option("--grammar", help="Words of your own trade, in YAML; may be repeated."),
+        typer.Option(
+            "--grammar", help="Words of your own trade, in YAML, besides SLUKH_GRAMMARS; may repeat."
+        ),
     ] = None,
     paced: Annotated[
         bool, typer.Option("--paced", help="At the pace of speech, to measure latency.")
@@ -53,8 +55,8 @@ def evaluate(  # noqa: PLR0917  # a command's parameters are its options
     names = _names(providers)
     settings = load_all(language=language).settings
     found = read_manifest(manifest, language_code=settings.slukh_language)
-    for path in grammar or ():
-        load_grammar(settings.slukh_language, [path])  # a fault in it is told now, not after an hour
+    grammars = (*settings.slukh_grammars, *(grammar or ()))
+    load_grammar(settings.slukh_language, grammars)  # a fault in one is told now, not after an hour
     if results is None:
         name = f"{manifest.stem}-{hashlib.sha256(str(manifest.resolve()).encode()).hexdigest()[:8]}.jsonl"
         results = settings.slukh_data_dir / "evaluations" / name
@@ -76,9 +78,7 @@ def evaluate(  # noqa: PLR0917  # a command's parameters are its options
                 )
             )  # fmt: skip
         problems += [problem for problem in more if problem not in problems]
-    run_of = Evaluated(
-        manifest=found, heard=heard, problems=problems, stand_ins=stand_ins, grammars=tuple(grammar or ())
-    )
+    run_of = Evaluated(manifest=found, heard=heard, problems=problems, stand_ins=stand_ins, grammars=grammars)
     table = report(run_of)
     if as_json:
         typer.echo(json.dumps(table | {"results": str(results)}, ensure_ascii=False))

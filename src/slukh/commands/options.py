@@ -1,7 +1,10 @@
-"""Options that several commands share, and how a command runs a coroutine."""
+"""Options that several commands share, how a command is written again, and how one runs a coroutine."""
 
 import asyncio
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +27,22 @@ LocalGoogle = Annotated[
 ]
 RecordingFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Mono wav, or raw G.711.")]
 RecordingFile = Annotated[Path, typer.Argument(metavar="FILE", help="A mono wav, or raw G.711.")]
+
+
+def made(command: str, options: Mapping[str, object]) -> str:
+    """The command line that does the same again; options that are None or False were not given."""
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    words = (name if value is True else f"{name} {_word(value)}" for name, value in given.items())
+    return " ".join((command, *words))
+
+
+def _word(value: object) -> str:
+    match value:
+        case datetime():
+            return f"{value:%Y-%m-%d}"
+        case float():
+            return f"{value:g}"
+    return quote(str(value))
 
 
 def run(main: Any) -> Any:  # noqa: ANN401  # a coroutine and what it returns

@@ -19,7 +19,7 @@ from slukh.errors import UserError
 from slukh.voice_settings import VoiceSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.pricing.phrase_economy import PhraseEconomy
+    from slukh.cost.ledger.phrase_economy import PhraseEconomy
     from slukh.types import Usage
 
 app = typer.Typer(no_args_is_help=True, help="Phrases of the voice back, and the cache that keeps them.")
@@ -134,9 +134,9 @@ def phrases_hits(
     `once` is what it takes to make every phrase of the last 90 days a single time.
     """
     from slukh.cost.ledger.calls import each_call, usage_beside_calls
+    from slukh.cost.ledger.phrase_economy import phrase_economy, unique_characters
     from slukh.cost.ledger.phrases import known_phrases
     from slukh.cost.ledger.store import Ledger
-    from slukh.cost.pricing.phrase_economy import phrase_economy, unique_characters
     from slukh.cost.pricing.price_book import PriceBook
 
     settings, until = load(Settings), datetime.now(UTC) + timedelta(seconds=1)

@@ -106,7 +106,8 @@ def usage_from(
         trunk: who is paid for the line.
         leg_start: position on the call's clock where the previous leg ended. The telephone call behind a
             re-attached leg went on meanwhile, so the legs' `call_ms` add up to the call's.
-        payees: who is paid for a recogniser that is not paid by its own name.
+        payees: who is paid for what is not paid by its own name: a recogniser, or the `line` of a call that
+            names no trunk.
     """
     match event.event:
         case AttemptEnded() as ended:
@@ -130,7 +131,7 @@ def usage_from(
                 leg=event.leg,
                 component="line",
                 sequence=0,
-                provider=trunk or "line",
+                provider=trunk or payees.get("line", "line"),
                 model="",
                 unit="call_ms",
                 quantity=milliseconds(max(0, ended.position - leg_start)),
@@ -246,7 +247,7 @@ class Meter:
     """Rows of all calls of this process, in bounded memory.
 
     Args:
-        payees: who is paid for a recogniser that is not paid by its own name.
+        payees: who is paid for what is not paid by its own name, see `usage_from`.
         max_calls: so many are remembered.
     """
 

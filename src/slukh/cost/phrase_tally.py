@@ -8,7 +8,7 @@ without its numbers. The words stand beside a digest only when they cannot be so
 
 Callers who withhold their number, or whom nobody announced, count as one. Until there are enough of them,
 each is a digest of phrase and caller together, which leads from neither to the other without the key. What
-fills a hole is never kept. `ledger_phrases.py` holds both rules where it writes.
+fills a hole is never kept. `ledger/phrases.py` holds both rules where it writes.
 """
 
 import hashlib

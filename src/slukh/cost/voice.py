@@ -3,7 +3,7 @@
     PhraseSpoken  -> 1 Usage    tts, characters; `cached` ones too, which cost nothing, for the hit rate
     ModelAnswered -> 4 Usage    llm, one for each bucket of tokens, which are disjoint
 
-An interrupted phrase was sent whole and is booked whole: its outcome says that it was waste.
+An interrupted phrase was sent whole and is booked whole; how much of it was heard stands beside that.
 """
 
 from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, CallEvent, ModelAnswered, PhraseSpoken, Unit, Usage
@@ -30,6 +30,7 @@ def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
                     model=spoken.voice,
                     unit="characters",
                     quantity=spoken.characters,
+                    heard_quantity=_heard(spoken),
                     outcome=spoken.outcome,
                     occurred_at=event.received_at,
                 ),
@@ -52,3 +53,10 @@ def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
                 for unit, name in _BUCKETS
             )
     return ()
+
+
+def _heard(spoken: PhraseSpoken) -> int:
+    """Characters that went to the caller: of a phrase that was cut, in proportion to what was made of it."""
+    if not spoken.audio_ms:
+        return 0
+    return min(spoken.characters, spoken.characters * spoken.played_ms // spoken.audio_ms)

@@ -6,6 +6,7 @@ when the caller interrupts (`claude_stream.py`). A long call is told in short, a
 being spoken.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -56,6 +57,7 @@ class ClaudeRules:
         max_tokens: of one answer.
         first_seconds: to the first event, and between two.
         tool_seconds: for one tool.
+        summary_seconds: for a long call to be told in short.
         retries: of the client, before anything has come.
         least_cached_tokens: the shortest prefix that the model caches; None when nobody says.
         longest_history: characters of turns from which on the older ones are summed up.
@@ -66,6 +68,7 @@ class ClaudeRules:
     max_tokens: int = 400
     first_seconds: float = 8.0
     tool_seconds: float = 3.0
+    summary_seconds: float = 5.0
     retries: int = 2
     least_cached_tokens: int | None = None
     longest_history: int = 6000
@@ -164,7 +167,9 @@ class ClaudeDialog:
 
     async def sum_up(self, text: str) -> anthropic.types.Message:
         """A call in short. Raises anthropic's errors."""
-        return await self._client.messages.create(
+        # The answer is over only then: `TalkRules.step_seconds` must not be.
+        client = self._client.with_options(timeout=self.rules.summary_seconds, max_retries=0)
+        return await client.messages.create(
             model=self.rules.model,
             max_tokens=200,
             system=_SUMMING_UP,
@@ -235,7 +240,7 @@ class ClaudeConversation:
                         "claude", "an answer without words", error_type="protocol", is_permanent=False
                     )
                 return
-            results = [await self._run(block) for block in wanted]
+            results = list(await asyncio.gather(*(self._run(block) for block in wanted)))
             self.history.tool_results(results)
             for block in wanted:
                 if block["name"] in _LEAVING:

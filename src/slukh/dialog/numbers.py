@@ -63,6 +63,8 @@ _ENDINGS = re.compile(
     r"(а|я|о|у|и|і|ь|е|й|м|х|ий|ый|ой|ій|ая|ое|ого|его|ому|ему|им|ьох|ьом|ма|ома|ть|ти|и|ро|сот|ом|ох|ух|ух)?"
 )
 _HUNDREDS, _TENS, _ONES = 100, 10, 1
+# As they are made; `_is_size` is more patient with recognisers.
+_WIDTHS, _PROFILES = range(125, 356, 10), range(25, 86, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,15 @@ def tyre_size(text: str) -> TyreSize | None:
         if _is_size(width, profile, rim):
             return TyreSize(width=width, profile=profile, rim=rim)
     return _run_together("".join(str(number) for number in found))
+
+
+def is_within_a_size(text: str) -> bool:
+    """Whether a text ends with a width, or a width and a profile: whoever reads them from a tyre goes on."""
+    words = _WORD.findall(text.casefold())
+    if not words or tyre_size(text) is not None or not numbers(words[-1]):
+        return False
+    found = numbers(text)
+    return found[-1] in _WIDTHS or (len(found) > 1 and found[-2] in _WIDTHS and found[-1] in _PROFILES)
 
 
 def _run_together(said: str) -> TyreSize | None:

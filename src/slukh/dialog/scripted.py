@@ -73,14 +73,15 @@ class ScriptedConversation:
 
     async def greet(self) -> AsyncGenerator[Step, None]:
         """The first state's words."""
-        for step in self._enter(self._script.start):
+        for step in [*self._enter(self._script.start)]:
             yield step
 
     async def answer(self, turn: CallerTurn) -> AsyncGenerator[Step, None]:
         """What the script says to this."""
         if not (isinstance(turn, CallerPressed) and turn.digit not in self._script.keys):
             self._before = self._standing
-        for step in self._react(turn):
+        # All the way at once: who interrupts the first sentence is where the last one would have led.
+        for step in [*self._react(turn)]:
             yield step
 
     def interrupted(self, heard: str) -> None:

@@ -1,14 +1,17 @@
 """What a verdict is made of: counts of calls, turns, outcomes, shadows and labels. No text of a caller's.
 
+Stored clips are nobody's words: their texts are kept.
+
 Rows are what the store keeps; `Evidence` is a frozen window of them with everything a verdict depends on, so
 that the same evidence gives the same verdict again.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 ARMS = ("google", "whisper")
+WINDOW = timedelta(days=28)  # of live calls, unless somebody says otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +165,54 @@ class LabelRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryRow:
+    """What a provider made of a stored clip, once.
+
+    Attributes:
+        heard_at: wall clock, UTC.
+        provider: who.
+        model: as it names it.
+        language_code: BCP-47, of the clip: there is one for each language.
+        canonical_version: under which errors were counted.
+        text: as it wrote it.
+        words: of the reference.
+        errors: words.
+    """
+
+    heard_at: datetime
+    provider: str
+    model: str
+    language_code: str
+    canonical_version: str
+    text: str
+    words: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowSum:
+    """Complete shadowed utterances of one kind, summed.
+
+    Attributes:
+        language_code: BCP-47, of the calls.
+        live: the provider the dialogue heard.
+        shadow: the other.
+        canonical_version: of the texts that were compared.
+        differing_words: edits between both texts.
+        live_words: of the live texts.
+        shadow_words: of the shadow's.
+    """
+
+    language_code: str
+    live: str
+    shadow: str
+    canonical_version: str
+    differing_words: int
+    live_words: int
+    shadow_words: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RampRow:
     """One change of Whisper's share.
 
@@ -209,6 +260,7 @@ class Evidence:
         outcomes: of those calls.
         shadows: of those calls.
         labels: of those calls.
+        canaries: stored clips that were heard in it.
         outside: what is measured elsewhere.
         whisper_share: what the flags in force give Whisper, 0 to 1.
         flag_version: of the flags in force.
@@ -222,6 +274,7 @@ class Evidence:
     outcomes: tuple[OutcomeRow, ...] = ()
     shadows: tuple[ShadowRow, ...] = ()
     labels: tuple[LabelRow, ...] = ()
+    canaries: tuple[CanaryRow, ...] = ()
     outside: Outside = field(default_factory=Outside)
     whisper_share: float
     flag_version: str

@@ -7,16 +7,18 @@ measures   a difference, Whisper less Google, with bounds that hold at every loo
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from slukh.experiment.evidence import ARMS, CallRow, Evidence
+from slukh.experiment.evidence import ARMS, CallRow, Evidence, LabelRow
 from slukh.experiment.statistics.estimates import Estimate
 from slukh.experiment.statistics.sequential import Bounds
 
 Status = Literal["pass", "wait", "fail"]
 Kind = Literal["validity", "enough", "measure"]
+Unit = Literal["share", "seconds", "words per minute", "ratio"]
 ADJUDICATED = "adjudicated"  # the labeller that settles what others disagree on
 
 
@@ -30,6 +32,7 @@ class Margins:
         first_look: calls in the smaller arm before anything is decided.
         sample_ratio_p: below it the arms are not what the flags say.
         shadow_loss: share of shadowed utterances that may be incomplete.
+        canary_wer: by which a day's word error rate of a stored clip may differ from that of days before.
         wer: more words wrong, of all languages together.
         wer_of_language: of one language.
         entity_errors: more entity errors per entity.
@@ -50,6 +53,7 @@ class Margins:
     first_look: int = 100
     sample_ratio_p: float = 0.001
     shadow_loss: float = 0.02
+    canary_wer: float = 0.1
     wer: float = 0.02
     wer_of_language: float = 0.04
     entity_errors: float = 0.01
@@ -80,6 +84,7 @@ class Gate:
         low: lower bound of it.
         high: upper bound.
         margin: what it is held against.
+        unit: of value, bounds and margin.
     """
 
     name: str
@@ -92,11 +97,25 @@ class Gate:
     low: float | None = None
     high: float | None = None
     margin: float | None = None
+    unit: Unit = "share"
+
+    @property
+    def reason(self) -> str:
+        """Why it does not pass, for one that does not."""
+        return self.missing or f"beyond the margin of {self.margin:g} ({self.detail})"
 
 
 def drawn_calls(evidence: Evidence) -> list[CallRow]:
     """The calls that were drawn by lot: only those compare the arms."""
     return [call for call in evidence.calls if call.flag_reason == "SPLIT" and call.arm in ARMS]
+
+
+def settled_labels(labels: Iterable[LabelRow]) -> list[LabelRow]:
+    """One label for each utterance: the one that settles, where there is one."""
+    found: dict[tuple[str, int], LabelRow] = {}
+    for label in sorted(labels, key=lambda each: each.labeller == ADJUDICATED):
+        found[label.call_id, label.utterance_id] = label
+    return list(found.values())
 
 
 def decided(
@@ -108,6 +127,7 @@ def decided(
     *,
     detail: str,
     missing: str,
+    unit: Unit = "share",
 ) -> Gate:
     """Within the margin, beyond it, or not known yet; a margin is how much more is too much."""
     known = math.isfinite(bounds.low) and math.isfinite(bounds.high)
@@ -126,6 +146,7 @@ def decided(
         low=bounds.low if known else None,
         high=bounds.high if known else None,
         margin=margin,
+        unit=unit,
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,7 +42,7 @@ T = TypeVar("T", bound=BaseModel)
 _WANTED = "a file in JSON"
 
 
-def read_labels(path: Path) -> tuple[LabelRow, ...]:
+def read_labels(path: Path, grammars: Sequence[Path] = ()) -> tuple[LabelRow, ...]:
     """Labels in JSON lines, as counts; their texts go no further.
 
         {"call_id": "...", "utterance_id": 3, "labeller": "olena", "language_code": "uk-UA",
@@ -49,11 +50,15 @@ def read_labels(path: Path) -> tuple[LabelRow, ...]:
 
     `probability` is the one with which the utterance was drawn for labelling.
 
+    Args:
+        path: the file.
+        grammars: a user's own.
+
     Raises:
         ExperimentError: the file, or a line of it, cannot be used; none is taken.
     """
     lines = numbered_lines(read_text(path, wanted=_WANTED))
-    return tuple(_row(_parsed(f"{path}, line {number}", line, _Label)) for number, line in lines)
+    return tuple(_row(_parsed(f"{path}, line {number}", line, _Label), grammars) for number, line in lines)
 
 
 def read_outside(path: Path) -> Outside:
@@ -65,12 +70,13 @@ def read_outside(path: Path) -> Outside:
     return Outside(**_parsed(str(path), read_text(path, wanted=_WANTED), _Outside).model_dump())
 
 
-def _row(label: _Label) -> LabelRow:
-    grammar = load_grammar(label.language_code)
+def _row(label: _Label, grammars: Sequence[Path]) -> LabelRow:
+    grammar = load_grammar(label.language_code, grammars)
     google, whisper = (
-        score(label.reference, heard, label.language_code) for heard in (label.google, label.whisper)
+        score(label.reference, heard, label.language_code, grammar=grammar)
+        for heard in (label.google, label.whisper)
     )
-    said = canonical_text(label.reference, label.language_code)
+    said = canonical_text(label.reference, label.language_code, grammar=grammar)
     entities = google.entity_errors
     return LabelRow(
         call_id=label.call_id,

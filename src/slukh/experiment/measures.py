@@ -90,8 +90,9 @@ def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
     name, margin = "time to final, p95", margins.ttfs_p95_seconds
     if any(len(set(clusters)) < 2 for clusters, _ in arms.values()):  # noqa: PLR2004  # one call has no spread
         return Gate(
-            name=name, status="wait", detail="no turns in an arm", missing="live calls", margin=margin
-        )
+            name=name, status="wait", detail="no turns in an arm", missing="live calls", margin=margin,
+            unit="seconds",
+        )  # fmt: skip
     # 99 % where the others are always-valid: for daily looks over some weeks it errs about as seldom.
     found = quantile_difference(
         *((clusters, np.array(values)) for clusters, values in arms.values()), seed=seed, confidence=0.99
@@ -101,7 +102,7 @@ def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
     return decided(
         name, estimate, bounds, margin, evidence,
         detail=f"seconds over {sum(len(values) for _, values in arms.values())} turns",
-        missing="more live calls",
+        missing="more live calls", unit="seconds",
     )  # fmt: skip
 
 
@@ -122,32 +123,39 @@ def _unheard(evidence: Evidence, margins: Margins) -> Gate:
 
 def _outside(name: str, values: Mapping[str, float], margin: float, missing: str) -> Gate:
     if not all(arm in values for arm in ARMS):
-        return Gate(name=name, status="wait", detail="not measured", missing=missing, margin=margin)
+        return Gate(
+            name=name, status="wait", detail="not measured", missing=missing, margin=margin,
+            unit="words per minute",
+        )  # fmt: skip
     difference = values["whisper"] - values["google"]
     detail = f"whisper {values['whisper']:g}, google {values['google']:g}"
     status: Status = "pass" if difference <= margin else "fail"
-    return Gate(name=name, status=status, detail=detail, value=difference, margin=margin)
+    return Gate(
+        name=name, status=status, detail=detail, value=difference, margin=margin, unit="words per minute"
+    )
 
 
 def _capacity(evidence: Evidence, margins: Margins) -> Gate:
     name, margin, found = "capacity", margins.queue_p95_seconds, evidence.outside.queue_p95_seconds
     if found is None:
         return Gate(
-            name=name, status="wait", detail="not measured", margin=margin,
+            name=name, status="wait", detail="not measured", margin=margin, unit="seconds",
             missing="Whisper's queue (p95) under the traffic it would get: a load test, then --evidence",
         )  # fmt: skip
     # Too little room is no harm done yet: it forbids more calls, it does not take any back.
     status: Status = "pass" if found < margin else "wait"
     missing = "" if status == "pass" else "more workers, or another GPU; then a load test again"
     detail = f"{found:g} s in the queue"
-    return Gate(name=name, status=status, detail=detail, missing=missing, value=found, margin=margin)
+    return Gate(
+        name=name, status=status, detail=detail, missing=missing, value=found, margin=margin, unit="seconds"
+    )
 
 
 def _cost(evidence: Evidence, margins: Margins) -> Gate:
     name, costs = "cost per call", evidence.outside.cost_per_call
     if not all(costs.get(arm) for arm in ARMS):
         return Gate(
-            name=name, status="wait", detail="not known", margin=margins.cost_per_call,
+            name=name, status="wait", detail="not known", margin=margins.cost_per_call, unit="ratio",
             missing="the cost of a call on either provider, by --evidence",
         )  # fmt: skip
     ratio = costs["whisper"] / costs["google"]
@@ -155,5 +163,5 @@ def _cost(evidence: Evidence, margins: Margins) -> Gate:
     return Gate(
         name=name, status=status, detail=f"whisper {costs['whisper']:g}, google {costs['google']:g}",
         missing="" if status == "pass" else "a cheaper Whisper, or an owner who wants it all the same",
-        value=ratio, margin=margins.cost_per_call,
+        value=ratio, margin=margins.cost_per_call, unit="ratio",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slukh.experiment.evidence import ARMS, Evidence, LabelRow, ShadowRow
-from slukh.experiment.gates import ADJUDICATED, Gate, Margins, decided, drawn_calls
+from slukh.experiment.gates import Gate, Margins, decided, drawn_calls, settled_labels
 from slukh.experiment.statistics.estimates import Estimate
 from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
 from slukh.experiment.statistics.planning import labels_needed
@@ -81,9 +81,7 @@ class _Pair:
 
 def _pairs(evidence: Evidence) -> list[_Pair]:
     calls = {call.call_id: call for call in evidence.calls}
-    labels: dict[tuple[str, int], LabelRow] = {}
-    for label in sorted(evidence.labels, key=lambda each: each.labeller == ADJUDICATED):
-        labels[label.call_id, label.utterance_id] = label
+    labels = {(label.call_id, label.utterance_id): label for label in settled_labels(evidence.labels)}
     return [
         _Pair(
             row=row,

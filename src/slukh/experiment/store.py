@@ -1,4 +1,4 @@
-"""The experiment's own tables: calls, turns, outcomes, shadows and labels, as counts. No text is in them.
+"""The experiment's own tables: calls, turns, outcomes, shadows and labels, as counts. No text of a caller's.
 
 A table has the columns of its row type in `evidence.py`: moments as `_us`, microseconds since 1970 UTC, truth
 as 0 and 1, mappings as JSON. A row replaces the one with its key: a call is written again when it comes back
@@ -6,35 +6,39 @@ on another leg, a label when its labeller thinks again.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import (
-    ColumnClause,
-    Connection,
-    Engine,
-    and_,
-    column,
-    create_engine,
-    delete,
-    event,
-    insert,
-    select,
-    table,
-    true,
-)
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import ColumnClause, Connection, column, delete, func, insert, select, table, true
 
+from slukh.databases import Database, Tables, be_alone, microseconds, moment_at, replacing
 from slukh.errors import ExperimentError
-from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, RampRow, ShadowRow, TurnRow
+from slukh.experiment.evidence import (
+    CallRow,
+    CanaryRow,
+    LabelRow,
+    OutcomeRow,
+    RampRow,
+    ShadowRow,
+    ShadowSum,
+    TurnRow,
+)
 
-Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow | RampRow
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow | CanaryRow | RampRow
+
+
+class ExperimentAwayError(ExperimentError):
+    """A database server does not answer now; it may later."""
+
+
+TABLES = Tables(
+    name="experiment's store",
+    setting="SLUKH_EXPERIMENT_URL",
+    error=ExperimentError,
+    away=ExperimentAwayError,
+)
 _VERSION = 1
 
 _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
@@ -43,6 +47,7 @@ _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
     OutcomeRow: ("ab_outcomes", ("call_id",)),
     ShadowRow: ("ab_shadows", ("call_id", "utterance_id")),
     LabelRow: ("ab_labels", ("call_id", "utterance_id", "labeller")),
+    CanaryRow: ("ab_canaries", ("heard_at_us", "provider", "language_code")),
     RampRow: ("ab_ramps", ("decided_at_us",)),
 }
 _SQL_TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION", bool: "INTEGER", datetime: "BIGINT"}
@@ -57,26 +62,23 @@ class Rows:
     outcomes: tuple[OutcomeRow, ...]
     shadows: tuple[ShadowRow, ...]
     labels: tuple[LabelRow, ...]
+    canaries: tuple[CanaryRow, ...] = ()
 
 
 class ExperimentStore:
     """The tables behind a URL; safe to use from several threads.
 
     Args:
-        url: `sqlite:///PATH`.
+        url: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`; the ledger's will do.
+        may_be_away: a server that does not answer now is no error until it is used: calls are taken, and
+            what is told of them meanwhile is lost to the experiment.
 
     Raises:
-        ExperimentError: the URL or the file cannot be used.
+        ExperimentError: the URL, the database or its version cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
-        parsed = _parsed(url)
-        self._where = parsed.database or ""
-        with self._translated():
-            Path(self._where).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._engine = _engine(parsed)
-            with self._engine.begin() as connection:
-                _create(connection)
+    def __init__(self, url: str, *, may_be_away: bool = False) -> None:
+        self._database = Database(url, TABLES, prepare=_create, may_be_away=may_be_away)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +88,7 @@ class ExperimentStore:
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""
-        self._engine.dispose()
+        self._database.close()
 
     def record(self, rows: Sequence[Row]) -> None:
         """Write rows, all or none.
@@ -94,33 +96,105 @@ class ExperimentStore:
         Raises:
             ExperimentError: the store cannot be written now.
         """
-        with self._translated(), self._engine.begin() as connection:
+        with self._database.writing() as connection:
             for row in rows:
-                target, (_, keys) = _TABLES[type(row)], _KEYS[type(row)]
-                values = _values(row)
-                connection.execute(
-                    delete(target).where(and_(*(target.c[key] == values[key] for key in keys)))
-                )
-                connection.execute(insert(target), values)
+                statement = replacing(connection, _TABLES[type(row)], _KEYS[type(row)][1])
+                connection.execute(statement, _values(row))
 
     def window(self, since: datetime, until: datetime) -> Rows:
-        """Everything of the calls that ended in a window, in the order of their keys.
+        """Everything of the calls that ended in a window, and the clips heard in it, ordered by their keys.
 
         Raises:
             ExperimentError: the store cannot be read.
         """
         calls = _TABLES[CallRow]
-        is_in_window = calls.c.ended_at_us.between(_microseconds(since), _microseconds(until))
+        is_in_window = calls.c.ended_at_us.between(microseconds(since), microseconds(until))
         known: ColumnClause[Any] = column("call_id")
         is_of_a_call = known.in_(select(calls.c.call_id).where(is_in_window))
-        with self._translated(), self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return Rows(
                 calls=_read(connection, CallRow, is_in_window),
                 turns=_read(connection, TurnRow, is_of_a_call),
                 outcomes=_read(connection, OutcomeRow, is_of_a_call),
                 shadows=_read(connection, ShadowRow, is_of_a_call),
                 labels=_read(connection, LabelRow, is_of_a_call),
+                canaries=_read(connection, CanaryRow, _heard_between(since, until)),
             )
+
+    def canaries(self, since: datetime, until: datetime) -> tuple[CanaryRow, ...]:
+        """Stored clips that were heard in a window, oldest first.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        with self._database.reading() as connection:
+            return _read(connection, CanaryRow, _heard_between(since, until))
+
+    def shadow_sums(self, since: datetime) -> tuple[ShadowSum, ...]:
+        """Complete shadows of calls that ended since, summed by language, direction and canonical version.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls, shadows = _TABLES[CallRow], _TABLES[ShadowRow]
+        groups = (calls.c.language_code, shadows.c.live, shadows.c.shadow, shadows.c.canonical_version)
+        counts = (shadows.c.differing_words, shadows.c.live_words, shadows.c.shadow_words)
+        query = (
+            select(*groups, *(func.sum(count).label(count.name) for count in counts))
+            .join_from(shadows, calls, shadows.c.call_id == calls.c.call_id)
+            .where(shadows.c.is_complete == 1, calls.c.ended_at_us >= microseconds(since))
+            .group_by(*groups)
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query).mappings()
+            return tuple(
+                ShadowSum(**{**row, **{count.name: int(row[count.name]) for count in counts}})
+                for row in found
+            )
+
+    def labelled(self, since: datetime) -> tuple[tuple[str, LabelRow], ...]:
+        """Labels of calls that ended since, each with the language of its call.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls, labels = _TABLES[CallRow], _TABLES[LabelRow]
+        query = (
+            select(calls.c.language_code, labels)
+            .join_from(labels, calls, labels.c.call_id == calls.c.call_id)
+            .where(calls.c.ended_at_us >= microseconds(since))
+            .order_by(*(labels.c[key] for key in _KEYS[LabelRow][1]))
+        )
+        with self._database.reading() as connection:
+            return tuple((language, _row(LabelRow, row)) for language, *row in connection.execute(query))
+
+    def calls_of(self, caller: str) -> tuple[str, ...]:
+        """The calls of a caller's hash.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls = _TABLES[CallRow]
+        with self._database.reading() as connection:
+            return tuple(connection.scalars(select(calls.c.call_id).where(calls.c.caller == caller)))
+
+    def forget(self, call_ids: Collection[str]) -> dict[str, int]:
+        """Remove every row of these calls; table -> how many.
+
+        All of them, not the caller alone: an outcome is a note on a person, and the digest of a short
+        reference gives its words away to whoever tries some.
+
+        Raises:
+            ExperimentError: the store cannot be written now.
+        """
+        with self._database.forgetting() as connection:
+            return {
+                name.removeprefix("ab_"): connection.execute(
+                    delete(_TABLES[kind]).where(_TABLES[kind].c.call_id.in_(call_ids))
+                ).rowcount
+                for kind, (name, keys) in _KEYS.items()
+                if "call_id" in keys
+            }
 
     def ramps(self) -> tuple[RampRow, ...]:
         """Every change of Whisper's share, oldest first.
@@ -128,53 +202,20 @@ class ExperimentStore:
         Raises:
             ExperimentError: the store cannot be read.
         """
-        with self._translated(), self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return _read(connection, RampRow, true())
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as error:
-            problem = getattr(error, "orig", None) or error
-            raise ExperimentError(
-                f"the experiment's store {self._where} cannot be used ({problem})",
-                remedy="make the file and its folder writable, or set SLUKH_EXPERIMENT_URL",
-            ) from error
 
-
-def _parsed(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise ExperimentError(
-            "SLUKH_EXPERIMENT_URL cannot be read", remedy="write it as sqlite:///PATH"
-        ) from error
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        shown = parsed.render_as_string(hide_password=True)
-        raise ExperimentError(f"{shown} is not a store that lasts", remedy="write it as sqlite:///PATH")
-    return parsed
-
-
-def _engine(url: URL) -> Engine:
-    engine = create_engine(url)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own
-        connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA journal_mode = WAL")
-
-    return engine
-
-
-def _create(connection: Connection) -> None:
+def _create(connection: Connection, where: str) -> None:
+    be_alone(connection)  # two gateways may start together, and CREATE ... IF NOT EXISTS is no lock
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS ab_version (version INTEGER NOT NULL)")
     found = connection.exec_driver_sql("SELECT version FROM ab_version").scalar()
     if found is None:
-        connection.exec_driver_sql("INSERT INTO ab_version VALUES (?)", (_VERSION,))
+        connection.execute(insert(table("ab_version", column("version"))), {"version": _VERSION})
     elif found > _VERSION:
         raise ExperimentError(
-            f"the experiment's store was written by a newer slukh (version {found})", remedy="upgrade slukh"
+            f"the experiment's store {where} was written by a newer slukh (version {found})",
+            remedy="upgrade slukh",
         )
     for kind, (name, keys) in _KEYS.items():
         columns = ", ".join(f"{column_name} {_sql_type(item.type)}" for column_name, item in zip(
@@ -209,31 +250,35 @@ def _values(row: Row) -> dict[str, object]:
 
 def _stored(value: object) -> object:
     if isinstance(value, datetime):
-        return _microseconds(value)
+        return microseconds(value)
     if isinstance(value, bool):
         return int(value)
     return json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value
 
 
 def _read(connection: Connection, kind: type[Any], condition: Any) -> tuple[Any, ...]:  # noqa: ANN401  # SQL
-    source, (_, keys) = _TABLES[kind], _KEYS[kind]
-    query = select(source).where(condition).order_by(*(source.c[key] for key in keys))
-    return tuple(
-        kind(**{
-            item.name: _loaded(item.type, value)
-            for item, value in zip(fields(kind), found, strict=True)
-        })
-        for found in connection.execute(query)
-    )  # fmt: skip
+    names, (_, keys) = _columns(kind), _KEYS[kind]
+    places = [names.index(key) for key in keys]
+    # Here and not by the database, whose order of texts may be any: a seed draws from this order.
+    rows = sorted(
+        connection.execute(select(_TABLES[kind]).where(condition)), key=lambda row: [row[at] for at in places]
+    )
+    return tuple(_row(kind, row) for row in rows)
+
+
+def _row(kind: type[Any], found: Iterable[Any]) -> Any:  # noqa: ANN401  # of any kind
+    return kind(**{
+        item.name: _loaded(item.type, value) for item, value in zip(fields(kind), found, strict=True)
+    })  # fmt: skip
 
 
 def _loaded(kind: Any, value: Any) -> Any:  # noqa: ANN401  # of any column
     if value is None or kind in (str, int, float, str | None, int | None):
         return value
     if kind is datetime:
-        return _EPOCH + timedelta(microseconds=value)
+        return moment_at(value)
     return bool(value) if kind in (bool, bool | None) else json.loads(value)
 
 
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+def _heard_between(since: datetime, until: datetime) -> Any:  # noqa: ANN401  # SQL
+    return _TABLES[CanaryRow].c.heard_at_us.between(microseconds(since), microseconds(until))

@@ -1,13 +1,16 @@
 """Whether an experiment's numbers mean anything: its validity gates."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 
+from slukh.experiment.canaries import changes, day_of
 from slukh.experiment.evidence import ARMS, CallRow, Evidence, LabelRow
 from slukh.experiment.gates import ADJUDICATED, Gate, Kind, Margins, at_this_pace, drawn_calls
 from slukh.experiment.paired import direction_gate
 from slukh.experiment.statistics.sequential import sample_ratio_p
+
+_A_DAY = timedelta(days=1)
 
 
 def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
@@ -22,6 +25,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
         _unchanged_flags(evidence, calls),
         _unchanged_models(calls),
         _unchanged_canonical_text(evidence),
+        *_stored_clips(evidence, calls, margins),
         _clocks(evidence),
         _shadow_loss(evidence, margins),
         _labellers(evidence.labels),
@@ -138,6 +142,39 @@ def _unchanged_canonical_text(evidence: Evidence) -> Gate:
         "canonical text unchanged", set(versions) <= known, f"seen {', '.join(versions) or 'none'}",
         "errors under two versions do not compare: label anew, or begin the window after the change",
     )  # fmt: skip
+
+
+def _stored_clips(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
+    """Whether each provider was the same all the time, and whether that could be seen."""
+    days = {arm: {day_of(row) for row in evidence.canaries if row.provider == arm} for arm in ARMS}
+    unseen = [arm for arm in ARMS if not _covers(days[arm], calls)]
+    found = changes(evidence.canaries, wer_bound=margins.canary_wer)
+    told = "; ".join(f"{c.provider} on {c.day} ({c.language_code}, {c.reason})" for c in found)
+    newest = max((change.day for change in found), default=None)
+    return [
+        _validity(
+            "stored clips heard",
+            not unseen,
+            "days: " + ", ".join(f"{arm} {len(days[arm])}" for arm in ARMS),
+            f"both providers must hear them from the first day to the last (SLUKH_CANARY_MINUTES): "
+            f"{' and '.join(unseen)} did not",
+            kind="enough",
+        ),
+        _validity(
+            "stored clips heard alike",
+            not found,
+            told or "the same texts",
+            f"a provider changed without a word: begin the window after {newest}, with --since",
+        ),
+    ]
+
+
+def _covers(days: Collection[date], calls: Sequence[CallRow]) -> bool:
+    """Whether clips were heard from the first day of calls to the last, give or take a day."""
+    if not days or not calls:
+        return not calls
+    first, last = (pick(call.ended_at for call in calls).astimezone(UTC).date() for pick in (min, max))
+    return min(days) <= first + _A_DAY and max(days) >= last - _A_DAY
 
 
 def _clocks(evidence: Evidence) -> Gate:

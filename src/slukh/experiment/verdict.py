@@ -67,6 +67,7 @@ class Verdict:
                 "outcomes": len(evidence.outcomes),
                 "shadows": len(evidence.shadows),
                 "labels": len(evidence.labels),
+                "canaries": len(evidence.canaries),
             },
         }
 
@@ -91,17 +92,13 @@ def verdict(evidence: Evidence, margins: Margins, *, seed: int = 1) -> Verdict:
     dates = [gate.expected for gate in open_]
     return Verdict(
         decision=decision,
-        reasons=tuple(f"{gate.name}: {gate.missing or _beyond(gate)}" for gate in open_),
+        reasons=tuple(f"{gate.name}: {gate.reason}" for gate in open_),
         gates=gates,
         expected=max((date for date in dates if date), default=None) if all(dates) else None,
         evidence=evidence,
         margins=margins,
         seed=seed,
     )
-
-
-def _beyond(gate: Gate) -> str:
-    return f"beyond the margin of {gate.margin:g} ({gate.detail})"
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -11,11 +11,12 @@ from typing import Literal, get_args
 
 from slukh.cost.meter import USAGE_STAGES
 from slukh.errors import REFUSAL_REASONS, ErrorType
-from slukh.types import DROP_REASONS, OUTCOMES, UNITS
+from slukh.types import DROP_REASONS, OUTCOMES, TURN_BUDGET_SECONDS, UNITS
 
 OTHER = "other"
 CANARY_LANGUAGES = ("ru-RU", "uk-UA")
-REFERENCES = ("canary",)
+REFERENCES = ("agreement", "canary", "human")
+CANARY_CHANGES = ("text", "wer")
 ERROR_TYPES: tuple[str, ...] = get_args(ErrorType)
 _END_REASONS = ("hangup", "gateway", "detached", "drained", "error")
 _GAP_REASONS = ("idle", "stale", "detached")
@@ -64,14 +65,22 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="stt_provider_accuracy", kind="gauge", unit="ratio",
-        help="1 - word error rate of canonical text against a reference; NaN until measured, below 0 when "
-        "more was invented than said.",
+        help="1 - word error rate of canonical text against a reference: `canary` stored clips, when played "
+        "last; `human` labels, of utterances in which the two providers differ; `agreement` what the other "
+        "provider wrote; both of calls of the last 28 days. NaN until measured, below 0 when more was "
+        "invented than said.",
         labels={"provider": "providers", "language": "languages", "reference": "references"},
     ),
     Declaration(
         name="stt_provider_accuracy_words", kind="gauge", unit="words",
         help="Words of the reference behind stt_provider_accuracy.",
         labels={"provider": "providers", "language": "languages", "reference": "references"},
+    ),
+    Declaration(
+        name="stt_canary_changes_total", kind="counter", unit="changes",
+        help="Times that a provider heard a stored clip otherwise than before, under the same model's name: "
+        "another text, or a word error rate of the day that is off by more than 10 points.",
+        labels={"provider": "providers", "language": "languages", "reason": "canary changes"},
     ),
     Declaration(
         name="stt_first_interim_seconds", kind="histogram", unit="seconds",
@@ -151,7 +160,7 @@ DECLARATIONS: tuple[Declaration, ...] = (
     Declaration(
         name="turn_latency_seconds", kind="histogram", unit="seconds",
         help="What a caller waited for an answer, step by step: last voice to our endpoint, to the final, to "
-        "the first sentence, to its first audio on the line; `whole` is all of it.",
+        "the dialogue, to the first sentence, to its first audio on the line; `whole` is all of it.",
         labels={"stage": "turn stages"},
     ),
     Declaration(
@@ -258,12 +267,19 @@ DECLARATIONS: tuple[Declaration, ...] = (
         "ledger refused, conflict with an earlier row.",
         labels={"stage": "usage stages"},
     ),
+    Declaration(
+        name="experiment_lost_total", kind="counter", unit="items",
+        help="What the comparison of recognisers could not keep: rows of counts, recordings. No call waits "
+        "for it.",
+        labels={"what": "experiment items"},
+    ),
 )  # fmt: skip
 
 FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "error types": ERROR_TYPES,
     "outcomes": OUTCOMES,
     "references": REFERENCES,
+    "canary changes": CANARY_CHANGES,
     "refusals": REFUSAL_REASONS,
     "switch reasons": (*OUTCOMES, "breaker"),
     "hedge winners": ("first", "hedge", "neither"),
@@ -271,7 +287,7 @@ FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "end reasons": _END_REASONS,
     "gap reasons": _GAP_REASONS,
     "usage stages": USAGE_STAGES,
-    "turn stages": ("endpoint", "final", "first_text", "first_audio", "whole"),
+    "turn stages": (*TURN_BUDGET_SECONDS, "whole"),
     "cache results": ("hit", "joined", "miss"),
     "cache errors": ("corrupt", "read", "write"),
     "voices": ("google", "piper", "espeak", "rhvoice", "recorded"),
@@ -281,6 +297,7 @@ FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "components": ("stt", "tts", "llm", "line"),
     "units": UNITS,
     "budgets": ("call", "day"),
+    "experiment items": ("row", "recording"),
 }
 
 

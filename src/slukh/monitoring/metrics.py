@@ -4,6 +4,7 @@ import itertools
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -22,6 +23,7 @@ from slukh.monitoring.declarations import (
 )
 from slukh.routing.breaker_store import Standing
 from slukh.types import (
+    TURN_BUDGET_SECONDS,
     AttemptEnded,
     AudioGap,
     BargeIn,
@@ -105,6 +107,23 @@ class Metrics:
             self._set("stt_provider_accuracy", 1 - errors / words, **labels)
             self._set("stt_provider_accuracy_words", words, **labels)
 
+    def accuracies(self, reference: str, measured: Mapping[tuple[str, str], tuple[float, int]]) -> None:
+        """All measurements against a reference replace those before; who has none now is unknown again.
+
+        Args:
+            reference: against what, one of `REFERENCES`.
+            measured: provider and language -> 1 - word error rate, and words of the reference.
+        """
+        for labels in _combinations(self._allowed["stt_provider_accuracy"]):
+            if labels["reference"] == reference:
+                value, words = measured.get((labels["provider"], labels["language"]), (math.nan, 0))
+                self._set("stt_provider_accuracy", value, **labels)
+                self._set("stt_provider_accuracy_words", words, **labels)
+
+    def canary_changed(self, provider: str, language: str, reason: str) -> None:
+        """A provider heard a stored clip otherwise than before."""
+        self._add("stt_canary_changes_total", 1, provider=provider, language=language, reason=reason)
+
     def spooled(self, rows: int) -> None:
         """So many usage rows are not in the ledger yet."""
         self._set("usage_spool_rows", rows)
@@ -112,6 +131,10 @@ class Metrics:
     def usage_error(self, stage: UsageStage) -> None:
         """Something went wrong with usage."""
         self._add("usage_errors_total", 1, stage=stage)
+
+    def experiment_lost(self, what: Literal["row", "recording"], number: int) -> None:
+        """The comparison of recognisers could not keep so many."""
+        self._add("experiment_lost_total", number, what=what)
 
     def breaker(self, provider: str, standing: Standing) -> None:
         """A provider's breaker has another state."""
@@ -197,12 +220,7 @@ class Metrics:
                 self._count_model(answered)
 
     def _count_turn(self, turn: TurnTimed) -> None:
-        steps = {
-            "endpoint": turn.endpoint_seconds,
-            "final": turn.final_seconds,
-            "first_text": turn.first_text_seconds,
-            "first_audio": turn.first_audio_seconds,
-        }
+        steps = {stage: getattr(turn, f"{stage}_seconds") for stage in TURN_BUDGET_SECONDS}
         for stage, value in (*steps.items(), ("whole", sum(steps.values()))):
             self._time("turn_latency_seconds", value, stage=stage)
 

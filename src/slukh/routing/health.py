@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import math
 import re
 import wave
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -91,7 +92,8 @@ class Canaries:
     Args:
         providers: recognisers by registry name.
         languages: BCP-47, those of calls; to refuse the clip of another one is no failure.
-        interval_seconds: between two rounds; 0 plays one round only. A failure is looked at again sooner.
+        interval_seconds: between two rounds; 0 plays one round only. Who failed is asked again sooner, alone:
+            the others may cost money.
         on_heard: told what a provider made of a clip.
         on_failed: told the error of a provider that failed on a clip.
     """
@@ -129,19 +131,27 @@ class Canaries:
             SttError: after the first round, when every recogniser fails for a reason that only an operator
                 can mend, such as a wrong path: nobody would ever hear a call.
         """
-        await self._play()
+        await self._play(self._providers)
         errors = list(self._failing.values())
         if len(errors) == len(self._providers) and all(error.is_permanent for error in errors):
             raise errors[0]
+        clock = asyncio.get_running_loop().time
+        interval = self._interval or math.inf
+        due = clock() + interval
         while self._failing or self._interval:
-            await asyncio.sleep(self.RECHECK_SECONDS if self._failing else self._interval)
-            await self._play()
+            wait = due - clock()
+            await asyncio.sleep(min(self.RECHECK_SECONDS, wait) if self._failing else wait)
+            if clock() >= due:
+                due = clock() + interval
+                await self._play(self._providers)
+            else:
+                await self._play(tuple(self._failing))
 
-    async def _play(self) -> None:
+    async def _play(self, names: Iterable[str]) -> None:
         """One round; one that hangs does not keep the others waiting."""
         async with asyncio.TaskGroup() as round_:
-            for name, provider in self._providers.items():
-                round_.create_task(self._ask(name, provider))
+            for name in names:
+                round_.create_task(self._ask(name, self._providers[name]))
 
     async def _ask(self, name: str, provider: SttProvider) -> None:
         for clip in stored_clips():

@@ -33,17 +33,17 @@ class ShadowHeard:
 
     Attributes:
         call_id: in which call.
-        utterance_id: in which utterance.
+        utterance: in which utterance; its own audio may be gone.
+        chunks: all of its audio where there is a text, else none.
         provider: who it was.
         text: its final, perhaps empty; None when it did not hear all of it, or gave no answer.
-        audio_samples: how long the utterance is.
     """
 
     call_id: str
-    utterance_id: int
+    utterance: Utterance
+    chunks: tuple[AudioChunk, ...] = ()
     provider: str
     text: str | None
-    audio_samples: int
 
 
 class Shadows:
@@ -113,8 +113,14 @@ class Shadows:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def aclose(self) -> None:
-        """Stop all of them. Idempotent."""
+    async def aclose(self, *, grace_seconds: float = 0.0) -> None:
+        """Stop all of them. Idempotent.
+
+        Args:
+            grace_seconds: how long those that run may still take; what is stopped is lost to the comparison.
+        """
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_seconds)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -123,7 +129,7 @@ class Shadows:
         self,
         provider: SttProvider,
         utterance: Utterance,
-        chunks: Sequence[AudioChunk],
+        chunks: tuple[AudioChunk, ...],
         config: StreamConfig,
         publish: Callable[[Event], None],
     ) -> None:
@@ -167,18 +173,26 @@ class Shadows:
                     final_seconds=took if is_heard else None, error=error,
                 )
             )  # fmt: skip
-            self._tell(config, utterance, provider.name, text if is_heard else None)
+            heard = (text, chunks) if is_heard else (None, ())
+            self._tell(config, utterance, provider.name, *heard)
 
-    def _tell(self, config: StreamConfig, utterance: Utterance, provider: str, text: str | None) -> None:
+    def _tell(
+        self,
+        config: StreamConfig,
+        utterance: Utterance,
+        provider: str,
+        text: str | None,
+        chunks: tuple[AudioChunk, ...] = (),
+    ) -> None:
         if self.on_heard is None:
             return
         self.on_heard(
             ShadowHeard(
                 call_id=config.call_id,
-                utterance_id=utterance.id,
+                utterance=utterance,
+                chunks=chunks,
                 provider=provider,
                 text=text,
-                audio_samples=utterance.samples,
             )
         )
 

@@ -1,12 +1,14 @@
 """An answer on its way to the caller: what of it was heard, what it is booked as, how long it took."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from slukh.dialog.base import CallerSilent, Say
 from slukh.talking.mouth import Playing
 from slukh.talking.turns import Turn
 from slukh.tts.joining import Joiner
+from slukh.tts.phrases import sentences, speakable
 from slukh.tts.speaker import Speech
 from slukh.types import SAMPLE_RATE_HERTZ, PhraseSpoken, SpeechEnded, SpokenOutcome, TurnTimed, seconds
 
@@ -91,16 +93,25 @@ class Answer:
     Attributes:
         turn: what to; None for the greeting and what we say by ourselves.
         is_ours: the dialogue knows nothing of it, such as an excuse.
+        asked_at: when the dialogue was asked for it.
         hands_over: it ends with the caller at a person.
+        says: of it, what has come and can be said.
         first_text_at: when its first words came.
         phrases: begun or waiting, in order.
     """
 
     turn: Turn | None = None
     is_ours: bool = False
+    asked_at: float = 0.0
     hands_over: bool = False
+    says: list[Say] = field(default_factory=list)
     first_text_at: float | None = None
     phrases: list[Phrase] = field(default_factory=list)
+
+    @property
+    def is_of_the_dialogue(self) -> bool:
+        """Whether it is what the call is about, and no excuse and no "are you there"."""
+        return not self.is_ours and not (self.turn and isinstance(self.turn.turn, CallerSilent))
 
     def heard(self) -> str:
         """What the caller heard of it, to the last whole word."""
@@ -136,6 +147,18 @@ class Answer:
             utterance_id=ended.event.utterance_id,
             endpoint_seconds=seconds(ended.event.endpoint - ended.event.position),
             final_seconds=max(0.0, final_at - ended.at),
-            first_text_seconds=max(0.0, first_text_at - final_at),
+            held_seconds=max(0.0, self.asked_at - final_at),
+            first_text_seconds=max(0.0, first_text_at - self.asked_at),
             first_audio_seconds=max(0.0, began_at - first_text_at),
         )
+
+
+def last_question(says: Sequence[Say]) -> Say:
+    """The end of what was said, from its last question on; all of the last words when there is none.
+
+    Args: says: at least one.
+    """
+    last = says[-1]
+    said = sentences(speakable(last.text))
+    asking = [number for number, sentence in enumerate(said) if "?" in sentence]
+    return Say(text=" ".join(said[asking[-1] :]), language_code=last.language_code) if asking else last

@@ -9,26 +9,27 @@ What it says and what that took are events like any others: `PhraseSpoken`, `Bar
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from slukh.audio import samples_from_linear16
-from slukh.dialog.base import CallerPressed, CallerSaid, Conversation, Leave, Say, Step
+from slukh.dialog.base import CallerPressed, CallerSaid, Say, Step
 from slukh.errors import DialogError, TtsError
-from slukh.speech.segmenter import SegmentEvent, Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
-from slukh.talking.answer import Answer, Ended, Phrase
-from slukh.talking.echo import HEARD_SAMPLES, EchoGuard
+from slukh.speech.segmenter import SegmentEvent, Utterance
+from slukh.talking.answer import Answer, Ended, last_question
+from slukh.talking.echo import EchoGuard
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.mouth import Mouth, Playing
-from slukh.talking.turns import Said, Turn, Turns
-from slukh.telephony.line import FRAME_BYTES, Line
+from slukh.talking.speaking import Recital, Recorded
+from slukh.talking.suspects import Suspects
+from slukh.talking.thread import Thread
+from slukh.talking.turns import PATIENCE, Repeat, Said, Turn, Unheard
+from slukh.telephony.line import Line
 from slukh.tts.base import SpeechRequest
-from slukh.tts.joining import Joiner
-from slukh.tts.phrases import Templates, sentences, speakable
+from slukh.tts.phrases import Templates
 from slukh.tts.recorded import apology, apology_text
-from slukh.tts.speaker import Recording, Speaker, Speech
+from slukh.tts.speaker import Speaker
 from slukh.types import (
     BargeIn,
     CallStarted,
@@ -41,10 +42,8 @@ from slukh.types import (
 
 logger = logging.getLogger(__name__)
 
-# Phrases that are made ahead of the one that is played: more would be paid for in vain when interrupted.
-_AHEAD: Final = 2
 _FAILURES: Final = 2
-_GUARD_CHUNKS: Final = 8
+_LAST_WORDS_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,77 +52,67 @@ class TalkRules:
 
     Attributes:
         silence_seconds: of nobody speaking until the caller is asked whether they are there.
-        longest_seconds: of a call; then it is ended with a sentence.
+        longest_seconds: of a call, over all its legs; then it is ended with a sentence.
+        step_seconds: that the dialogue may take for its next words; then the caller is asked to say it again.
         barge_in: whether the caller's voice stops ours.
     """
 
     silence_seconds: float = 8.0
     longest_seconds: float = 900.0
+    step_seconds: float = 10.0
     barge_in: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """A step of ours: audio that is there already."""
-
-    linear16: bytes
 
 
 class Talk:
     """See the module.
 
-    Attributes:
-        unheard: linear 16-bit 8 kHz audio that is played when no recogniser heard the caller; None: they are
-            asked to say it again.
-
     Args:
-        call: whose.
+        call: whose; its present leg.
         line: whom it speaks to.
-        conversation: who answers.
+        thread: what the talk has come to; told from now on of what this leg brings.
         speaker: the voices.
-        publish: where events go.
         rules: see there.
         templates: for the phrase cache.
+
+    Attributes:
+        thread: as it was given, for a further leg.
+        unheard: linear 16-bit 8 kHz audio that is played when every recogniser failed on what the caller
+            said; None: they are asked to say it again.
     """
 
     def __init__(
         self,
         call: CallStarted,
         line: Line,
-        conversation: Conversation,
+        thread: Thread,
         speaker: Speaker,
-        publish: Callable[[Event], None],
         *,
         rules: TalkRules,
         templates: Templates,
     ) -> None:
+        self.thread = thread
         self.unheard: bytes | None = None
         self._loop = asyncio.get_running_loop()
         self._call = call
-        self._language = call.language_code
         self._line = line
-        self._conversation = conversation
-        self._speaker = speaker
-        self._publish = publish
+        self._conversation = thread.conversation
+        self._turns = thread.turns
+        self._publish = thread.report.publish
         self._rules = rules
-        self._templates = templates
-        self._guard = EchoGuard()
-        self._mouth = Mouth(line, self._guard)
-        self._began = self._loop.time()
-        self._turns = Turns(silence_seconds=rules.silence_seconds, now=self._began)
+        guard = EchoGuard()
+        self._mouth = Mouth(line, guard)
+        self._recital = Recital(speaker, self._mouth, templates, step_seconds=rules.step_seconds)
+        self._ends_at = thread.began + rules.longest_seconds
         self._bell = asyncio.Event()
-        self._suspects: dict[int, Utterance] = {}  # voices that may be our own
-        self._echoes: set[int] = set()
+        self._suspects = Suspects(guard)
         self._ended: dict[int, Ended] = {}
         self._answer = Answer()
         self._answering: asyncio.Task[bool] | None = None
-        self._cut: Answer | None = None  # an answer that was interrupted, until it is clear by what
         self._running: asyncio.Task[None] | None = None
         self._phrases = 0
-        self._failures = 0
 
     def begin(self) -> None:
-        """Greet the caller."""
+        """Greet the caller, or go on where the last leg broke off."""
         self._running = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -132,22 +121,12 @@ class Talk:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
+        self._suspects.close()  # finals are still to come
 
     def hear(self, event: SegmentEvent) -> None:
         """What endpointing found, the moment it did."""
-        utterance, now = event.utterance, self._loop.time()
-        if isinstance(event, UtteranceStarted):
-            if self._guard.is_speaking(now):
-                self._suspects[utterance.id] = utterance
-                self._judge(utterance, now)
-            else:
-                self._caller_speaks(utterance)
-        elif utterance.id in self._suspects:
-            if isinstance(event, UtteranceGrew):
-                self._judge(utterance, now)
-            elif isinstance(event, UtteranceEnded):
-                del self._suspects[utterance.id]
-                self._echoes.add(utterance.id)
+        if self._suspects.hear(event, self._loop.time()):
+            self._caller_speaks(event.utterance)
 
     def observe(self, event: Event) -> None:
         """What was published of this call."""
@@ -155,33 +134,37 @@ class Talk:
         match event:
             case SpeechEnded(utterance_id=utterance_id):
                 self._ended[utterance_id] = Ended(event=event, at=now)
-            case Transcript(is_final=True, utterance_id=utterance_id, text=text, language_code=code):
-                if event.is_salvage and not text:
-                    self._turns.unheard()
-                if utterance_id in self._echoes:
-                    self._echoes.discard(utterance_id)
+                self._turns.ended(utterance_id, now)
+                self._bell.set()
+            case Transcript(is_final=True, utterance_id=utterance_id):
+                if self._suspects.is_echo(utterance_id):
                     self._ended.pop(utterance_id, None)
                     return
-                said = Said(utterance_id=utterance_id, text=text.strip(), language_code=code, at=now)
-                self._turns.final(said)
-                is_noise = not said.text and not event.is_salvage
-                if self._cut is not None and is_noise and not self._turns.caller_speaks:
-                    self._take_back()  # it was a noise that had interrupted us
+                self._heard(event, now)
                 self._bell.set()
             case Dtmf(digit=digit):
                 self._turns.pressed(digit, now)
                 self._stop()
                 self._bell.set()
 
-    def _judge(self, utterance: Utterance, now: float) -> None:
-        """Whether a voice that came while we spoke is the caller's."""
-        chunks = utterance.chunks[-_GUARD_CHUNKS:]
-        if not chunks or not chunks[-1].voiced:
+    def _heard(self, final: Transcript, now: float) -> None:
+        """The caller said something, or made a noise."""
+        text = final.text.strip()
+        if not text and not final.is_salvage and self.thread.cut is not None:
+            self._turns.noise(final.utterance_id)
+            if not self._turns.caller_speaks:
+                self._take_back()  # it was a noise that had interrupted us
             return
-        heard = samples_from_linear16(b"".join(chunk.pcm for chunk in chunks))[-HEARD_SAMPLES:]
-        if not self._guard.is_echo(heard, now):
-            del self._suspects[utterance.id]
-            self._caller_speaks(utterance)
+        self._turns.final(
+            Said(
+                utterance_id=final.utterance_id,
+                text=text,
+                language_code=final.language_code,
+                at=now,
+                voice_seconds=seconds(final.end - final.start),
+                is_lost=final.is_salvage,
+            )
+        )
 
     def _caller_speaks(self, utterance: Utterance) -> None:
         self._turns.started(utterance.id)
@@ -206,196 +189,168 @@ class Talk:
 
     async def _run(self) -> None:
         try:
-            is_over = await self._give(self._conversation.greet(), Answer())
+            is_over = await self._begin()
             while not is_over:
                 turn = await self._next_turn()
                 if turn is None:
-                    await self._give(self._say(FAREWELLS, Leave(reason="goodbye")), Answer(is_ours=True))
-                    is_over = True
-                else:
-                    is_over = await self._take_turn(turn)
-            await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
-            await self._line.hang_up("gateway")
+                    self._ends_at = self._loop.time() + _LAST_WORDS_SECONDS
+                    await self._give(self._say(FAREWELLS), Answer(is_ours=True))
+                    break
+                is_over = await self._take_turn(turn)
         except Exception:  # a defect of ours: the dial plan takes the caller over
             logger.exception("talk_defect", extra={"call_id": self._call.call_id})
-            await self._line.hang_up("gateway")
+            with suppress(Exception):
+                await self._apologise()
+        self.thread.is_over = True
+        await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
+        await self._line.hang_up("gateway")
+
+    async def _begin(self) -> bool:
+        """Greet the caller, unless this is a further leg; whether the call is over with it."""
+        if not self.thread.has_begun:
+            self.thread.has_begun = True
+            return await self._greet()
+        self._turns.spoke(self._loop.time())
+        self._turns.repeat()
+        return False
+
+    async def _greet(self) -> bool:
+        return await self._give(self._conversation.greet(), Answer())
 
     async def _take_turn(self, turn: Turn) -> bool:
         """Answer a turn; whether the call is over with it."""
-        if turn.turn is None:
-            return await self._give(self._ask_again(), Answer(is_ours=True))
-        cut = self._cut
-        if cut is not None and not isinstance(turn.turn, CallerPressed):
+        thread, asked = self.thread, turn.turn
+        match asked:
+            case Repeat():
+                return await self._repeat()
+            case Unheard(times=times, is_empty=is_empty):
+                return await self._ask_again(
+                    is_last=times > PATIENCE, recording=None if is_empty else self.unheard
+                )
+        cut = thread.cut
+        if cut is not None and not isinstance(asked, CallerPressed):
             self._conversation.interrupted(cut.heard())
-            self._cut = None
-        if isinstance(turn.turn, CallerSaid):
-            self._language = turn.turn.language_code
-        answer = Answer(turn=turn)
-        is_over = await self._give(self._conversation.answer(turn.turn), answer)
-        if cut is not None and self._cut is cut:
+            thread.cut = None
+        if isinstance(asked, CallerSaid):
+            thread.language_code = asked.language_code
+        answer = Answer(turn=turn, asked_at=self._loop.time())
+        is_over = await self._give(self._conversation.answer(asked), answer)
+        if cut is not None and thread.cut is cut:
             if answer.phrases or is_over:
-                self._cut = None
+                thread.cut = None
             else:
                 self._take_back()  # the key that had interrupted us means nothing here
         return is_over
+
+    async def _repeat(self) -> bool:
+        """Ask again what the dialogue asked last; with nothing of it heard, that is the greeting."""
+        last = self.thread.last
+        if last is None:
+            return await self._greet()
+        return await self._give(_as_steps([last_question(last.says)]), Answer(is_ours=True))
+
+    async def _ask_again(self, *, is_last: bool, recording: bytes | None = None) -> bool:
+        """The caller was not heard: they are to say it again; when that does not help, to a person.
+
+        Args:
+            is_last: it does not help.
+            recording: that asks them, instead of a voice.
+        """
+        if not is_last:
+            steps = self._say(EXCUSES) if recording is None else _as_steps([Recorded(recording)])
+            return await self._give(steps, Answer(is_ours=True))
+        await self._give(self._say(HANDOVERS), Answer(is_ours=True))
+        return True
 
     async def _next_turn(self) -> Turn | None:
         """Wait for what is to be answered; None when the call has lasted long enough."""
         while True:
             now = self._loop.time()
-            if now - self._began >= self._rules.longest_seconds:
+            if now >= self._ends_at:
                 return None
             if (turn := self._turns.due(now)) is not None:
                 return turn
             self._bell.clear()
-            longest = self._began + self._rules.longest_seconds
-            deadline = min(longest, self._turns.next_deadline() or longest)
+            deadline = min(self._ends_at, self._turns.next_deadline() or self._ends_at)
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
                     await self._bell.wait()
 
-    async def _give(self, steps: AsyncGenerator[Step | _Recorded, None], answer: Answer) -> bool:
+    async def _give(self, steps: AsyncGenerator[Step | Recorded, None], answer: Answer) -> bool:
         """Give an answer until it is over or the caller interrupts; whether the call is over with it."""
+        thread = self.thread
         self._answer = answer
-        task = self._answering = asyncio.create_task(self._speak(steps, answer))
+        task = self._answering = asyncio.create_task(self._recital.give(steps, answer))
         try:
-            await asyncio.wait({task})
+            await asyncio.wait({task}, timeout=max(0.0, self._ends_at - self._loop.time()))
+        except asyncio.CancelledError:
+            if not answer.is_ours:
+                thread.cut = answer  # the line is gone
+                self._take_back()
+            raise
         finally:
             task.cancel()
             await asyncio.wait({task})
             self._book(answer)
+        if answer.is_of_the_dialogue and answer.says:
+            thread.last = answer
         self._turns.spoke(max(self._loop.time(), self._mouth.quiet_at))
         if task.cancelled():
             if not answer.is_ours:
-                self._cut = answer
+                thread.cut = answer
             if not answer.heard():
                 self._take_back()
             return answer.hands_over  # whoever speaks over "I connect you" is connected
         error = task.exception()
         if error is None:
             if answer.turn is not None:
-                self._failures = 0
+                thread.failures = 0
             return task.result()
         return await self._excuse(error, answer)
 
     def _take_back(self) -> None:
         """The answer that was cut off counts as not given: what it was to is to be answered again."""
-        cut, self._cut = self._cut, None
+        cut, self.thread.cut = self.thread.cut, None
         if cut is None:
             return
-        self._conversation.interrupted("")
-        if cut.turn is not None:
+        if self.thread.last is cut:
+            self.thread.last = None
+        if cut.turn is None:
+            self._turns.repeat()  # the greeting
+        else:
+            self._conversation.interrupted("")
             self._turns.unanswered(cut.turn)
 
     async def _excuse(self, error: BaseException, answer: Answer) -> bool:
         """Who answers, or who speaks, failed: say so, and after a second time give the caller to a person."""
-        if not isinstance(error, DialogError | TtsError):
-            raise error
-        logger.warning("answer_failed", extra={"call_id": self._call.call_id, "error": str(error)})
+        fields = {"call_id": self._call.call_id, "error": str(error)}
         if isinstance(error, TtsError):
+            logger.warning("answer_failed", extra=fields)
             await self._apologise()
             return True
+        if isinstance(error, DialogError):
+            logger.warning("answer_failed", extra=fields)
+        else:  # a defect, perhaps of a dialogue that is not ours
+            logger.error("answer_defect", extra=fields, exc_info=error)
         self._conversation.interrupted(answer.heard())
-        self._failures += 1
-        if error.is_permanent or self._failures >= _FAILURES:
-            await self._give(self._say(HANDOVERS, Leave(reason="handover")), Answer(is_ours=True))
-            return True
-        return await self._give(self._say(EXCUSES), Answer(is_ours=True))
+        self.thread.failures += 1
+        is_permanent = isinstance(error, DialogError) and error.is_permanent
+        return await self._ask_again(is_last=is_permanent or self.thread.failures >= _FAILURES)
 
     async def _apologise(self) -> None:
         """Nobody can speak: what is left is a recording."""
-        pack, text = apology(), apology_text(self._language)
-        code = self._language if self._language in pack.phrases else "uk-UA"
-        playing = Playing()
-        await self._mouth.play(pack.synthesize(SpeechRequest(text=text, language_code=code)), playing)
+        pack, language_code = apology(), self.thread.language_code
+        text = apology_text(language_code)
+        code = language_code if language_code in pack.phrases else "uk-UA"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self._mouth.play(
+                    pack.synthesize(SpeechRequest(text=text, language_code=code)), Playing()
+                )
 
-    async def _say(self, lines: dict[str, str], *more: Step) -> AsyncGenerator[Step, None]:
-        code = self._language if self._language in lines else "uk-UA"
-        yield Say(text=lines[code], language_code=code)
-        for step in more:
-            yield step
-
-    async def _ask_again(self) -> AsyncGenerator[Step | _Recorded, None]:
-        if self.unheard is not None:
-            yield _Recorded(self.unheard)
-            return
-        async for step in self._say(EXCUSES):
-            yield step
-
-    async def _speak(self, steps: AsyncGenerator[Step | _Recorded, None], answer: Answer) -> bool:
-        """Speak an answer; whether it ends the call. Raises DialogError, TtsError."""
-        waiting: asyncio.Queue[Phrase | Leave | None] = asyncio.Queue(_AHEAD)
-        reading = asyncio.create_task(self._read(steps, answer, waiting))
-        try:
-            while (item := await self._next_phrase(waiting, reading)) is not None:
-                if isinstance(item, Leave):
-                    return True
-                await self._mouth.play(item.audio(), item.playing)
-                item.is_over = True
-            await reading
-        finally:
-            reading.cancel()
-            with suppress(asyncio.CancelledError, DialogError):
-                await reading
-        return False
-
-    @staticmethod
-    async def _next_phrase(
-        waiting: "asyncio.Queue[Phrase | Leave | None]", reading: "asyncio.Task[None]"
-    ) -> Phrase | Leave | None:
-        """What is to be played next; None when there is no more, because the answer is over or failed."""
-        if waiting.empty() and not reading.done():
-            getting = asyncio.ensure_future(waiting.get())
-            try:
-                await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
-                if getting.done():
-                    return getting.result()
-            finally:
-                getting.cancel()
-        return None if waiting.empty() else waiting.get_nowait()
-
-    async def _read(
-        self,
-        steps: AsyncGenerator[Step | _Recorded, None],
-        answer: Answer,
-        waiting: "asyncio.Queue[Phrase | Leave | None]",
-    ) -> None:
-        """Have the answer's phrases made, a few ahead of the one that is played.
-
-        Raises:
-            DialogError: it failed, or none of its words can be said.
-        """
-        is_mute = False
-        async with aclosing(steps):
-            async for step in steps:
-                match step:
-                    case Say():
-                        for phrase in self._phrases_of(step):
-                            answer.first_text_at = answer.first_text_at or self._loop.time()
-                            answer.phrases.append(phrase)
-                            await waiting.put(phrase)
-                        is_mute = not answer.phrases
-                    case _Recorded(linear16=linear16):
-                        silent = SpeechRequest(text="", language_code=self._language)  # of no cost, no words
-                        phrase = Phrase(Speech(request=silent, recording=Recording.of(linear16)))
-                        answer.phrases.append(phrase)
-                        await waiting.put(phrase)
-                    case Leave():
-                        answer.hands_over, is_mute = step.reason == "handover", False
-                        await waiting.put(step)
-        if is_mute:
-            raise DialogError(
-                "dialog", "an answer of which nothing can be said", error_type="protocol", is_permanent=False
-            )
-
-    def _phrases_of(self, said: Say) -> Iterator[Phrase]:
-        """What is said, piece by piece; each is begun to be made when it is asked for."""
-        for sentence in sentences(speakable(said.text)):
-            pieces = self._templates.pieces(sentence)
-            joiner = Joiner(grain_samples=FRAME_BYTES // 2) if len(pieces) > 1 else None
-            for number, piece in enumerate(pieces, 1):
-                request = SpeechRequest(text=piece, language_code=said.language_code)
-                yield Phrase(self._speaker.say(request), joiner, is_last=number == len(pieces))
+    def _say(self, lines: dict[str, str]) -> AsyncGenerator[Step | Recorded, None]:
+        code = self.thread.language_code if self.thread.language_code in lines else "uk-UA"
+        return _as_steps([Say(text=lines[code], language_code=code)])
 
     def _book(self, answer: Answer) -> None:
         """Tell what was said, and how long the caller waited for it."""
@@ -407,3 +362,8 @@ class Talk:
             timed = answer.timed(self._ended.pop(answer.turn.utterance_id, None))
             if timed is not None:
                 self._publish(timed)
+
+
+async def _as_steps(steps: Iterable[Step | Recorded]) -> AsyncGenerator[Step | Recorded, None]:
+    for step in steps:
+        yield step

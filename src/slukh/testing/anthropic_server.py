@@ -4,8 +4,9 @@
         ...            # point a ClaudeDialog at server.url
         server.requests[0]["messages"]
 
-Answers are taken in turn, the last one again and again. It caches as the API does: by the bytes of the prefix
-up to a breakpoint, from a least number of tokens on; a token is `CHARACTERS_PER_TOKEN` characters of JSON.
+Answers are taken in turn, the last one again and again. It caches as the API does: an entry is the bytes of
+the prefix up to a breakpoint, from a least number of tokens on; a later prompt finds it at one of its own
+breakpoints, or at most 20 blocks before one. A token is `CHARACTERS_PER_TOKEN` characters of JSON.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -25,6 +27,7 @@ from starlette.routing import Route
 from slukh.web.server import WebServer
 
 CHARACTERS_PER_TOKEN: Final = 4
+LOOK_BACK: Final = 20  # blocks
 KEY: Final = "test-key"
 
 
@@ -137,18 +140,18 @@ class AnthropicServer:
 
     def _usage(self, body: dict[str, Any]) -> dict[str, int]:
         """The prompt's buckets, as the API would count them."""
-        whole, read, written = _prefix(body), 0, 0
-        breakpoints = [prefix for prefix in _breakpoints(body) if _tokens(prefix) >= self._least]
-        for prefix in breakpoints:
-            if prefix in self._cached:
-                read = max(read, _tokens(prefix))
-        if breakpoints:
-            longest = _tokens(breakpoints[-1])
-            written = max(0, longest - read)
-            self._cached.update(breakpoints)
-        # A later prompt holds what this one held: what it adds is found behind the last breakpoint.
+        blocks = _blocks(body)
+        prefixes = list(accumulate(map(_plain, blocks)))  # up to the end of each block
+        marks = [number for number, block in enumerate(blocks) if "cache_control" in block]
+        looked_at = {number for mark in marks for number in range(max(0, mark - LOOK_BACK), mark + 1)}
+        found = (prefixes[number] for number in looked_at if prefixes[number] in self._cached)
+        read, written = max(map(_tokens, found), default=0), 0
+        entries = [prefixes[mark] for mark in marks if _tokens(prefixes[mark]) >= self._least]
+        if entries:
+            written = max(0, _tokens(entries[-1]) - read)
+            self._cached.update(entries)
         return {
-            "input_tokens": _tokens(whole) - read - written,
+            "input_tokens": _tokens(prefixes[-1]) - read - written,
             "cache_read_input_tokens": read,
             "cache_creation_input_tokens": written,
         }
@@ -211,18 +214,6 @@ def _plain(block: dict[str, Any]) -> str:
 
 def _prefix(body: dict[str, Any]) -> str:
     return "".join(_plain(block) for block in _blocks(body))
-
-
-def _breakpoints(body: dict[str, Any]) -> list[str]:
-    """Prefixes that end with a breakpoint, and those that a reader may find behind it: every block's end."""
-    prefixes, text = [], ""
-    blocks = _blocks(body)
-    last = max((n for n, block in enumerate(blocks) if "cache_control" in block), default=-1)
-    for number, block in enumerate(blocks):
-        text += _plain(block)
-        if number <= last:
-            prefixes.append(text)
-    return prefixes
 
 
 def _tokens(text: str) -> int:

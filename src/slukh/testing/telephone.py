@@ -4,7 +4,9 @@
         call = await phone.call("1000", caller="+380671234567")
         call.say(samples)
         await call.said()
+        await call.quiet(1.0)           # something loud came, and then nothing for so long
         await call.hang_up()
+        call.heard                      # mu-law
 
 Loopback loses nothing, so nothing is sent twice; an answer that is sent twice is acknowledged twice.
 
@@ -21,7 +23,15 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import uuid4
 
-from slukh.audio import Samples, linear16_from_samples, mulaw_from_linear16
+import numpy as np
+
+from slukh.audio import (
+    Samples,
+    linear16_from_mulaw,
+    linear16_from_samples,
+    mulaw_from_linear16,
+    samples_from_linear16,
+)
 from slukh.errors import ServiceError
 
 FRAME_SECONDS = 0.02
@@ -30,6 +40,8 @@ _SILENCE = b"\xff" * _FRAME
 _PCMU, _EVENT = 0, 101
 _DIGITS = "0123456789*#ABCD"
 _ANSWER_SECONDS = 20.0
+_RTP_HEADER = 12  # bytes: Asterisk sends no extensions
+_LOUD = 100  # peak of a frame that holds something to hear
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -37,6 +49,7 @@ class Call:
     """One call, from the telephone's side.
 
     Attributes:
+        heard: mu-law; what was not sent is not there.
         was_hung_up: the other side ended it.
     """
 
@@ -47,6 +60,8 @@ class Call:
     call_id: str = field(default_factory=lambda: str(uuid4()))
     peer_tag: str = ""
     rtp_port: int = 0
+    heard: bytearray = field(default_factory=bytearray)
+    loud_at: float = 0.0
     was_hung_up: bool = False
     messages: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     audio: bytearray = field(default_factory=bytearray)  # mu-law that is still to be said
@@ -59,6 +74,20 @@ class Call:
     async def said(self, *, but_seconds: float = 0.0) -> None:
         """Wait until everything is said, but for some seconds; or until the other side has hung up."""
         while len(self.audio) > but_seconds * 8000 and not self.was_hung_up:
+            await self.phone.ticked()
+
+    def take(self, packet: bytes) -> None:
+        """A packet of RTP came."""
+        if packet[1] & 0x7F == _PCMU:
+            payload = packet[_RTP_HEADER:]
+            self.heard += payload
+            if np.abs(samples_from_linear16(linear16_from_mulaw(payload)).astype(np.int32)).max() >= _LOUD:
+                self.loud_at = time.monotonic()
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait for something loud and then for silence, or until the other side has hung up."""
+        began = time.monotonic()
+        while not self.was_hung_up and (self.loud_at < began or time.monotonic() - self.loud_at < seconds):
             await self.phone.ticked()
 
     def press(self, digit: str) -> None:
@@ -101,6 +130,18 @@ class Call:
         self.phone.rtp(self.local_port).sendto(header + payload, ("127.0.0.1", self.rtp_port))
 
 
+class _Ear(asyncio.DatagramProtocol):
+    """Takes the RTP of a call."""
+
+    def __init__(self) -> None:
+        self.call: Call | None = None
+
+    def datagram_received(self, data: bytes, _: tuple[str, int]) -> None:
+        """A packet (asyncio)."""
+        if self.call is not None:
+            self.call.take(data)
+
+
 class Telephone(asyncio.DatagramProtocol):
     """A SIP user agent on one UDP port, with any number of calls.
 
@@ -137,10 +178,10 @@ class Telephone(asyncio.DatagramProtocol):
     async def call(self, number: str, *, caller: str) -> Call:
         """Call a number. Raises ServiceError when it is not answered."""
         loop = asyncio.get_running_loop()
-        rtp, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
+        rtp, ear = await loop.create_datagram_endpoint(_Ear, local_addr=("127.0.0.1", 0))
         port = rtp.get_extra_info("sockname")[1]
         self._rtp[port] = rtp
-        call = Call(phone=self, number=number, caller=caller, local_port=port)
+        call = ear.call = Call(phone=self, number=number, caller=caller, local_port=port)
         self._calls[call.call_id] = call
         sdp = [
             "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0",

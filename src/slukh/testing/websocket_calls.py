@@ -11,7 +11,7 @@ from slukh.telephony.base import CodecEvent, MediaReceived, PeerHungUp
 
 
 class WebSocketPeer:
-    """Asterisk's side of a chan_websocket connection (`slukh.testing.calls.Peer`).
+    """Asterisk's side of a chan_websocket connection (`slukh.telephony.peer.Peer`).
 
     Args: password: of HTTP Basic, or None.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from slukh.errors import SettingsError, TtsError, TtsProtocolError, TtsRequestError
+from slukh.errors import SettingsError, TtsError, TtsProtocolError, TtsRequestError, TtsTimeoutError
 from slukh.tts.base import SpeechRequest, TtsProvider, Voice
 from slukh.tts.cache import MemoryStore, PhraseStore
 from slukh.tts.chain import VoiceChain, is_refusal
@@ -30,6 +30,9 @@ OnMade = Callable[[SpeechRequest, Voice], None]
 
 # What is made ahead of a call may take its time, but must not take all of a provider's.
 _WARMING = 2
+# From asking a voice (which may have to wait for its turn) to its audio, and between two pieces of it.
+_VOICE_SECONDS = 8.0
+_STORE_SECONDS = 1.0
 
 
 class Recording:
@@ -234,7 +237,9 @@ class Speaker:
         """Whether it was kept, behind the memory too."""
         kept = self._memory.get(key)
         if kept is None and self._store is not None:
-            kept = await self._store.get(key)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STORE_SECONDS):
+                    kept = await self._store.get(key)
             if kept is not None:
                 self._memory.put(key, kept)
         if kept is None:
@@ -247,9 +252,15 @@ class Speaker:
     ) -> bytes:
         pieces: list[bytes] = []
         recording.voice = voice  # at once: a caller who interrupts now has had it sent all the same
-        async for linear16 in provider.synthesize(request):
-            recording.grow(linear16)
-            pieces.append(linear16)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_VOICE_SECONDS) as patience:
+                async for linear16 in provider.synthesize(request):
+                    patience.reschedule(loop.time() + _VOICE_SECONDS)
+                    recording.grow(linear16)
+                    pieces.append(linear16)
+        except TimeoutError as error:
+            raise TtsTimeoutError(provider.name, f"no audio in {_VOICE_SECONDS:g} s") from error
         audio = b"".join(pieces)
         self._memory.put(phrase_key(request, voice), audio)
         return audio

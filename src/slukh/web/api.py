@@ -1,6 +1,5 @@
 """The HTTP side: metrics, health, announcing calls, reading them, following them live."""
 
-import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,6 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from slukh.callbook import ANNOUNCED_SECONDS, CallBook
+from slukh.callers import caller_hash, named_caller
 from slukh.stt.language import SUPPORTED
 from slukh.types import CallStarted
 
@@ -58,6 +58,15 @@ class Outcome(BaseModel):
     hung_up: bool | None = None
 
 
+class Forgetting(BaseModel):
+    """`POST /v1/forget`: a call, or a caller by number or hash."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    call_id: UUID | None = None
+    caller: str | None = Field(None, max_length=64)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
     """What the API needs besides the calls.
@@ -71,6 +80,7 @@ class ApiOptions:
         not_ready: what is wrong, by part; empty when ready.
         metrics: the Prometheus page and its content type.
         outcome: takes what the dialogue says of a call, by its id.
+        forgotten: told the id of each call that is forgotten.
     """
 
     token: str | None
@@ -81,17 +91,7 @@ class ApiOptions:
     not_ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[], tuple[bytes, str]]
     outcome: Callable[[str, Outcome], None] = lambda _call_id, _outcome: None
-
-
-def caller_hash(key: bytes, caller: str | None) -> str | None:
-    """A caller's number as 16 hex digits that only the holder of the key can link to it.
-
-    Returns None for a withheld number, so that withheld callers are not all one caller.
-    """
-    digits = "".join(c for c in caller or "" if c.isdigit())
-    if not digits:
-        return None
-    return hmac.new(key, digits.encode(), hashlib.sha256).hexdigest()[:16]
+    forgotten: Callable[[str], None] = lambda _call_id: None
 
 
 def create_app(book: CallBook, options: ApiOptions) -> Starlette:
@@ -100,7 +100,11 @@ def create_app(book: CallBook, options: ApiOptions) -> Starlette:
     return Starlette(
         routes=[
             *_health_routes(options),
-            Mount("/v1", routes=_call_routes(book, options), middleware=[token]),
+            Mount(
+                "/v1",
+                routes=[*_call_routes(book, options), _forget_route(book, options)],
+                middleware=[token],
+            ),
         ],
         exception_handlers={HTTPException: _http_error},
     )
@@ -159,6 +163,21 @@ def _call_routes(book: CallBook, options: ApiOptions) -> list[Route]:
         Route("/calls/{call_id}", call),
         Route("/calls/{call_id}/events", events),
     ]
+
+
+def _forget_route(book: CallBook, options: ApiOptions) -> Route:
+    async def forget(request: Request) -> Response:
+        wanted = await _body(request, Forgetting)
+        caller = named_caller(options.caller_key, wanted.caller or "")
+        if (wanted.call_id is None) == (caller is None):
+            return _refusal(422, "who is to be forgotten?", "name a call_id, or a caller by number or hash")
+        call_id = None if wanted.call_id is None else str(wanted.call_id)
+        forgotten, live = book.forget(call_id=call_id, caller=caller)
+        for each in forgotten:
+            options.forgotten(each)
+        return JSONResponse({"forgotten": len(forgotten), "live": live})
+
+    return Route("/forget", forget, methods=["POST"])
 
 
 def _announced_call(announcement: Announcement, options: ApiOptions) -> CallStarted:

@@ -62,6 +62,18 @@ def test_decide_and_recommend_speak_to_scripts_and_people() -> None:
     assert "a month: send speech only" in said("recommend")
 
 
+def test_a_report_is_data_for_scripts(tmp_path: Path) -> None:
+    told = as_json("report", "--scenario", "seed", "--as-of", "2026-11-22")
+    assert told["analysis"]["per_1000"]["total_google"] == "254.50"
+    assert told["verdict"][0].startswith("A call costs $0.2545 with Google, whole call")
+    assert {"decision", "tornado", "recommendations", "waterfall", "machines"} <= told.keys()
+    assert told["command"] == "slukh cost report --as-of 2026-11-22 --scenario seed"
+    path = tmp_path / "cost.html"
+    asked = ("report", "--scenario", "seed", "--as-of", "2026-11-22", "--format", "html")
+    assert as_json(*asked, "--output", str(path))["output"] == str(path)
+    assert path.read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
 def test_a_measured_capacity_changes_the_number_of_gpus(tmp_path: Path) -> None:
     capacity = {"version": 1, "url": "http://gpu:8000", "model": "turbo", "streams": 2, "p95_ms": 700}
     path = tmp_path / "capacity.json"

@@ -178,6 +178,16 @@ def test_focus_has_the_mandatory_columns_of_1_2_and_only_custom_ones_besides(
     assert (stt["SkuId"], stt["ServiceCategory"]) == ("3099-B70F-0949", "AI and Machine Learning")
 
 
+def test_an_export_says_what_it_wrote(cost: Cost, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    told = parsed(cost("export", "--format", "cloudevents", "--since", "2026-11-01", path, "--json"))
+    assert told == {
+        "version": 1, "path": str(path), "format": "cloudevents", "book": "market-2026-11", "currency": "USD",
+        "since": "2026-11-01T00:00:00+00:00", "rows": 4, "unpriced": [],
+    }  # fmt: skip
+    assert len(path.read_text("utf-8").splitlines()) == 4
+
+
 def test_an_adjustment_is_a_correction_in_focus(cost: Cost, tmp_path: Path) -> None:
     cost("reconcile", bill(tmp_path, "0.018"))
     cost("export", "--format", "focus-csv", tmp_path / "out.csv")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from slukh.commands.cost_report import check_basis, made, on_the_day
+from slukh.commands.cost_report import check_basis, on_the_day
+from slukh.commands.options import made
 from slukh.cost.estimates.scenario_file import load_scenario
 from slukh.errors import UserError
 
@@ -16,9 +17,9 @@ def test_a_report_names_the_command_that_makes_it_again() -> None:
     options = {"--from-ledger": False, "--since": None, "--as-of": date(2026, 11, 26), "--vat": 20.0}
     own = {"--scenario": Path("my shop.yaml"), "--calls": 500}
     again = "slukh cost report --as-of 2026-11-26 --vat 20 --scenario 'my shop.yaml' --calls 500"
-    assert made(options | own) == again
+    assert made("slukh cost report", options | own) == again
     real = {"--from-ledger": True, "--since": DAY, "--as-of": None}
-    assert made(real) == "slukh cost report --from-ledger --since 2026-11-20"
+    assert made("slukh cost report", real) == "slukh cost report --from-ledger --since 2026-11-20"
 
 
 def test_a_day_and_a_tax_take_the_place_of_the_scenarios_own() -> None:

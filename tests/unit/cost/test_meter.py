@@ -2,6 +2,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from slukh.types import (
     Event,
     FlagDecision,
     Outcome,
+    PhraseSpoken,
     Purpose,
     ResultDropped,
     SpeechEnded,
@@ -165,6 +167,26 @@ def test_calls_are_kept_apart(stamp: Stamp) -> None:
     assert first is not None
     assert second is not None
     assert (first.attempts, second.attempts, len(tallies)) == (0, 1, 0)
+
+
+def test_a_call_without_a_trunk_is_billed_to_who_carries_those(stamp: Stamp) -> None:
+    rows = Meter(payees={"line": "odesa"}).rows(stamp(ended(8000)))
+    assert line_of(rows).provider == "odesa"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "audio_ms", "played_ms", "heard"),
+    [("sent", 900, 900, 50), ("interrupted", 900, 300, 16), ("cached", 900, 0, 0), ("interrupted", 0, 0, 0)],
+)
+def test_a_phrase_is_booked_whole_with_what_was_heard_of_it_beside(
+    stamp: Stamp, outcome: Any, audio_ms: int, played_ms: int, heard: int
+) -> None:
+    spoken = PhraseSpoken(
+        phrase=1, utterance_id=1, text="", language_code="uk-UA", provider="google", voice="Kore",
+        characters=50, outcome=outcome, audio_ms=audio_ms, played_ms=played_ms,
+    )  # fmt: skip
+    row = line_of(Meter().rows(stamp(spoken)))
+    assert (row.quantity, row.heard_quantity) == (50, heard)
 
 
 def test_an_end_without_a_start_is_billed_but_has_no_facts(stamp: Stamp) -> None:

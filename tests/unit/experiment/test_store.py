@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from slukh.errors import ExperimentError
-from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.canonical import canonical_version
+from slukh.experiment.evidence import CallRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.grammar import load_grammar
+from slukh.experiment.recorded import RecordedUtterance, SpokenAudio
+from slukh.experiment.recordings import Recordings
 from slukh.experiment.sink import CallTally, ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
 from slukh.types import (
@@ -20,53 +24,10 @@ from slukh.types import (
 )
 
 NOW = datetime(2026, 11, 26, 12, 0, 0, 123456, tzinfo=UTC)
-CALL = CallRow(
-    call_id="a", caller=None, language_code="uk-UA", arm="whisper", flag_reason="SPLIT", flag_version="1-x",
-    serving="google", models={"whisper": "base", "google": "chirp_3"}, started_at=NOW,
-    ended_at=NOW + timedelta(minutes=1), end_reason="hangup", failovers=1, clock_jumped=True,
-)  # fmt: skip
-ROWS = (
-    CALL,
-    TurnRow(call_id="a", utterance_id=1, provider="", endpointing_ms=500, final_ms=None, is_salvage=True),
-    OutcomeRow(call_id="a", task_success=True, repairs=2),
-    ShadowRow(
-        call_id="a", utterance_id=1, live="google", shadow="whisper", canonical_version="1-x",
-        is_complete=False,
-    ),
-    LabelRow(
-        call_id="a", utterance_id=1, labeller="olena", probability=0.25, canonical_version="1-x",
-        reference="r", words=3, entities=1, google_errors=1, whisper_errors=0, google_entity_errors=1,
-        whisper_entity_errors=0,
-    ),
-)  # fmt: skip
 
 
 def store(folder: Path) -> ExperimentStore:
     return ExperimentStore(f"sqlite:///{folder / 'experiment.db'}")
-
-
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    with store(tmp_path) as written:
-        written.record(ROWS)
-    with store(tmp_path) as again:
-        found = again.window(NOW, NOW + timedelta(hours=1))
-    assert (*found.calls, *found.turns, *found.outcomes, *found.shadows, *found.labels) == ROWS
-
-
-def test_a_window_holds_the_calls_that_ended_in_it_and_what_is_theirs(tmp_path: Path) -> None:
-    with store(tmp_path) as written:
-        written.record(ROWS)
-        found = written.window(NOW - timedelta(hours=2), NOW)
-    assert (found.calls, found.turns, found.labels) == ((), (), ())
-
-
-def test_a_row_replaces_the_one_with_its_key(tmp_path: Path) -> None:
-    with store(tmp_path) as written:
-        written.record([OutcomeRow(call_id="a", repairs=1), CALL])
-        written.record([OutcomeRow(call_id="a", task_success=False), replace(CALL, end_reason="detached")])
-        found = written.window(NOW, NOW + timedelta(hours=1))
-    assert found.outcomes == (OutcomeRow(call_id="a", task_success=False),)
-    assert [call.end_reason for call in found.calls] == ["detached"]
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite://", "mysql://root:secret@host/db"])
@@ -173,6 +134,45 @@ def test_two_texts_of_one_utterance_are_compared_whichever_comes_first() -> None
     assert row.audio_ms == 2000
 
 
+AUDIO = SpokenAudio(start=8000, end=24_000, speech_start=10_000, speech_end=20_000, pcm=b"12" * 16_000)
+
+
+def test_what_the_two_heard_differently_is_recorded_with_the_audio() -> None:
+    tally = shadowed_tally()
+    tally.rows(*events((3, final("так"))))
+    (_, recorded) = tally.shadow_heard(1, replace(whisper("ні"), audio=AUDIO))
+    assert recorded == RecordedUtterance(
+        call_id="a", utterance_id=1, caller="c", language_code="uk-UA",
+        recorded_at=NOW + timedelta(seconds=3), start=8000, end=24_000, speech_start=10_000,
+        speech_end=20_000, pcm=AUDIO.pcm, texts={"google": "так", "whisper": "ні"}, live="google",
+        arm="whisper",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["Так.", None])
+def test_what_both_heard_alike_or_one_did_not_hear_is_not_recorded(text: str | None) -> None:
+    tally = shadowed_tally()
+    tally.shadow_heard(1, replace(whisper(text), audio=AUDIO))
+    (turn, row) = tally.rows(*events((3, final("так"))))
+    assert (type(turn), type(row)) == (TurnRow, ShadowRow)
+
+
+def test_recordings_that_cannot_be_kept_are_lost_and_counted_and_rows_are_not(tmp_path: Path) -> None:
+    lost: list[int] = []
+    with store(tmp_path) as kept, Recordings(f"sqlite:///{tmp_path / 'full' / 'x.db'}") as without_a_key:
+        sink = ExperimentSink(kept, recordings=without_a_key, on_recordings_dropped=lost.append)
+        sink.start()
+        for event in events((0, STARTED), (0, SHADOWED), (2, attempt("google", "published", 0.5))):
+            sink.observe(event)
+        sink.observe(*events((3, final("так"))))
+        sink.shadow_heard("a", 1, replace(whisper("ні"), audio=AUDIO))
+        sink.observe(*events((5, CallEnded(position=0, reason="hangup"))))
+        sink.stop()
+        found = kept.window(NOW, NOW + timedelta(hours=1))
+    assert lost == [1]
+    assert [row.differing_words for row in found.shadows] == [1]
+
+
 def test_a_shadow_that_heard_nothing_of_it_is_a_loss_and_no_deletion() -> None:
     tally = shadowed_tally()
     tally.rows(*events((3, final("так"))))
@@ -186,6 +186,25 @@ def test_a_call_that_fell_over_to_its_own_shadow_is_no_comparison() -> None:
     tally.rows(*events((2, attempt("whisper", "published", 0.5))))
     tally.rows(*events((3, final("так"))))
     assert tally.shadow_heard(1, whisper("ні")) == ()
+
+
+def test_a_users_grammar_compares_shadows_and_is_named_by_their_version(tmp_path: Path) -> None:
+    own = tmp_path / "shop.yaml"
+    own.write_text("names: {wheelhouse: вілхаус~ уилхаус}\n", encoding="utf-8")
+    found = []
+    for grammars in ((), (own,)):
+        tally = CallTally(STARTED, NOW, grammars)
+        for event in events((0, SHADOWED), (2, attempt("google", "published", 0.5))):
+            tally.rows(event)
+        tally.rows(*events((3, final("у вілхаусі"))))
+        (row,) = tally.shadow_heard(1, whisper("у wheelhouse"))
+        assert isinstance(row, ShadowRow)
+        found.append(row)
+    shipped, theirs = found
+    assert (shipped.differing_words, theirs.differing_words) == (1, 0)
+    assert theirs.live_entities == 1
+    assert theirs.canonical_version == canonical_version(load_grammar("uk-UA", [own]))
+    assert theirs.canonical_version != shipped.canonical_version
 
 
 def test_a_clock_that_goes_back_is_noted() -> None:

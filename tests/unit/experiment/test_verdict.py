@@ -3,12 +3,24 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from slukh.experiment.evidence import CallRow, Evidence, LabelRow, OutcomeRow, Outside, ShadowRow, TurnRow
+from slukh.experiment.canonical import canonical_version
+from slukh.experiment.evidence import (
+    CallRow,
+    CanaryRow,
+    Evidence,
+    LabelRow,
+    OutcomeRow,
+    Outside,
+    ShadowRow,
+    TurnRow,
+)
 from slukh.experiment.gates import ADJUDICATED, Margins
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.verdict import Verdict, verdict
 from slukh.testing.simulated_errors import Traffic, simulated_turns
 
@@ -24,6 +36,15 @@ OUTSIDE = Outside(
     silent_words_per_minute={"google": 0.1, "whisper": 0.1},
     cost_per_call={"google": 0.03, "whisper": 0.02},
 )
+
+
+CANARIES = tuple(
+    CanaryRow(
+        heard_at=BEGAN + timedelta(days=day, hours=1), provider=provider, model=model, language_code="uk-UA",
+        canonical_version="1-x", text="скільки коштує", words=2, errors=0,
+    )
+    for day in range(DAYS) for provider, model in (("google", "chirp_3"), ("whisper", "base"))
+)  # fmt: skip
 
 
 def evidence(*, worse: float = 0.0, later: float = 0.0, failing: float = 0.0, calls: int = 800) -> Evidence:
@@ -81,6 +102,7 @@ def evidence(*, worse: float = 0.0, later: float = 0.0, failing: float = 0.0, ca
     return Evidence(
         since=BEGAN, until=BEGAN + timedelta(days=DAYS), calls=tuple(rows), turns=tuple(heard),
         outcomes=tuple(outcomes), shadows=tuple(shadows), labels=tuple(labels), outside=OUTSIDE,
+        canaries=CANARIES,
         whisper_share=0.5, flag_version="3-abc", canonical_version={"uk-UA": "1-x"},
     )  # fmt: skip
 
@@ -127,6 +149,12 @@ def changed(found: Evidence, **values: object) -> Evidence:
     return replace(found, calls=(*found.calls[:-1], replace(found.calls[-1], **values)))  # type: ignore[arg-type]
 
 
+def reheard(found: Evidence, **values: object) -> Evidence:
+    """A clip is heard otherwise on the last day."""
+    *before, last = found.canaries
+    return replace(found, canaries=(*before, replace(last, **values)))  # type: ignore[arg-type]
+
+
 def lossy(found: Evidence) -> tuple[ShadowRow, ...]:
     return tuple(replace(row, is_complete=n % 10 > 0) for n, row in enumerate(found.shadows))
 
@@ -155,6 +183,11 @@ def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
         (lambda e: replace(e, outcomes=()), "POST /v1/calls/{id}/outcome"),
         (lambda e: replace(e, outside=Outside()), "load test"),
         (lambda e: replace(e, shadows=lossy(e)), "more room"),
+        (lambda e: replace(e, canaries=()), "SLUKH_CANARY_MINUTES): google and whisper did not"),
+        (lambda e: replace(e, canaries=CANARIES[: DAYS]), "google and whisper did not"),
+        (lambda e: replace(e, canaries=CANARIES[::2]), "whisper did not"),
+        (lambda e: reheard(e, text="скільки каштує"), "begin the window after 2026-11-15, with --since"),
+        (lambda e: reheard(e, errors=1), "begin the window after 2026-11-15, with --since"),
     ],
 )  # fmt: skip
 def test_what_makes_the_numbers_doubtful_is_named_and_holds(
@@ -163,6 +196,34 @@ def test_what_makes_the_numbers_doubtful_is_named_and_holds(
     found = decided(change(EQUAL))
     assert found.decision == "HOLD"
     assert any(reason in each for each in found.reasons), found.reasons
+
+
+def test_a_users_grammar_that_changes_in_mid_window_holds(tmp_path: Path) -> None:
+    own = tmp_path / "shop.yaml"
+    versions: list[str] = []
+    for word in ("вілхаус~", "вілхаус~ уилхаус"):
+        own.write_text(f"names: {{wheelhouse: {word}}}\n", encoding="utf-8")
+        grammar = load_grammar("uk-UA", [own.rename(tmp_path / f"{len(versions)}.yaml")])
+        versions.append(canonical_version(grammar))
+    shadows = tuple(
+        replace(row, canonical_version=versions[2 * n > len(EQUAL.shadows)])
+        for n, row in enumerate(EQUAL.shadows)
+    )
+    labels = tuple(replace(label, canonical_version=versions[1]) for label in EQUAL.labels)
+    known = {"uk-UA": versions[1]}
+    whole = replace(EQUAL, labels=labels, canonical_version=known)
+    found = decided(replace(whole, shadows=shadows))
+    assert found.decision == "HOLD"
+    assert any(reason.startswith("canonical text unchanged: errors under two") for reason in found.reasons)
+    same = tuple(replace(row, canonical_version=versions[1]) for row in EQUAL.shadows)
+    assert decided(replace(whole, shadows=same)).decision == "PROMOTE"
+
+
+def test_a_provider_that_changes_without_a_word_is_named_and_never_rolls_back() -> None:
+    found = decided(reheard(evidence(worse=0.15), text="інше", errors=2))
+    assert found.decision == "HOLD"
+    alike = next(each for each in found.gates if each.name == "stored clips heard alike")
+    assert alike.detail == "whisper on 2026-11-15 (uk-UA, text); whisper on 2026-11-15 (uk-UA, wer)"
 
 
 def test_numbers_that_are_not_valid_never_roll_back() -> None:

@@ -226,6 +226,18 @@ def test_accuracy_is_that_of_the_last_measurement_with_its_sample(metrics: Metri
     assert value(metrics, "stt_provider_accuracy_words", **labels) == 10
 
 
+def test_a_reference_is_measured_whole_and_leaves_the_others_alone(metrics: Metrics) -> None:
+    labels = {"provider": "whisper", "language": "uk-UA"}
+    metrics.accuracy("whisper", "uk-UA", "canary", words=10, errors=1)
+    metrics.accuracies("human", {("whisper", "uk-UA"): (0.75, 40), ("google", "other"): (0.5, 2)})
+    assert value(metrics, "stt_provider_accuracy", **labels, reference="human") == 0.75
+    assert value(metrics, "stt_provider_accuracy_words", **labels, reference="human") == 40
+    metrics.accuracies("human", {})
+    assert math.isnan(value(metrics, "stt_provider_accuracy", **labels, reference="human"))
+    assert value(metrics, "stt_provider_accuracy_words", **labels, reference="human") == 0
+    assert value(metrics, "stt_provider_accuracy", **labels, reference="canary") == pytest.approx(0.9)
+
+
 def test_usage_reports_what_waits_and_what_went_wrong(metrics: Metrics) -> None:
     metrics.spooled(7)
     metrics.usage_error("ledger")
@@ -296,3 +308,10 @@ def test_budgets_and_drift_are_unknown_until_they_are_known(metrics: Metrics) ->
     assert value(metrics, "cost_budget_used_ratio") == 0.5
     assert value(metrics, "cost_reconciliation_drift_ratio", **drift) == -0.01
     assert value(metrics, "cost_reconciliation_drift_ratio", component="line", provider="line") == 0.02
+
+
+def test_what_the_comparison_could_not_keep_is_counted_by_what_it_was(metrics: Metrics) -> None:
+    metrics.experiment_lost("row", 3)
+    metrics.experiment_lost("recording", 1)
+    assert value(metrics, "experiment_lost_total", what="row") == 3
+    assert value(metrics, "experiment_lost_total", what="recording") == 1

@@ -78,13 +78,18 @@ async def test_a_probe_in_a_language_that_it_does_not_take_says_nothing() -> Non
 class Round:
     """The first round of stored clips, played to recognisers that behave as their scripts say."""
 
-    def __init__(self, *fakes: FakeProvider, languages: tuple[str, ...] = ("uk-UA",)) -> None:
+    def __init__(
+        self,
+        *fakes: FakeProvider,
+        languages: tuple[str, ...] = ("uk-UA",),
+        interval_seconds: float = 0.0,
+    ) -> None:
         self.heard: list[tuple[str, str]] = []
         self.failed: list[tuple[str, str]] = []
         self.canaries = Canaries(
             {fake.name: fake for fake in fakes},
             languages=languages,
-            interval_seconds=0,
+            interval_seconds=interval_seconds,
             on_heard=lambda name, heard: self.heard.append((name, heard.clip.language_code)),
             on_failed=lambda name, error: self.failed.append((name, error.error_type)),
         )
@@ -92,18 +97,18 @@ class Round:
     def deaf(self) -> str | None:
         return self.canaries.deaf
 
-    def played(self) -> SttError | None:
+    def played(self, *, seconds: float = 1.0) -> SttError | None:
         """The error that ended it; None when it goes on looking, or is over."""
 
-        async def first_second() -> BaseException | None:
+        async def first_seconds() -> BaseException | None:
             running = asyncio.create_task(self.canaries.run())
-            await asyncio.wait({running}, timeout=1.0)
+            await asyncio.wait({running}, timeout=seconds)
             error = running.exception() if running.done() else None
             running.cancel()
             return error
 
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            error = runner.run(first_second())
+            error = runner.run(first_seconds())
         assert error is None or isinstance(error, SttError)
         return error
 
@@ -141,6 +146,16 @@ def test_who_may_come_back_is_waited_for() -> None:
     first = Round(fails("web", HTML, HTML), fails("gone", GONE, GONE))
     assert first.played() is None
     assert first.deaf() == "web: HTML; gone: refused"
+
+
+def test_who_failed_is_asked_again_alone_until_the_next_round() -> None:
+    rounds = Round(fails("gone", *[GONE] * 4), fails("works"), interval_seconds=25.0)
+    assert rounds.played(seconds=22.0) is None  # at 0, 10 and 20 s
+    assert rounds.failed == [("gone", "connect")] * 4
+    assert rounds.heard == [("works", "uk-UA"), ("works", "ru-RU"), ("gone", "uk-UA"), ("gone", "ru-RU")]
+    later = Round(fails("gone", *[GONE] * 9), fails("works"), interval_seconds=25.0)
+    assert later.played(seconds=26.0) is None
+    assert later.heard == [("works", "uk-UA"), ("works", "ru-RU")] * 2
 
 
 def test_a_language_that_no_call_has_may_be_refused() -> None:

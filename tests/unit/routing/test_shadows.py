@@ -87,7 +87,7 @@ async def test_a_shadow_hears_the_same_audio_and_none_of_it_is_published() -> No
     await calls.speak([1, 2, 3], [4, 5])
     await calls.settle(2)
     assert calls.finals == ["1 2 3", "4 5"]
-    assert [(h.call_id, h.utterance_id, h.provider, h.text) for h in calls.heard] == [
+    assert [(h.call_id, h.utterance.id, h.provider, h.text) for h in calls.heard] == [
         ("c", 1, "whisper", "1 2 3"), ("c", 2, "whisper", "4 5"),
     ]  # fmt: skip
     assert DECISION in calls.events
@@ -140,6 +140,13 @@ async def test_a_call_does_not_end_later_for_a_shadow_that_blocks() -> None:
     await calls.shadows.aclose()
     assert [heard.text for heard in calls.heard] == [None]
     assert [end.outcome for end in calls.ends] == ["cancelled"]
+
+
+async def test_a_shadow_that_runs_when_all_is_over_is_let_finish() -> None:
+    calls = ShadowedCalls()
+    await calls.speak([1, 2, 3])
+    await calls.shadows.aclose(grace_seconds=5.0)
+    assert [heard.text for heard in calls.heard] == ["1 2 3"]
 
 
 async def test_when_the_budget_of_a_day_is_spent_new_calls_have_no_shadow_until_the_next() -> None:

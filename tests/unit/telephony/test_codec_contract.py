@@ -20,7 +20,7 @@ from slukh.telephony.base import (
     PeerHungUp,
     Reply,
 )
-from slukh.testing.calls import AudioSocketPeer, Peer
+from slukh.telephony.peer import AudioSocketPeer, Peer
 from slukh.testing.websocket_calls import WebSocketPeer
 
 CALL_ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"

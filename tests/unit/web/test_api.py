@@ -1,6 +1,5 @@
 """The HTTP API: who may call it, what it refuses, and what it tells."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -12,8 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from slukh.callbook import CallBook
-from slukh.types import Event
-from slukh.web.api import ApiOptions, Outcome, caller_hash, create_app
+from slukh.callers import caller_hash
+from slukh.types import CallStarted, Event
+from slukh.web.api import ApiOptions, Outcome, create_app
 
 
 def client(
@@ -22,6 +22,8 @@ def client(
     refuse: str | None = None,
     wrong: dict[str, str] | None = None,
     outcome: Callable[[str, Outcome], None] = lambda _call_id, _outcome: None,
+    forgotten: Callable[[str], None] = lambda _call_id: None,
+    book: CallBook | None = None,
 ) -> TestClient:
     options = ApiOptions(
         token=token,
@@ -32,8 +34,9 @@ def client(
         not_ready=lambda: wrong or {},
         metrics=lambda: (b"calls_active 0\n", "text/plain; version=0.0.4"),
         outcome=outcome,
+        forgotten=forgotten,
     )
-    return TestClient(create_app(CallBook(transcript_seconds=600), options))
+    return TestClient(create_app(CallBook(transcript_seconds=600) if book is None else book, options))
 
 
 def test_an_announced_call_is_known_and_not_done() -> None:
@@ -89,6 +92,7 @@ ROUTES: list[Callable[[TestClient], int]] = [
     lambda api: api.get("/v1/calls").status_code,
     lambda api: api.get("/v1/calls/x").status_code,
     lambda api: api.get("/v1/calls/x/events").status_code,
+    lambda api: api.post("/v1/forget", json={"caller": "1"}).status_code,
 ]
 
 
@@ -142,13 +146,6 @@ def test_an_unknown_call_is_not_found() -> None:
         assert answer.json()["error"]["remedy"]
 
 
-def test_one_number_has_one_hash_however_it_is_written_and_none_when_withheld() -> None:
-    assert caller_hash(b"k", "+38 (067) 123-45-67") == caller_hash(b"k", "380671234567")
-    assert caller_hash(b"k", "380671234567") != caller_hash(b"other", "380671234567")
-    assert caller_hash(b"k", "anonymous") is None
-    assert "067" not in json.dumps(caller_hash(b"k", "380671234567"))
-
-
 def test_what_the_dialogue_says_of_a_call_is_taken_whether_the_call_is_in_memory_or_not() -> None:
     taken: dict[str, Outcome] = {}
     api, call_id = client(outcome=taken.__setitem__), str(uuid4())
@@ -170,3 +167,28 @@ def test_a_bad_outcome_is_refused_and_says_what_is_wrong(body: object, named: st
 def test_an_outcome_of_what_is_no_call_is_not_found_and_wants_the_token() -> None:
     assert client().post("/v1/calls/seven/outcome", json={}).status_code == 404
     assert client(token="secret").post(f"/v1/calls/{uuid4()}/outcome", json={}).status_code == 401
+
+
+def ended_call(book: CallBook, caller: str | None) -> str:
+    call = CallStarted(call_id=str(uuid4()), caller=caller, language_code="uk-UA")
+    book.attach(call).state = "ended"
+    return call.call_id
+
+
+def test_a_caller_is_forgotten_by_number_or_hash_and_a_call_by_its_id() -> None:
+    book = CallBook(transcript_seconds=600)
+    forgotten: list[str] = []
+    api = client(book=book, forgotten=forgotten.append)
+    hashed = caller_hash(b"key", "380671234567")
+    calls = [ended_call(book, caller) for caller in (hashed, hashed, None)]
+    assert api.post("/v1/forget", json={"caller": "+380671234567"}).json() == {"forgotten": 2, "live": 0}
+    assert api.post("/v1/forget", json={"caller": hashed}).json() == {"forgotten": 0, "live": 0}
+    assert api.post("/v1/forget", json={"call_id": calls[2].upper()}).json()["forgotten"] == 1
+    assert forgotten == calls
+
+
+@pytest.mark.parametrize("body", [{}, {"caller": "olena"}, {"caller": "1", "call_id": str(uuid4())}])
+def test_who_is_to_be_forgotten_is_named_in_one_way(body: dict[str, str]) -> None:
+    answer = client().post("/v1/forget", json=body)
+    assert answer.status_code == 422
+    assert "call_id" in answer.json()["error"]["remedy"]

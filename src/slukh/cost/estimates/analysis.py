@@ -17,10 +17,10 @@ from slukh.cost.estimates.scenario import Scenario, WhisperFleet
 from slukh.cost.estimates.sources import Source, assumptions_of, source_of
 from slukh.cost.pricing.fixed import FixedItem, month_of
 from slukh.cost.pricing.price_book import Price, PriceBook
+from slukh.cost.pricing.target import Verdict
 from slukh.errors import PriceError
 
 VERSION = 1
-Verdict = Literal["below", "inside", "above"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +92,8 @@ class Analysis:
         return self.per_call.total(column) * (1 + self.scenario.vat.rate)
 
     def verdict(self, column: Column) -> Verdict:
-        """Where a call's cost lies to the target band; without tax, as the band is."""
-        cost, target = self.per_call.total(column), self.scenario.target
-        if cost < target.low_usd:
-            return "below"
-        return "inside" if cost <= target.high_usd else "above"
+        """Where a call's cost lies to the target band."""
+        return self.scenario.target.verdict(self.per_call.total(column))
 
     @property
     def cheapest(self) -> Column:

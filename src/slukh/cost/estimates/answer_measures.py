@@ -87,10 +87,14 @@ def _caching(today: Setup) -> Iterator[Measure]:
     lifetime, length = str(best["cache_lifetime"]), best["prefix_tokens"]
     assert isinstance(length, int)
     warm = warm_share(traffic_of(scenario), calls, LIFETIME_HOURS[lifetime])
+    longest = max(request.prompt_tokens for request in requests_of(scenario, scenario.call.turns))
+    is_too_short = llm.caching != "none" and longest < (minimum or 0)
     facts: dict[str, Fact] = {
         "caching": str(best["caching"]),
         "lifetime": lifetime,
         "longer": "as-it-is" if length == llm.prefix_tokens else "longer",
+        "now": "nothing" if is_too_short else "something",
+        "longest_tokens": longest,
         "new_prefix_tokens": length,
         "prefix_tokens": llm.prefix_tokens,
         "model": llm.model,

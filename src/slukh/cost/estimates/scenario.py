@@ -15,10 +15,11 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from slukh.cost.pricing.target import WANTED, Amount, Target
+
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Length = Annotated[Decimal, Field(gt=0, le=86_400)]  # seconds
 STREAMS_PATH = "stt.whisper.streams_per_gpu"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -240,20 +241,6 @@ class Staff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a call may cost, in dollars."""
-
-    low_usd: Amount
-    high_usd: Amount
-
-    __pydantic_config__ = _STRICT
-
-    def __post_init__(self) -> None:
-        if self.low_usd > self.high_usd:
-            raise ValueError("low_usd is above high_usd")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Vat:
     """Value added tax on what is bought.
 
@@ -319,7 +306,7 @@ class Scenario:
     fixed: Mapping[str, Positive] = field(default_factory=dict)
     staff: Staff
     vat: Vat = Vat()
-    target: Target = Target(low_usd=Decimal("0.15"), high_usd=Decimal("0.30"))
+    target: Target = WANTED
     saving_target_usd: Amount = Decimal(600)
     assumptions: Mapping[str, Assumption] = field(default_factory=dict)
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
-from slukh.cost.ledger.engines import be_alone
 from slukh.cost.ledger.reconcile import Comparison
 from slukh.cost.ledger.store import Ledger
-from slukh.cost.ledger.tables import ADJUSTMENTS, insert_new, microseconds, moment_at
+from slukh.cost.ledger.tables import ADJUSTMENTS, insert_new
+from slukh.databases import be_alone, microseconds, moment_at
 from slukh.errors import StatementError
 
 

@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from slukh.cost.ledger.store import CallRecord, Ledger, newest_facts
-from slukh.cost.ledger.tables import CALLS, USAGE, facts_of, microseconds, usage_of
+from slukh.cost.ledger.tables import CALLS, USAGE, facts_of, usage_of
 from slukh.cost.meter import CLIP_IDS, PHRASE_IDS, CallFacts
+from slukh.databases import microseconds, moment_at
 from slukh.types import Usage
 
 _PAGE = 500
@@ -57,6 +58,32 @@ def each_call(ledger: Ledger, *, since: datetime, until: datetime) -> Iterator[C
         if len(page) < _PAGE:
             return
         after = page[-1]
+
+
+def first_call_at(ledger: Ledger) -> datetime | None:
+    """When the ledger's first call started; None before there was one. Raises LedgerError."""
+    with ledger.reading() as connection:
+        first = connection.scalar(select(func.min(CALLS.c.started_at_us)))
+    return None if first is None else moment_at(first)
+
+
+def calls_of_month(ledger: Ledger, *, since: datetime, until: datetime, provider: str) -> tuple[int, int]:
+    """How many calls started in a period, and how long a recogniser heard what started in it, in ms.
+
+    Raises:
+        LedgerError: the store cannot be read.
+    """
+    within = CALLS.c.started_at_us >= microseconds(since), CALLS.c.started_at_us < microseconds(until)
+    before = CALLS.alias("before")
+    began_before = exists().where(
+        before.c.call_id == CALLS.c.call_id, before.c.started_at_us < microseconds(since)
+    )
+    began = (CALLS.c.leg == 1) | ~began_before  # only a call that came back has to be looked up
+    with ledger.reading() as connection:
+        calls = connection.scalar(select(func.count(CALLS.c.call_id.distinct())).where(*within, began))
+        # The row of a leg's start has heard nothing yet.
+        heard = select(func.sum(CALLS.c.heard_ms)).where(*within, CALLS.c.provider == provider)
+        return calls or 0, int(connection.scalar(heard) or 0)
 
 
 def usage_beside_calls(ledger: Ledger, *, since: datetime, until: datetime) -> tuple[Usage, ...]:

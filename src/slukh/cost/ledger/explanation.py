@@ -37,18 +37,6 @@ class Explanation:
         """The exact sum of the lines."""
         return Decimal(sum(line.amount_pico_usd for line in self.lines)) / PICO
 
-    def summary_json(self) -> dict[str, object]:
-        """Sums alone, by component; money as decimal strings."""
-        sums: dict[str, int] = {}
-        for line in self.lines:
-            sums[line.component] = sums.get(line.component, 0) + line.amount_pico_usd
-        return {
-            "book": self.book,
-            "total_usd": f"{self.total_usd:f}",
-            "components": {name: f"{Decimal(pico) / PICO:f}" for name, pico in sorted(sums.items())},
-            "unpriced_rows": sum(count for _, count in self.unpriced),
-        }
-
     def as_json(self) -> dict[str, object]:
         """For scripts; money as decimal strings."""
         return {

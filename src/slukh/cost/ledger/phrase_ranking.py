@@ -13,8 +13,8 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 
+from slukh.cost.ledger.phrase_economy import usd_per_million
 from slukh.cost.ledger.phrases import KnownPhrase, KnownShape
-from slukh.cost.pricing.phrase_economy import usd_per_million
 from slukh.cost.pricing.price_book import PriceBook
 
 # Fewer different sentences are a phrase with a number in it, which the cache keeps as it is.

@@ -26,14 +26,13 @@ from slukh.cost.ledger.tables import (
     RATED_KEY,
     RATED_LINES,
     USAGE,
-    microseconds,
-    moment_at,
     usage_of,
 )
 from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import RatingOptions
 from slukh.cost.pricing.tolerant import Rated, TolerantRater, Unpriced
+from slukh.databases import microseconds, moment_at
 from slukh.types import UNITS_PER_REQUEST, Usage
 
 _BATCH_LEGS = 1_000

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam
 
-from slukh.cost.ledger.tables import RATED_KEY, RATED_LINES, microseconds, moment_at
+from slukh.cost.ledger.tables import RATED_KEY, RATED_LINES
 from slukh.cost.pricing.rating import PICO, RatedLine
+from slukh.databases import microseconds, moment_at
 from slukh.types import Unit, Usage
 
 # Raise it when a formula changes: lines then say which one made them.

@@ -7,21 +7,20 @@
     adjustments      what invoices differ by, see `adjustments.py`
     slukh_migrations the names of the migrations that made this database
 
-SQLite and PostgreSQL, one class, the same statements: what differs between them is in `ledger_engines`
-(opening) and `ledger_tables` (triggers). Several gateways may share a ledger.
+SQLite and PostgreSQL, one class, the same statements: what differs between them is in `databases`
+(opening) and `tables` (triggers). Several gateways may share a ledger.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from sqlalchemy import Connection, Select, column, exists, select, table
 
-from slukh.cost.ledger.engines import LedgerAwayError, open_engine, parsed_url, shown, translated
 from slukh.cost.ledger.tables import (
     CALLS,
     CONFLICTS,
@@ -30,14 +29,28 @@ from slukh.cost.ledger.tables import (
     USAGE,
     facts_of,
     insert_new,
-    microseconds,
     migrate,
     payload_of,
     usage_of,
     values_of,
 )
 from slukh.cost.meter import CallFacts, Row, row_json
+from slukh.databases import Database, Tables, microseconds
+from slukh.errors import LedgerError
 from slukh.types import Usage
+
+
+class LedgerAwayError(LedgerError):
+    """A database server does not answer now; it may later."""
+
+
+_OURS = Tables(
+    name="ledger",
+    setting="SLUKH_LEDGER_URL",
+    error=LedgerError,
+    away=LedgerAwayError,
+    meanwhile="; the spool keeps what is not in it yet",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,20 +102,9 @@ class Ledger:
     """
 
     def __init__(self, url: str, *, busy_timeout_ms: int = 5000, may_be_away: bool = False) -> None:
-        parsed = parsed_url(url)
-        self._where = shown(parsed)
-        self._is_migrated = False
-        with translated(self._where):
-            self._engine = open_engine(parsed, busy_timeout_ms=busy_timeout_ms)
-        try:
-            self._migrate()
-        except LedgerAwayError:
-            if not may_be_away:
-                self._engine.dispose()
-                raise
-        except BaseException:
-            self._engine.dispose()
-            raise
+        self._database = Database(
+            url, _OURS, prepare=migrate, busy_timeout_ms=busy_timeout_ms, may_be_away=may_be_away
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +114,7 @@ class Ledger:
 
     def close(self) -> None:
         """Give the connections back. Idempotent."""
-        self._engine.dispose()
+        self._database.close()
 
     def record(self, rows: Sequence[Row]) -> Recorded:
         """Add rows, all or none; those already there change nothing.
@@ -182,34 +184,13 @@ class Ledger:
         with self.reading() as connection:
             return tuple(json.loads(payload) for payload in connection.scalars(query))
 
-    def _migrate(self) -> None:
-        """Bring the database to this version, once."""
-        with self._transaction(writes=True) as connection:
-            migrate(connection, self._where)
-        self._is_migrated = True
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> AbstractContextManager[Connection]:
         """A transaction that may write, for the files with SQL. Raises LedgerError."""
-        if not self._is_migrated:
-            self._migrate()
-        with self._transaction(writes=True) as connection:
-            yield connection
+        return self._database.writing()
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that only reads, for the files with SQL. Raises LedgerError."""
-        if not self._is_migrated:
-            self._migrate()
-        with self._transaction(writes=False) as connection:
-            yield connection
-
-    @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
-        with translated(self._where), self._engine.connect() as connection:
-            connection.execution_options(slukh_writes=writes)
-            with connection.begin():
-                yield connection
+        return self._database.reading()
 
 
 def newest_facts() -> Select[Any]:

@@ -7,23 +7,29 @@ triggers of both databases refuse it. What follows from it (`rated_lines`) may b
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, column, select, table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import TableClause
 
-from slukh.cost.ledger.engines import be_alone
 from slukh.cost.meter import CallFacts, Row, row_json
+from slukh.databases import be_alone, microseconds, moment_at
 from slukh.errors import LedgerError
 from slukh.types import Usage
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEYS: dict[type[Row], tuple[str, ...]] = {
     Usage: ("call_id", "leg", "component", "sequence"),
     CallFacts: ("call_id", "leg", "state"),
 }
+
+
+# Of `usage`, as long as the next two hold: a migration does not follow what `Usage` becomes.
+_USAGE_AT_FIRST = (
+    "call_id", "leg", "component", "sequence", "provider", "model", "unit", "quantity", "reported_quantity",
+    "purpose", "outcome", "occurred_at_us",
+)  # fmt: skip
 
 
 def _m001_usage_calls_conflicts(connection: Connection) -> None:
@@ -49,7 +55,7 @@ def _m001_usage_calls_conflicts(connection: Connection) -> None:
             digest TEXT NOT NULL PRIMARY KEY, call_id TEXT NOT NULL, leg INTEGER NOT NULL,
             payload TEXT NOT NULL, recorded_at_us BIGINT NOT NULL)""",
     )
-    _forbid_changes(connection, "usage", _columns(Usage))
+    _forbid_changes(connection, "usage", _USAGE_AT_FIRST)
     # A caller has the right to be forgotten: the hash may be overwritten, nothing else.
     _forbid_changes(connection, "calls", [name for name in _columns(CallFacts) if name != "caller"])
 
@@ -79,6 +85,12 @@ def _m002_rated_lines_adjustments(connection: Connection) -> None:
     _forbid_changes(connection, "adjustments", ADJUSTMENTS.c.keys())
 
 
+def _m003_heard_quantity(connection: Connection) -> None:
+    _run(connection, "ALTER TABLE usage ADD COLUMN heard_quantity BIGINT")
+    _allow_changes(connection, "usage")
+    _forbid_changes(connection, "usage", (*_USAGE_AT_FIRST, "heard_quantity"))
+
+
 def _m004_phrases(connection: Connection) -> None:
     _run(
         connection,
@@ -103,6 +115,7 @@ def _m004_phrases(connection: Connection) -> None:
 MIGRATIONS: list[Callable[[Connection], None]] = [
     _m001_usage_calls_conflicts,
     _m002_rated_lines_adjustments,
+    _m003_heard_quantity,
     _m004_phrases,
 ]
 
@@ -131,6 +144,14 @@ def _forbid_changes(connection: Connection, name: str, frozen: Sequence[str]) ->
         f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OF {columns} OR DELETE OR TRUNCATE ON {name} "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_refuse()",
     )
+
+
+def _allow_changes(connection: Connection, name: str) -> None:
+    """Undo `_forbid_changes`, within a migration that forbids them again."""
+    if connection.dialect.name == "sqlite":
+        _run(connection, f"DROP TRIGGER {name}_no_update", f"DROP TRIGGER {name}_no_delete")
+        return
+    _run(connection, f"DROP TRIGGER {name}_append_only ON {name}", f"DROP FUNCTION {name}_refuse()")
 
 
 def migrate(connection: Connection, where: str) -> None:
@@ -227,16 +248,6 @@ def inserting(connection: Connection, target: TableClause) -> sqlite.Insert | po
     return postgresql.insert(target) if is_postgresql else sqlite.insert(target)
 
 
-def microseconds(moment: datetime) -> int:
-    """A moment as it is stored."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment_at(stored: int) -> datetime:
-    """A stored moment."""
-    return _EPOCH + timedelta(microseconds=stored)
-
-
 def values_of(row: Row) -> dict[str, Any]:
     """A row as its columns."""
     raw = (getattr(row, field.name) for field in fields(row))
@@ -263,8 +274,8 @@ def usage_of(row: Sequence[Any]) -> Usage:
     """A row of `USAGE`, its columns in order. By hand, because this is done millions of times."""
     return Usage(
         call_id=row[0], leg=row[1], component=row[2], sequence=row[3], provider=row[4], model=row[5],
-        unit=row[6], quantity=row[7], reported_quantity=row[8], purpose=row[9], outcome=row[10],
-        occurred_at=moment_at(row[11]),
+        unit=row[6], quantity=row[7], reported_quantity=row[8], heard_quantity=row[9], purpose=row[10],
+        outcome=row[11], occurred_at=moment_at(row[12]),
     )  # fmt: skip
 
 

@@ -99,6 +99,9 @@ def buckets(
 ) -> tuple[TokenBuckets, ...]:
     """What each request is billed for.
 
+    A prompt that is shorter than the one before it is another one (turns were summed up, or taken back): it
+    finds no more than the prefix.
+
     Args:
         requests: in order, each prompt going on from the one before it.
         caching: `static` caches the prefix only; `moving` all of every prompt, so that the next one reads it.
@@ -112,12 +115,13 @@ def buckets(
         length = {"none": 0, "static": prefix_tokens, "moving": request.prompt_tokens}[caching]
         return length if length >= minimum_prefix_tokens else 0
 
-    warm_tokens = (
-        prefix_tokens if warm and caching != "none" and prefix_tokens >= minimum_prefix_tokens else 0
-    )
-    cached = [warm_tokens, *(cacheable(request) for request in requests)]
+    kept_prefix = prefix_tokens if caching != "none" and prefix_tokens >= minimum_prefix_tokens else 0
+    cached = [kept_prefix if warm else 0, *(cacheable(request) for request in requests)]
     made: list[TokenBuckets] = []
-    for request, (before, after) in zip(requests, pairwise(cached), strict=True):
+    for request, (left, after) in zip(requests, pairwise(cached), strict=True):
+        before = left
+        if before > request.prompt_tokens:
+            before = kept_prefix if kept_prefix <= request.prompt_tokens else 0
         written = max(0, after - before)
         made.append(
             TokenBuckets(

@@ -6,11 +6,11 @@ from decimal import Decimal
 from slukh.cost.estimates.breakdown import COLUMNS
 from slukh.cost.estimates.recommend import Recommendation
 from slukh.cost.estimates.scenario_usage import requests_of
-from slukh.cost.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 from slukh.cost.report.doubts import staff_swings
 from slukh.cost.report.findings import Findings
 from slukh.cost.report.summary import TODAY
 from slukh.cost.wording import Wording
+from slukh.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 
 PROMPT_KINDS = ("prompt-caching", "history", "tool-round-trips", "model")
 _TEN_POINTS = Decimal("0.1")

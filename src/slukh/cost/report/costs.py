@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from slukh.cost.estimates.breakdown import COLUMNS
 from slukh.cost.estimates.decision import WAY_TITLES, Decision
-from slukh.cost.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.report.summary import break_even_sentences
 from slukh.cost.wording import Wording
+from slukh.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 
 PARTS = ("stt", "llm", "tts", "line", "fixed")
 

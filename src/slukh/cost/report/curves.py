@@ -4,10 +4,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from slukh.cost.report.findings import Findings
-from slukh.cost.report.svg import COLOURS
 from slukh.cost.wording import Wording
-
-WIDTH = 5.0
+from slukh.report.rows import WIDTH
+from slukh.report.svg import COLOURS
 
 
 def break_even(found: Findings, words: Wording) -> Figure:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from slukh.cost.estimates.uncertainty import Distribution, Swing
-from slukh.cost.report.blocks import Block, Figure, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.wording import Wording
+from slukh.report.blocks import Block, Figure, Heading, Paragraph, Table
 
 
 def swings(found: Findings, words: Wording) -> Iterator[Block]:

@@ -1,26 +1,11 @@
 """A report's files: Markdown with its plots beside it, or one page of HTML."""
 
-from pathlib import Path
-
-from slukh.cost.report.blocks import Block, Figure
 from slukh.cost.report.document import document
 from slukh.cost.report.findings import Findings
-from slukh.cost.report.markdown import markdown
-from slukh.cost.report.page import page
 from slukh.cost.wording import Language, wording
-from slukh.errors import UserError
-
-
-def check_plots() -> None:
-    """Find out whether there can be plots, before anything is computed for them.
-
-    Raises:
-        UserError: matplotlib is not installed.
-    """
-    try:
-        import slukh.cost.report.plots  # noqa: F401  # what will be wanted
-    except ImportError as missing:
-        raise UserError("plots need matplotlib", remedy="pip install 'slukh[report]'") from missing
+from slukh.report.blocks import Block, Figure
+from slukh.report.markdown import markdown
+from slukh.report.page import page
 
 
 def markdown_text(found: Findings, language: Language) -> str:
@@ -30,7 +15,7 @@ def markdown_text(found: Findings, language: Language) -> str:
 
 def markdown_files(found: Findings, language: Language, *, stem: str) -> dict[str, str]:
     """File names and contents: `STEM.md`, and `STEM.PLOT.svg` for each plot."""
-    from slukh.cost.report.svg import standalone
+    from slukh.report.svg import standalone
 
     blocks = document(found, wording(language))
     drawn = _drawn(found, language, blocks)
@@ -45,15 +30,9 @@ def html_text(found: Findings, language: Language) -> str:
     return page(blocks, language=language, picture=_drawn(found, language, blocks).__getitem__)
 
 
-def write_files(folder: Path, files: dict[str, str]) -> None:
-    """Write them, over what is there."""
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
 def _drawn(found: Findings, language: Language, blocks: tuple[Block, ...]) -> dict[str, str]:
     from slukh.cost.report.plots import plots
-    from slukh.cost.report.svg import inline
+    from slukh.report.svg import inline
 
     captions = {block.name: block.caption for block in blocks if isinstance(block, Figure)}
     return {name: inline(figure, name, captions[name]) for name, figure in plots(found, wording(language))}

@@ -6,9 +6,9 @@ from decimal import Decimal
 from slukh.cost.estimates.fit import LEDGER_SOURCE
 from slukh.cost.estimates.scenario import Phrase, Vat
 from slukh.cost.estimates.sources import Source
-from slukh.cost.report.blocks import Block, Bullets, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.wording import Wording
+from slukh.report.blocks import Block, Bullets, Heading, Paragraph, Table
 
 # Values that people read as a percentage.
 SHARES = {

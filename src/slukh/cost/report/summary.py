@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from slukh.cost.estimates.breakdown import COLUMNS, Column
 from slukh.cost.estimates.decision import MOST_CALLS, Decision, VolumePoint
-from slukh.cost.report.blocks import Block, Bullets, Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.wording import Fact, Wording
+from slukh.report.blocks import Block, Bullets, Heading, Paragraph, Table
 
 # What most pipelines do: the recogniser hears the whole call.
 TODAY: Column = "google"

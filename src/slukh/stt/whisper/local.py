@@ -59,7 +59,7 @@ class LocalDecoder:
         model_path: folder of a CTranslate2 Whisper with its tokenizer.json.
         compute_type: CTranslate2's, such as `int8`.
         threads: CPU threads of one decode.
-        workers: decodes side by side; they share one model.
+        workers: decodes side by side; they share one model. Of several, one is kept for finals.
         decode_seconds: longest that one decode may take before the child is taken for hung.
         request_seconds: longest that a request may wait and be decoded, together.
         load_seconds: longest that the model may take to load.
@@ -256,8 +256,8 @@ class LocalDecoder:
 
     def _dispatch(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._child is not None and len(self._in_flight) < self._options.workers:
-            ticket = self._queue.take()
+        while self._child is not None and (free := self._options.workers - len(self._in_flight)) > 0:
+            ticket = self._queue.take(finals_only=free == 1 < self._options.workers)
             if ticket is None:
                 return
             self._in_flight[ticket.number] = _InFlight(

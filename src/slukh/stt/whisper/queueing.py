@@ -2,7 +2,8 @@
 
 Finals go before speculative finals, those before interims, and what runs in the background comes last;
 within a kind, whoever came first. A newer interim takes the place of one of the same stream that still waits,
-because nobody wants the older one any more.
+because nobody wants the older one any more. What runs cannot be stopped, so of several workers the last free
+one is kept for finals: else each would wait for the interim that its caller's pause has just made stale.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from slukh.stt.whisper.decoding import DecodeRequest, Kind
 
 _RANK: dict[Kind, int] = {"final": 0, "speculative": 1, "interim": 2, "background": 3}
+_WAITED_FOR = frozenset({"final", "speculative"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +58,16 @@ class DecodeQueue:
         self._waiting[number] = Ticket(number=number, request=request, rank=request.kind, since=now)
         return replaced
 
-    def take(self) -> Ticket | None:
-        """The next to be served, or None when nobody waits."""
-        if not self._waiting:
+    def take(self, *, finals_only: bool = False) -> Ticket | None:
+        """The next to be served, or None when nobody waits.
+
+        Args:
+            finals_only: pass over what no caller waits for.
+        """
+        waiting = [t for t in self._waiting.values() if not finals_only or t.rank in _WAITED_FOR]
+        if not waiting:
             return None
-        ticket = min(self._waiting.values(), key=lambda waiting: (_RANK[waiting.rank], waiting.number))
+        ticket = min(waiting, key=lambda ticket: (_RANK[ticket.rank], ticket.number))
         return self._waiting.pop(ticket.number)
 
     def hasten(self, request: DecodeRequest) -> None:
@@ -77,7 +84,4 @@ class DecodeQueue:
 
     def oldest(self) -> float | None:
         """When the final that waits longest came, or None. Nobody waits for interims and shadows."""
-        wanted = (
-            ticket.since for ticket in self._waiting.values() if ticket.rank not in {"interim", "background"}
-        )
-        return min(wanted, default=None)
+        return min((t.since for t in self._waiting.values() if t.rank in _WAITED_FOR), default=None)

@@ -94,8 +94,8 @@ class WhisperStream:
         if is_voiced:
             self._drop_speculation()
             self._upload_from_the_first_voice()
+            self._interim_if_due()
         self._speculate_if_due()
-        self._interim_if_due()
 
     async def end(self) -> None:
         """The utterance is over: its final is decoded now, or is already there."""

@@ -79,6 +79,9 @@ def test_a_prefix_too_short_to_be_cached_is_lengthened() -> None:
     item = found(short, MARKET)["prompt-caching"]
     assert item.title.startswith("lengthen the prefix to 4,096 tokens and cache the prompt")
     assert "has 2,500 tokens, the shortest that claude-haiku-4-5 caches has 4,096" in item.because
+    asked_for = found(SHOP, MARKET)["prompt-caching"]
+    assert asked_for.because.startswith("nothing is cached now, although it is asked for")
+    assert "fill it with what the agent needs anyway" in asked_for.change
     as_it_is = having(short, "llm", caching="moving", cache_start="by_traffic")
     assert CallCosts(as_it_is, MARKET).llm(6000) == CallCosts(short, MARKET).llm(6000)
     long = having(short, "llm", prefix_tokens=5000)

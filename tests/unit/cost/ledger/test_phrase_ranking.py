@@ -1,10 +1,10 @@
 from datetime import date
 from decimal import Decimal
 
+from slukh.cost.ledger.phrase_economy import unique_characters
 from slukh.cost.ledger.phrase_ranking import proposals, ranked
 from slukh.cost.ledger.phrases import KnownPhrase, KnownShape
 from slukh.cost.phrase_tally import PhraseCount
-from slukh.cost.pricing.phrase_economy import unique_characters
 from slukh.cost.pricing.price_book import PriceBook
 
 BOOK, DAY = PriceBook.load("market-2026-11"), date(2026, 11, 26)

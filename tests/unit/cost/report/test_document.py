@@ -8,11 +8,11 @@ import pytest
 from slukh.cost.estimates.cost_report import analysis_report
 from slukh.cost.estimates.scenario import Service, Vat
 from slukh.cost.pricing.price_book import PriceBook
-from slukh.cost.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 from slukh.cost.report.document import document
 from slukh.cost.report.findings import Findings, findings_of
-from slukh.cost.report.markdown import markdown
 from slukh.cost.wording import LANGUAGES, Language, wording
+from slukh.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
+from slukh.report.markdown import markdown
 
 
 def text(found: Findings, language: Language = "en") -> str:

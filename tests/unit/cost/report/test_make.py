@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from slukh.commands.cost import app
-from slukh.cost.report.blocks import Heading, Paragraph, Table
 from slukh.cost.report.findings import Findings
 from slukh.cost.report.make import html_text
-from slukh.cost.report.markdown import markdown
-from slukh.cost.report.page import page
 from slukh.cost.wording import LANGUAGES
 from slukh.errors import UserError
+from slukh.report.blocks import Heading, Paragraph, Table
+from slukh.report.markdown import markdown
+from slukh.report.page import page
 
 ROOT = Path(__file__).parents[4]
 BUSINESS = ROOT / "doc" / "business"
@@ -173,7 +173,7 @@ def test_a_missing_library_is_named_with_its_remedy() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from slukh.errors import UserError\n"
-        "from slukh.cost.report.make import check_plots\n"
+        "from slukh.report.files import check_plots\n"
         "try:\n    check_plots()\n"
         "except UserError as error:\n    print(error.remedy)"
     )

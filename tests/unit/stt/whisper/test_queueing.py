@@ -80,3 +80,9 @@ def test_every_request_is_served_once_and_in_order_of_rank(kinds: list[Kind]) ->
     rank: dict[Kind, int] = {"final": 0, "speculative": 1, "interim": 2}
     served = order(queue_of(*kinds))
     assert served == sorted(range(len(kinds)), key=lambda number: (rank[kinds[number]], number))
+
+
+def test_the_last_free_worker_takes_only_what_a_caller_waits_for() -> None:
+    queue = queue_of("interim", "background", "speculative", "final")
+    assert [getattr(queue.take(finals_only=True), "number", None) for _ in range(3)] == [3, 2, None]
+    assert order(queue) == [0, 1]

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from importlib.resources import files
 
-from slukh.cost.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
+from slukh.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 
-_STYLE = files("slukh.cost.report").joinpath("page.css")
+_STYLE = files("slukh.report").joinpath("page.css")
 # Above this many characters a cell is prose, and may be broken.
 _PROSE = 28
 

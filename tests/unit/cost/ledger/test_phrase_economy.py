@@ -1,7 +1,8 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from slukh.cost.pricing.phrase_economy import phrase_economy
+from slukh.cost.ledger.phrase_economy import phrase_economy
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.types import Usage
 
@@ -26,6 +27,11 @@ def test_rates_are_by_characters_and_by_phrases_and_money_by_characters() -> Non
     assert economy.spent_usd == Decimal(30) * 140 / 1_000_000
     assert economy.unheard_usd == Decimal(30) * 40 / 1_000_000
     assert economy.as_json()["saved_usd"] == "0.0108"
+
+
+def test_of_an_interrupted_phrase_what_was_heard_is_not_unheard() -> None:
+    (economy,) = phrase_economy([replace(said(40, "interrupted", 1), heard_quantity=15)], BOOK)
+    assert economy.unheard_characters == 25
 
 
 def test_what_was_made_beforehand_is_spent_and_every_phrase_once_is_what_a_new_voice_costs() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from slukh.cost.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
+from slukh.report.blocks import Block, Bullets, Figure, Heading, Paragraph, Table
 
 
 def markdown(blocks: Iterable[Block], *, picture: Callable[[str], str] | None) -> str:

@@ -29,9 +29,10 @@ class PhraseEconomy:
         kept_phrases: of them, those that were kept.
         characters: of all of them.
         kept_characters: of those that were kept.
-        unheard_characters: of those that were made, paid for and interrupted.
+        unheard_characters: of interrupted phrases, which were paid for whole; all of them, where an earlier
+            version did not count what was heard.
         beforehand_characters: that were made for nobody's call, at start or by `slukh phrases warm`.
-        unique_characters: of the different phrases that were said, each once, as `ledger_phrases` knows them.
+        unique_characters: of the different phrases that were said, each once, as `phrases.py` knows them.
         usd_per_million: price of its characters in the book; None when the book has none.
     """
 
@@ -73,7 +74,7 @@ class PhraseEconomy:
 
     @property
     def unheard_usd(self) -> Decimal | None:
-        """Of what they cost, for phrases that callers interrupted."""
+        """Of that, for what callers did not hear."""
         return self._usd(self.unheard_characters)
 
     def as_json(self) -> dict[str, object]:
@@ -142,7 +143,9 @@ def _economy(
         kept_phrases=len(kept),
         characters=sum(row.quantity for row in rows),
         kept_characters=sum(kept),
-        unheard_characters=sum(row.quantity for row in rows if row.outcome == "interrupted"),
+        unheard_characters=sum(
+            row.quantity - (row.heard_quantity or 0) for row in rows if row.outcome == "interrupted"
+        ),
         beforehand_characters=sum(row.quantity for row in beforehand),
         unique_characters=unique_characters,
         usd_per_million=usd_per_million(book, *voice, day),

@@ -1,0 +1,5 @@
+"""The verdict as one page of HTML.
+
+verdict -> sections -> blocks -> page
+              `- intervals (matplotlib, SVG)
+"""

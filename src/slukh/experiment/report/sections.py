@@ -1,0 +1,191 @@
+"""A verdict from its first line to the last of what it was made of, as blocks."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from slukh.experiment.evidence import ARMS
+from slukh.experiment.gates import Gate, Status, Unit, drawn_calls
+from slukh.experiment.verdict import Verdict
+from slukh.report.blocks import Block, Figure, Heading, Paragraph, Table
+
+INTERVALS = "intervals"
+_CAPTION = (
+    "Whisper less Google, in multiples of each margin: a difference that lies left of the line at 1 with its "
+    "whole interval is within the margin (circle), right of it beyond (square), across it not known yet "
+    "(diamond). An arrow goes on. The bounds hold at every look; pp are percentage points."
+)
+_STANDS: Mapping[Status, str] = {"pass": "passes", "wait": "open", "fail": "**fails**"}
+_FACTORS: Mapping[Unit, float] = {"share": 100.0, "seconds": 1.0, "words per minute": 1.0, "ratio": 1.0}
+_SIGNS: Mapping[Unit, str] = {
+    "share": " pp",
+    "seconds": " s",
+    "words per minute": " a minute",
+    "ratio": "\N{MULTIPLICATION SIGN}",
+}
+
+
+def document(found: Verdict, *, command: str) -> tuple[Block, ...]:
+    """All blocks.
+
+    Args:
+        found: the verdict.
+        command: that makes the report again.
+    """
+    sections = (_summary(found), _missing(found), _measures(found), _validity(found), _arms(found))
+    return (*(block for section in sections for block in section), *_inputs(found, command))
+
+
+def with_bounds(found: Verdict) -> list[Gate]:
+    """The measures that a picture can be drawn of."""
+    return [gate for gate in found.gates if gate.low is not None and gate.margin]
+
+
+def bounds(gate: Gate) -> str:
+    """From where to where, in the units of `margin`; empty when it is not known."""
+    if gate.low is None or gate.high is None:
+        return ""
+    return f"{_number(gate.low, gate.unit)} to {_number(gate.high, gate.unit)}"
+
+
+def value(gate: Gate) -> str:
+    """The difference, likewise."""
+    return "" if gate.value is None else _number(gate.value, gate.unit)
+
+
+def margin(gate: Gate) -> str:
+    """What it is held against, with its unit."""
+    return "" if gate.margin is None else f"{gate.margin * _FACTORS[gate.unit]:g}{_SIGNS[gate.unit]}"
+
+
+def _number(number: float, unit: Unit) -> str:
+    return f"{number * _FACTORS[unit]:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _summary(found: Verdict) -> Iterator[Block]:
+    yield Heading(1, f"{found.decision}: {_why(found)}")
+    evidence = found.evidence
+    yield Paragraph(
+        f"May Whisper have more than {evidence.whisper_share:.0%} of the calls? Google against Whisper on "
+        f"{len(evidence.calls)} live calls, {_minute(evidence.since)} to {_minute(evidence.until)} UTC."
+    )
+
+
+def _why(found: Verdict) -> str:
+    open_ = [gate for gate in found.gates if gate.status != "pass"]
+    if not open_:
+        return f"all {len(found.gates)} gates pass"
+    if found.decision == "ROLL BACK":
+        first, *more = (gate.name for gate in open_ if gate.status == "fail")
+        if not more:
+            return f"{first} is certainly beyond its margin"
+        return f"{first} and {len(more)} more are certainly beyond their margins"
+    when = "" if found.expected is None else f", not before {_day(found.expected)}"
+    return f"{len(open_)} of {len(found.gates)} gates are open{when}"
+
+
+def _missing(found: Verdict) -> Iterator[Block]:
+    open_ = [gate for gate in found.gates if gate.status != "pass"]
+    if not open_:
+        return
+    yield Heading(2, "What is missing" if found.decision == "HOLD" else "What does not pass")
+    yield Paragraph("Dates are at the present pace; where there is none, time alone will not settle it.")
+    yield Table(
+        head=("gate", "what would settle it", "expected"),
+        rows=tuple((gate.name, gate.reason, _day(gate.expected)) for gate in open_),
+        texts=2,
+    )
+
+
+def _measures(found: Verdict) -> Iterator[Block]:
+    yield Heading(2, "What Whisper does to calls")
+    if with_bounds(found):
+        yield Figure(name=INTERVALS, caption=_CAPTION)
+    else:
+        yield Paragraph("No difference is known yet.")
+    yield Table(
+        head=("measure", "stands", "value", "bounds", "margin", "seen"),
+        rows=tuple(
+            (gate.name, _STANDS[gate.status], value(gate), bounds(gate), margin(gate), gate.detail)
+            for gate in found.gates
+            if gate.kind == "measure"
+        ),
+        texts=2,
+    )
+
+
+def _validity(found: Verdict) -> Iterator[Block]:
+    yield Heading(2, "Whether the numbers mean anything")
+    yield Paragraph("What fails here holds, whatever the measures say.")
+    yield Table(
+        head=("gate", "stands", "seen"),
+        rows=tuple(
+            (gate.name, _STANDS[gate.status], gate.detail) for gate in found.gates if gate.kind != "measure"
+        ),
+        texts=3,
+    )
+
+
+def _arms(found: Verdict) -> Iterator[Block]:
+    evidence, drawn = found.evidence, drawn_calls(found.evidence)
+    language = {call.call_id: call.language_code for call in evidence.calls}
+    counts = {
+        **{
+            arm: Counter(call.language_code for call in drawn if call.arm == arm) for arm in ARMS
+        },
+        "not drawn by lot": Counter(call.language_code for call in evidence.calls) - Counter(
+            call.language_code for call in drawn
+        ),
+        "shadowed": Counter(language[row.call_id] for row in evidence.shadows),
+        "labels": Counter(language[label.call_id] for label in evidence.labels),
+    }  # fmt: skip
+    languages = sorted({*language.values()})
+    rows = [(code, *(str(count[code]) for count in counts.values())) for code in languages]
+    rows.append(("all", *(str(count.total()) for count in counts.values())))
+    yield Heading(2, "Arms and counts")
+    yield Table(head=("calls by language", *counts), rows=tuple(rows), totals=frozenset({len(rows) - 1}))
+    moved = sum(call.serving != call.arm for call in drawn)
+    yield Paragraph(
+        "Calls count in the arm they were given, whoever served them; shadowed and labelled are utterances. "
+        f"{moved} of the drawn calls were served by another in the end. {len(evidence.turns)} turns, "
+        f"{len(evidence.outcomes)} calls of which the dialogue told how they went."
+    )
+
+
+def _inputs(found: Verdict, command: str) -> Iterator[Block]:
+    evidence, outside = found.evidence, found.evidence.outside
+    models: dict[str, set[str]] = {}
+    for call in evidence.calls:
+        for provider, model in call.models.items():
+            models.setdefault(provider, set()).add(model)
+    rows = [
+        ("window", f"{evidence.since.isoformat()} to {evidence.until.isoformat()}"),
+        ("flags", f"{evidence.flag_version or 'none'}, Whisper has {evidence.whisper_share:.0%}"),
+        *((f"model of {provider}", ", ".join(sorted(seen))) for provider, seen in sorted(models.items())),
+        *((f"canonical text, {code}", version) for code, version in evidence.canonical_version.items()),
+        ("seed", str(found.seed)),
+        ("load test, queue p95", _told(outside.queue_p95_seconds, " s")),
+        *(
+            (f"{name}, {arm}", _told(given.get(arm)))
+            for name, given in (
+                ("words per minute of silence", outside.silent_words_per_minute),
+                ("cost of a call", outside.cost_per_call),
+            )
+            for arm in ARMS
+        ),
+    ]
+    yield Heading(2, "Frozen inputs")
+    yield Paragraph(f"The same window, flags, texts and seed give the same verdict: `{command}`")
+    yield Table(head=("input", "value"), rows=tuple(rows), texts=2)
+
+
+def _told(number: float | None, sign: str = "") -> str:
+    return "not given" if number is None else f"{number:g}{sign}"
+
+
+def _day(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d}"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
