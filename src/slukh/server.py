@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from slukh.accuracy import AccuracyWatch
-from slukh.answering import Answering, VoiceNews, build_answering, phrase_tally
+from slukh.answering import Answering, build_answering, phrase_tally
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
@@ -37,6 +37,7 @@ from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
+from slukh.voices import VoiceNews
 from slukh.web.api import ApiOptions, create_app
 from slukh.web.server import WebServer
 

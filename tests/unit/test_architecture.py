@@ -31,7 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dialog": {"tts", "yaml_lines"},
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "voice_settings": set(),
-    "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
+    "voices": {"tts", "voice_settings"},
+    # cost: the meter's ids, and its tally of phrases
+    "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings", "voices"},
     "cost": {"databases", "report", "yaml_lines"},
     "experiment": {"databases", "report", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
@@ -92,6 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ports",
         "routing",
         "telephony",
+        "voices",
         "web",
     },
     "conformance": {"experiment", "routing", "stt"},
@@ -138,6 +141,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testing",
         "tts",
         "voice_settings",
+        "voices",
         "weights",
     },
     "cli": {
@@ -211,6 +215,8 @@ SANS_IO = (
     "routing/attempts.py", "routing/rollout.py", "routing/flags.py", "routing/flag_values.py",
     "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
     "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
+    "tts/shapes.py", "tts/joining.py", "cost/phrase_tally.py", "cost/ledger/phrase_ranking.py",
+    "cost/ledger/phrase_economy.py",
     "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
     "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
     "telephony/base.py", "telephony/clock.py", "telephony/websocket.py", "cost/meter.py",
@@ -233,8 +239,6 @@ SANS_IO = (
     "experiment/canaries.py", "experiment/accuracy.py", "experiment/report/sections.py",
     "report/blocks.py", "report/markdown.py", "experiment/recorded.py", "experiment/sealing.py",
     "talking/answer.py", "talking/pace.py", "talking/suspects.py", "talking/thread.py",
-    "tts/shapes.py", "tts/joining.py", "cost/phrase_tally.py", "cost/ledger/phrase_ranking.py",
-    "cost/ledger/phrase_economy.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

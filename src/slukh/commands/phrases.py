@@ -40,12 +40,13 @@ def phrases_warm(
 
     Example: slukh phrases warm phrases.txt --from-ledger
     """
-    from slukh.answering import build_speaker, made_beforehand
+    from slukh.answering import made_beforehand
     from slukh.cost.ledger.store import Ledger
     from slukh.cost.voice import voice_usage
     from slukh.tts.base import SpeechRequest
     from slukh.tts.phrases import sentences, speakable
     from slukh.tts.speaker import phrases_to_warm
+    from slukh.voices import build_speaker
 
     if file is None and not from_ledger:
         raise UserError("nothing to make", remedy="name a file, or write --from-ledger")
@@ -95,11 +96,12 @@ def phrases_say(
 
     Example: SLUKH_TTS=espeak slukh phrases say "Добрий день!" --save hello.wav
     """
-    from slukh.answering import build_speaker, learned_templates, spoken_reply
+    from slukh.answering import learned_templates, spoken_reply
     from slukh.audio import samples_from_linear16
     from slukh.telephony.wavfile import write_wav
     from slukh.tts.phrases import Templates
     from slukh.tts.templates_file import read_templates
+    from slukh.voices import build_speaker
 
     given = load(VoiceSettings)
     learned = learned_templates(given) if file is None else read_templates(file)

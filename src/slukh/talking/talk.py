@@ -296,10 +296,10 @@ class Talk:
             thread.last = answer
         self._turns.spoke(max(self._loop.time(), self._mouth.quiet_at))
         if task.cancelled():
-            if not answer.is_ours:
+            if not answer.is_ours:  # what we say by ourselves says nothing about the answer before it
                 thread.cut = answer
-            if not answer.heard():
-                self._take_back()
+                if not answer.heard():
+                    self._take_back()
             return answer.hands_over  # whoever speaks over "I connect you" is connected
         error = task.exception()
         if error is None:

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select
 
 from slukh.cost.ledger.store import Ledger
-from slukh.cost.ledger.tables import PHRASE_WITNESSES, PHRASE_WORDS, PHRASES, inserting
+from slukh.cost.ledger.tables import PHRASE_WITNESSES, PHRASE_WORDS, PHRASES
 from slukh.cost.phrase_tally import FEWEST_CALLERS, PhraseCount, Tallied, Words
-from slukh.databases import microseconds
+from slukh.databases import inserting, microseconds
 
 FORGOTTEN_DAYS = 90
 

@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, column, select, table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import TableClause
 
 from slukh.cost.meter import CallFacts, Row, row_json
-from slukh.databases import be_alone, microseconds, moment_at
+from slukh.databases import be_alone, inserting, microseconds, moment_at
 from slukh.errors import LedgerError
 from slukh.types import Usage
 
@@ -240,12 +239,6 @@ def insert_new(connection: Connection, target: TableClause, values: Sequence[dic
     # Counted by what comes back: what drivers call the row count of an insert is not one thing.
     statement = inserting(connection, target).on_conflict_do_nothing().returning(target.c[target.c.keys()[0]])
     return len(connection.execute(statement, values).all()) if values else 0
-
-
-def inserting(connection: Connection, target: TableClause) -> sqlite.Insert | postgresql.Insert:
-    """An insert that can say what is done when the key is there."""
-    is_postgresql = connection.dialect.name == "postgresql"
-    return postgresql.insert(target) if is_postgresql else sqlite.insert(target)
 
 
 def values_of(row: Row) -> dict[str, Any]:
