@@ -73,6 +73,22 @@ class Tallied:
     words: tuple[Words, ...] = ()
 
 
+def witness_of(key: bytes, subject: str, caller: str) -> str:
+    """That a caller heard a phrase: a digest of both.
+
+    Args:
+        key: of the digests.
+        subject: the digest of a phrase or a shape.
+        caller: the hash of their number; empty for those who have none.
+    """
+    return _digest(key, subject, caller)
+
+
+def _digest(key: bytes, *parts: str) -> str:
+    data = json.dumps(parts, ensure_ascii=False).encode()
+    return hmac.new(key, data, hashlib.sha256).hexdigest()[:32]
+
+
 class PhraseTally:
     """The sink that counts phrases, in bounded memory. Not thread safe.
 
@@ -142,11 +158,11 @@ class PhraseTally:
 
     def digest(self, *parts: str) -> str:
         """Of these, 32 hex digits that nobody can guess a text from without the key."""
-        data = json.dumps(parts, ensure_ascii=False).encode()
-        return hmac.new(self._key, data, hashlib.sha256).hexdigest()[:32]
+        return _digest(self._key, *parts)
 
     def _witnessed(self, subject: str, code: str, text: str, caller: str) -> Words:
-        return Words(subject=subject, language_code=code, text=text, witness=self.digest(subject, caller))
+        witness = witness_of(self._key, subject, caller)
+        return Words(subject=subject, language_code=code, text=text, witness=witness)
 
     def _add(self, count: PhraseCount) -> None:
         key = (count.phrase, count.provider, count.voice)
