@@ -1,8 +1,8 @@
-"""Settings into a voice: who answers, who speaks, where phrases are kept. All calls of a process share it."""
+"""Settings into who answers: dialogue, voices, what is made beforehand. All calls of a process share it."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,46 +10,29 @@ from pathlib import Path
 from uuid import uuid4
 
 from slukh.cost.meter import PHRASE_IDS
+from slukh.cost.phrase_tally import PhraseTally
 from slukh.dialog.base import Dialog
 from slukh.dialog.script import read_script
 from slukh.dialog.scripted import ScriptedDialog
 from slukh.dialog.tools import tools_in
-from slukh.errors import SettingsError, TtsError
+from slukh.errors import SettingsError
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.talk import Talk, TalkRules
 from slukh.talking.thread import Thread, new_thread
 from slukh.telephony.line import Line
-from slukh.tts.base import SpeechRequest, TtsProvider, Voice
-from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore, StoreError
-from slukh.tts.chain import VoiceChain
-from slukh.tts.espeak import EspeakVoice
+from slukh.tts.base import SpeechRequest, Voice
+from slukh.tts.joining import Joiner
 from slukh.tts.phrases import Templates, sentences, speakable
-from slukh.tts.piper import PiperVoices
-from slukh.tts.recorded import RecordedVoice
-from slukh.tts.rhvoice import RhVoice
-from slukh.tts.speaker import CacheResult, Speaker, phrases_to_warm
+from slukh.tts.shapes import shape_with_head
+from slukh.tts.speaker import Speaker, phrases_to_warm
+from slukh.tts.templates_file import Learned, read_templates
 from slukh.types import CallEvent, CallStarted, Event, PhraseSpoken
 from slukh.voice_settings import VoiceSettings
+from slukh.voices import VoiceNews, build_speaker
 
 logger = logging.getLogger(__name__)
 
-_MEGABYTE = 1_000_000
-_DAY_SECONDS = 86_400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceNews:
-    """Who is told what the voice does.
-
-    Attributes:
-        on_lookup: of every phrase: how the cache answered, and its characters.
-        on_voice_failed: of every failure of a voice.
-        on_store_error: of every failure of the cache.
-    """
-
-    on_lookup: Callable[[CacheResult, int], None] = lambda _result, _characters: None
-    on_voice_failed: Callable[[TtsError], None] = lambda _error: None
-    on_store_error: Callable[[StoreError], None] = lambda _what: None
+_NO_TEMPLATES = Templates()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +44,7 @@ class Answering:
         speaker: how.
         rules: when.
         extra: phrases of a list, to have ready.
+        learned: sentences that somebody said yes to, taken apart in front of their first hole.
         on_made: told of every phrase that is made at start, for the meter: it may cost money.
     """
 
@@ -68,6 +52,7 @@ class Answering:
     speaker: Speaker
     rules: TalkRules
     extra: list[SpeechRequest] = field(default_factory=list)
+    learned: list[Learned] = field(default_factory=list)
     on_made: Callable[[CallEvent], None] = lambda _event: None
     _warming: asyncio.Task[None] | None = None
 
@@ -100,8 +85,24 @@ class Answering:
             thread,
             self.speaker,
             rules=self.rules,
-            templates=Templates.declared(self.dialog.templates),
+            templates=self._templates(),
         )
+
+    def declared(self) -> list[SpeechRequest]:
+        """What is known beforehand, in pieces as they are kept. None of it is any caller's."""
+        templates = self._templates()
+        own = [
+            SpeechRequest(text=text, language_code=code)
+            for lines in (EXCUSES, HANDOVERS, FAREWELLS)
+            for code, text in lines.items()
+        ]
+        heads = [SpeechRequest(text=one.head, language_code=one.language_code) for one in self.learned]
+        return heads + [
+            SpeechRequest(text=piece, language_code=request.language_code)
+            for request in (*self.dialog.phrases(), *own, *self.extra)
+            for sentence in sentences(request.text)
+            for piece in templates.pieces(sentence)
+        ]
 
     async def aclose(self) -> None:
         """Give everything back."""
@@ -112,19 +113,11 @@ class Answering:
         await self.speaker.aclose()
         await self.dialog.aclose()
 
+    def _templates(self) -> Templates:
+        return Templates.declared(self.dialog.templates, (one.shape for one in self.learned))
+
     async def _warm(self) -> None:
-        templates = Templates.declared(self.dialog.templates)
-        own = [
-            SpeechRequest(text=text, language_code=code)
-            for lines in (EXCUSES, HANDOVERS, FAREWELLS)
-            for code, text in lines.items()
-        ]
-        pieces = [
-            SpeechRequest(text=piece, language_code=request.language_code)
-            for request in (*self.dialog.phrases(), *own, *self.extra)
-            for sentence in sentences(request.text)
-            for piece in templates.pieces(sentence)
-        ]
+        pieces = self.declared()
         ready = await self.speaker.warm(
             pieces, on_made=lambda request, voice: self.on_made(made_beforehand(request, voice))
         )
@@ -155,7 +148,14 @@ def build_answering(
             barge_in=given.slukh_barge_in,
         ),
         extra=[] if given.slukh_phrases is None else phrases_to_warm(given.slukh_phrases),
+        learned=learned_templates(given),
     )
+
+
+def learned_templates(given: VoiceSettings) -> list[Learned]:
+    """Those with a yes. Raises SettingsError."""
+    path = given.slukh_templates
+    return [] if path is None else [one for one in read_templates(path) if one.is_spoken]
 
 
 def made_beforehand(request: SpeechRequest, voice: Voice) -> CallEvent:
@@ -171,26 +171,28 @@ def made_beforehand(request: SpeechRequest, voice: Voice) -> CallEvent:
     )  # fmt: skip
 
 
-def build_speaker(given: VoiceSettings, news: VoiceNews | None = None) -> Speaker:
-    """The voices behind their cache. Raises SettingsError."""
-    news = news or VoiceNews()
-    max_bytes = given.slukh_phrase_cache_mb * _MEGABYTE
-    age = given.slukh_phrase_cache_days * _DAY_SECONDS
-    chain = VoiceChain([_VOICES[name](given) for name in given.slukh_tts], on_failed=news.on_voice_failed)
-    return Speaker(
-        chain,
-        MemoryStore(max_bytes=max_bytes // 10, max_age_seconds=age),
-        _store(given, max_bytes, age, news.on_store_error),
-        on_lookup=news.on_lookup,
-    )
+def phrase_tally(answering: Answering, key: bytes) -> PhraseTally:
+    """The sink that counts what these callers hear.
+
+    Args:
+        answering: whose phrases.
+        key: of the digests.
+    """
+    declared = {(one.language_code, one.text) for one in answering.declared()}
+    return PhraseTally(key, declared=declared, shape_of=shape_with_head)
 
 
-async def spoken_reply(speaker: Speaker, text: str, language_code: str) -> bytes:
+async def spoken_reply(
+    speaker: Speaker, text: str, language_code: str, templates: Templates = _NO_TEMPLATES
+) -> bytes:
     """A reply as a caller would hear it, 8 kHz; empty when nothing of it can be said. Raises TtsError."""
-    requests = [
-        SpeechRequest(text=sentence, language_code=language_code) for sentence in sentences(speakable(text))
-    ]
-    return b"".join([piece for request in requests async for piece in speaker.say(request)])
+    heard = []
+    for sentence in sentences(speakable(text)):
+        joiner, pieces = Joiner(), templates.pieces(sentence)
+        for number, piece in enumerate(pieces, 1):
+            speech = speaker.say(SpeechRequest(text=piece, language_code=language_code))
+            heard += [own async for own in joiner.piece(aiter(speech), is_last=number == len(pieces))]
+    return b"".join(heard)
 
 
 def _dialog(given: VoiceSettings, least_cached_tokens: int | None) -> Dialog:
@@ -220,61 +222,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_CLAUDE_PROMPT") from error
-
-
-def _store(
-    given: VoiceSettings, max_bytes: int, age: float, on_error: Callable[[StoreError], None]
-) -> PhraseStore | None:
-    where = given.slukh_phrase_cache
-    if where == "memory":
-        return None
-    if where == "disk":
-        return DiskStore(
-            given.slukh_phrase_cache_dir, max_bytes=max_bytes, max_age_seconds=age, on_error=on_error
-        )
-    if "://" not in where:
-        raise SettingsError(
-            f"SLUKH_PHRASE_CACHE={where!r:.40} is no place", remedy="use disk, memory or redis://HOST:6379/0"
-        )
-    try:
-        from slukh.tts.redis_cache import RedisStore
-    except ImportError as error:
-        raise SettingsError(
-            "the client of Redis is not installed", remedy="pip install 'slukh[redis]'"
-        ) from error
-    return RedisStore(where, max_age_seconds=age, on_error=on_error)
-
-
-def _google(given: VoiceSettings) -> TtsProvider:
-    try:
-        from slukh.tts.google import GoogleSpeech, GoogleTts
-    except ImportError as error:
-        raise SettingsError(
-            "Google's client library is not installed", remedy="pip install 'slukh[google]'"
-        ) from error
-    return GoogleTts(
-        GoogleSpeech(
-            voices=given.slukh_tts_google_voices,
-            speaking_rate=given.slukh_tts_rate,
-            endpoint=given.slukh_tts_google_endpoint,
-        )
-    )
-
-
-def _piper(given: VoiceSettings) -> TtsProvider:
-    paths = {code: Path(path) for code, path in given.slukh_piper_voices.items()}
-    return PiperVoices(paths, speaking_rate=given.slukh_tts_rate)
-
-
-def _recorded(given: VoiceSettings) -> TtsProvider:
-    assert given.slukh_tts_recordings is not None  # held by the settings
-    return RecordedVoice(given.slukh_tts_recordings)
-
-
-_VOICES: Mapping[str, Callable[[VoiceSettings], TtsProvider]] = {
-    "google": _google,
-    "piper": _piper,
-    "espeak": lambda given: EspeakVoice(speaking_rate=given.slukh_tts_rate),
-    "rhvoice": lambda given: RhVoice(given.slukh_rhvoice_voices, speaking_rate=given.slukh_tts_rate),
-    "recorded": _recorded,
-}

@@ -181,13 +181,16 @@ def be_alone(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
 
+def inserting(connection: Connection, target: TableClause) -> sqlite.Insert | postgresql.Insert:
+    """An insert that can say what is done when the key is there."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    return postgresql.insert(target) if is_postgresql else sqlite.insert(target)
+
+
 def replacing(connection: Connection, target: TableClause, key: Sequence[str]) -> Insert:
     """An insert of whole rows, each of which takes the place of the one with its key."""
-    if connection.dialect.name == "postgresql":
-        added = postgresql.insert(target)
-        return added.on_conflict_do_update(index_elements=key, set_=dict(added.excluded.items()))
-    also = sqlite.insert(target)
-    return also.on_conflict_do_update(index_elements=key, set_=dict(also.excluded.items()))
+    added = inserting(connection, target)
+    return added.on_conflict_do_update(index_elements=key, set_=dict(added.excluded.items()))
 
 
 def microseconds(moment: datetime) -> int:

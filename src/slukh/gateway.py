@@ -163,16 +163,15 @@ class Gateway:
         self, call: CallStarted, assignment: Assignment, line: SocketLine, thread: Thread | None
     ) -> tuple[CallRouter, Talk | None]:
         """The router of a call, whose events are stamped with who serves it at that moment, and its talk."""
+        when_down = self._admission.when_down
 
         def publish(event: Event) -> None:
             stamp(event)
             if talk is not None:
                 talk.observe(event)
-            if isinstance(event, RecognisersDown):
-                when_down = self._admission.when_down
-                # Who talks asks the caller to say it again; a recording would be spoken over.
-                if talk is None or when_down == "hangup":
-                    self._respond(when_down, line)
+            # Who talks plays a recording in its turn: here it would be spoken over.
+            if isinstance(event, RecognisersDown) and (talk is None or when_down == "hangup"):
+                self._respond(when_down, line)
 
         def costs_of(event: CallEvent) -> Sequence[CallCost]:
             costs = self._costs_of(event)
@@ -189,6 +188,8 @@ class Gateway:
         )
         router = self._parts.router(call, publish, assignment=assignment)
         talk = None if self._talks is None else self._talks(call, line, publish, thread)
+        if talk is not None and isinstance(when_down, bytes):
+            talk.unheard = when_down
         return router, talk
 
     def _respond(self, how: WhenDown, line: SocketLine) -> None:

@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from slukh.accuracy import AccuracyWatch
-from slukh.answering import Answering, VoiceNews, build_answering
+from slukh.answering import Answering, build_answering, phrase_tally
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.callbook import CallBook
@@ -24,6 +24,7 @@ from slukh.callers import caller_hash, made_caller_key
 from slukh.comparing import comparing
 from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
+from slukh.cost.phrase_tally import PhraseTally
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.evidence import OutcomeRow
@@ -39,6 +40,7 @@ from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEnded, CallEvent
+from slukh.voices import VoiceNews
 from slukh.web.api import ApiOptions, create_app
 from slukh.web.server import WebServer
 
@@ -100,14 +102,16 @@ async def serve(given: AllSettings) -> None:
         assert parts.flags is not None  # build_parts asks them
         guard = _guard(given, parts.flags, metrics, experiment)
         answering = _answering(given, metrics, stack)
+        tallies: list[PhraseTally] = []
         if answering is not None:
             answering.on_made = partial(_book, metrics, meter)
+            tallies = [phrase_tally(answering, caller_key)]
         book = CallBook(transcript_seconds=settings.slukh_transcript_minutes * 60)
         hangs_up = given.cost.slukh_when_over_budget == "hangup"
         gateway = Gateway(
             parts,
             book,
-            (metrics, experiment, guard, CallLog(book)),
+            (metrics, experiment, guard, CallLog(book), *tallies),
             Admission(
                 max_calls=settings.slukh_max_calls,
                 require_announced=settings.slukh_require_announced,
@@ -156,6 +160,7 @@ async def serve(given: AllSettings) -> None:
                 _follow_flags(parts.flags, guard),
                 meter.follow_statements(),
                 accuracy.follow(),
+                *map(meter.keep_phrases, tallies),
             )
         ]
         servers = [
@@ -174,6 +179,7 @@ async def serve(given: AllSettings) -> None:
             await gateway.drain(settings.slukh_drain_seconds, hurry)
             for task in (hearing, *background):
                 task.cancel()
+            await asyncio.wait({hearing, *background})
             web.should_exit = True
             await serving_web
 

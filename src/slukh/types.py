@@ -339,7 +339,7 @@ class PhraseSpoken:
         characters: of the text.
         outcome: `sent`: made for this call; `cached`: nothing to pay; `interrupted`: made for this call, paid
             for, and not heard to its end.
-        audio_ms: how long it is, as far as it was made.
+        audio_ms: how long it is; while it is still being made, at least as speech of its characters takes.
         played_ms: of it, what went to the caller.
     """
 

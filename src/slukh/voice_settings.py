@@ -66,6 +66,11 @@ class VoiceSettings(BaseSettings):
     slukh_phrases: Path | None = Field(
         None, description="Phrases to have ready before the first call: a file, a language and a text a line."
     )
+    slukh_templates: Path | None = Field(
+        None,
+        description="Sentences that `slukh phrases learn` proposed: those with `spoken: yes` are kept up to "
+        "their first number, and the rest is made anew.",
+    )
     slukh_barge_in: bool = Field(True, description="A caller who speaks stops our voice.")
     slukh_silence_seconds: float = Field(
         8.0, ge=2, description="Of nobody speaking until the caller is asked whether they are there."

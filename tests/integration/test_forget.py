@@ -16,8 +16,10 @@ from typer.testing import CliRunner, Result
 from slukh.callbook import CallBook
 from slukh.callers import caller_hash, made_caller_key
 from slukh.cli import app
+from slukh.cost.ledger.phrases import record_phrases
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
+from slukh.cost.phrase_tally import Tallied, Words, witness_of
 from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
 from slukh.experiment.recorded import RecordedUtterance
 from slukh.experiment.recordings import Recordings
@@ -62,6 +64,9 @@ class Kept:
         with Ledger(self.url) as ledger:
             ledger.record([facts, used])
             ledger.record([replace(facts, sent_ms=2)])  # a conflict, set aside with its caller
+            witness = witness_of(self.key, "phrase", caller or "")
+            heard = Words(subject="phrase", language_code="uk-UA", text="Так.", witness=witness)
+            record_phrases(ledger, Tallied(words=(heard,)), now=NOW)
         rows = (
             CallRow(
                 call_id=call_id, caller=caller, language_code="uk-UA", arm="google", flag_reason="SPLIT",
@@ -141,6 +146,7 @@ def test_a_caller_is_forgotten_everywhere_and_what_they_used_is_kept(kept: Kept)
         "recordings": 2,
         "experiment": {"calls": 2, "turns": 2, "outcomes": 2, "shadows": 2, "labels": 2},
         "callers_in_ledger": 4,
+        "phrases_heard": 1,
     }
     assert told["kept"]["usage_rows"] == 2
     assert told["gateway"] is None

@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 
 from slukh.errors import SettingsError, TtsConnectError, TtsProtocolError, TtsStreamError, TtsTimeoutError
+from slukh.tts.base import SpeechRequest
+from slukh.tts.cache import MemoryStore
+from slukh.tts.chain import VoiceChain
 from slukh.tts.child import SpeakingChild
+from slukh.tts.fake import FakeTts, fake_speech
 from slukh.tts.piper import PiperVoices
 from slukh.tts.recorded import RecordedVoice
 from slukh.tts.rhvoice import RhVoice
+from slukh.tts.speaker import Speaker
 
 HELLO = b'{"sample_rate_hertz": 8000}'
 SAYS_HELLO = f"import struct, sys, os; o = sys.stdout.buffer; o.write(struct.pack('<i', {len(HELLO)}) + {HELLO!r}); o.flush(); sys.stdin.readline(); "  # noqa: E501
@@ -76,6 +81,18 @@ def test_a_piper_voice_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_rhvoice_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match="RHVoice is not installed"):
         RhVoice(program="RHVoice-nowhere")
+
+
+async def test_a_voice_that_rhvoice_does_not_have_is_named_in_the_log_and_the_next_one_speaks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "RHVoice-test"
+    program.write_text("#!/bin/sh\ncat > /dev/null\nexit 1\n")
+    program.chmod(0o755)
+    chain = VoiceChain([RhVoice({"uk-UA": "nobody"}, program=str(program)), FakeTts()])
+    speech = Speaker(chain, MemoryStore(max_bytes=0)).say(SpeechRequest(text="Так.", language_code="uk-UA"))
+    assert b"".join([piece async for piece in speech]) == fake_speech("Так.")
+    assert "is the voice installed?" in str([vars(record) for record in caplog.records])
 
 
 @pytest.mark.parametrize(

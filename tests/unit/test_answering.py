@@ -1,20 +1,29 @@
 """Settings into a voice: what is built, and what is refused with its remedy."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from slukh.answering import build_answering
+from slukh.answering import build_answering, made_beforehand, phrase_tally, spoken_reply
 from slukh.cost.meter import PHRASE_IDS
 from slukh.cost.voice import voice_usage
 from slukh.errors import SettingsError
-from slukh.types import CallEvent
+from slukh.tts.base import SpeechRequest, Voice
+from slukh.tts.cache import MemoryStore
+from slukh.tts.chain import VoiceChain
+from slukh.tts.fake import FakeTts
+from slukh.tts.phrases import Templates
+from slukh.tts.speaker import Speaker
+from slukh.types import CallEvent, PhraseSpoken
 from slukh.voice_settings import VoiceSettings
 
 DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
 PACK = Path(__file__).parents[2] / "src" / "slukh" / "tts" / "apology"
+GREETING = SpeechRequest(text="Добрий день!", language_code="uk-UA")
+VOICE = Voice(provider="recorded", name="", language_code="uk-UA")
 GOOD = {"slukh_dialog": str(DIALOG), "slukh_tts": "recorded", "slukh_tts_recordings": PACK}
 
 
@@ -43,6 +52,42 @@ async def test_a_phrase_that_is_made_at_start_is_told_to_the_meter(tmp_path: Pat
     await answering.aclose()
     assert row.call_id.startswith(PHRASE_IDS)
     assert (row.provider, row.quantity, row.outcome) == ("recorded", len(sentence), "sent")
+
+
+def test_only_sentences_with_a_yes_are_taken_apart(tmp_path: Path) -> None:
+    path = tmp_path / "phrases.yaml"
+    path.write_text(
+        '- {shape: "Ваша знижка {n} діє.", language: uk-UA, spoken: yes}\n'
+        '- {shape: "Ваша черга {n} підійшла.", language: uk-UA, spoken: no}\n',
+        encoding="utf-8",
+    )
+    answering = build_answering(settings(**(GOOD | {"slukh_templates": path})))
+    assert answering is not None
+    declared = [one.text for one in answering.declared()]
+    assert "Ваша знижка" in declared
+    assert "Ваша черга" not in declared
+
+
+def test_what_the_script_declares_may_be_kept_and_what_a_caller_is_told_may_not() -> None:
+    answering = build_answering(settings(**GOOD))
+    assert answering is not None
+    tally = phrase_tally(answering, b"key")
+    for number, text in enumerate(("Ви ще на лінії?", "Пане Іване, ваше авто готове.")):
+        spoken = PhraseSpoken(
+            phrase=number, utterance_id=0, text=text, language_code="uk-UA", provider="recorded", voice="",
+            characters=len(text), outcome="sent", audio_ms=0, played_ms=0,
+        )  # fmt: skip
+        tally.observe(replace(made_beforehand(GREETING, VOICE), event=spoken))
+    assert [words.witness is None for words in tally.take().words] == [True, False]
+
+
+async def test_a_sentence_is_said_as_its_kept_head_and_a_new_rest(tmp_path: Path) -> None:
+    voice = FakeTts()
+    speaker = Speaker(VoiceChain([voice]), MemoryStore(max_bytes=1_000_000))
+    templates = Templates.declared((), ["Ваша знижка {n} діє."])
+    for number in (5, 7):
+        assert await spoken_reply(speaker, f"Ваша знижка {number} діє.", "uk-UA", templates)
+    assert voice.said == ["Ваша знижка", "5 діє.", "7 діє."]
 
 
 async def test_a_script_and_a_pack_of_recordings_need_nothing_else() -> None:

@@ -27,11 +27,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "databases": set(),
     "stt": {"audio", "weights"},
     "routing": {"stt", "speech"},
-    "tts": {"audio"},
+    "tts": {"audio", "yaml_lines"},
     "dialog": {"tts", "yaml_lines"},
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "voice_settings": set(),
-    "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings"},  # cost: the meter's ids
+    "voices": {"tts", "voice_settings"},
+    # cost: the meter's ids, and its tally of phrases
+    "answering": {"cost", "dialog", "talking", "telephony", "tts", "voice_settings", "voices"},
     "cost": {"databases", "report", "yaml_lines"},
     "experiment": {"audio", "databases", "report", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
@@ -96,6 +98,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ports",
         "routing",
         "telephony",
+        "voices",
         "web",
     },
     "conformance": {"experiment", "routing", "stt"},
@@ -143,6 +146,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testing",
         "tts",
         "voice_settings",
+        "voices",
         "weights",
     },
     "cli": {
@@ -175,6 +179,7 @@ ONLY_IN = {
         "cost/ledger/store.py",
         "cost/ledger/calls.py",
         "cost/ledger/forgetting.py",
+        "cost/ledger/phrases.py",
         "cost/ledger/tables.py",
         "cost/ledger/rated_lines.py",
         "cost/ledger/rated_rows.py",
@@ -216,6 +221,8 @@ SANS_IO = (
     "routing/attempts.py", "routing/rollout.py", "routing/flags.py", "routing/flag_values.py",
     "routing/breaker.py", "routing/breaker_store.py", "routing/reconnects.py", "routing/upstreams.py",
     "routing/choosing.py", "tts/base.py", "tts/phrases.py", "tts/wav.py", "tts/google_errors.py",
+    "tts/shapes.py", "tts/joining.py", "cost/phrase_tally.py", "cost/ledger/phrase_ranking.py",
+    "cost/ledger/phrase_economy.py",
     "dialog/base.py", "dialog/numbers.py", "dialog/scripted.py", "talking/echo.py", "talking/turns.py",
     "telephony/twilio.py", "telephony/asterisk_websocket.py", "telephony/audiosocket.py",
     "telephony/base.py", "telephony/clock.py", "telephony/websocket.py", "cost/meter.py",

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from slukh.commands.options import Json
+from slukh.commands.options import Json, Prices
 from slukh.config import Settings, load
 from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
@@ -24,9 +24,6 @@ if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands
     from slukh.cost.pricing.price_book import PriceBook
     from slukh.cost.pricing.tolerant import Unpriced
 
-Prices = Annotated[
-    str | None, typer.Option("--prices", help="A price book or its YAML file; else SLUKH_PRICES.")
-]
 Since = Annotated[str | None, typer.Option("--since", help="From this day or moment (UTC) on: 2026-11-01.")]
 
 app = typer.Typer(no_args_is_help=True, help="What recorded calls cost.")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -33,6 +34,7 @@ class _Forgotten:
         recordings: removed, audio and texts.
         experiment: table -> rows removed.
         ledger_rows: out of which the caller's hash was taken.
+        witnessed: phrases that the caller was counted to have heard, and is not now.
         usage_rows: of these calls, kept.
         gateway: what the gateway said, or None when none answers.
     """
@@ -41,6 +43,7 @@ class _Forgotten:
     recordings: int
     experiment: Mapping[str, int]
     ledger_rows: int
+    witnessed: int
     usage_rows: int
     gateway: Mapping[str, int] | None
 
@@ -48,7 +51,8 @@ class _Forgotten:
     def is_anything(self) -> bool:
         """Whether there was something to forget."""
         in_memory = self.gateway["forgotten"] if self.gateway else 0
-        return bool(self.recordings or sum(self.experiment.values()) or self.ledger_rows or in_memory)
+        kept = self.recordings + sum(self.experiment.values()) + self.ledger_rows + self.witnessed
+        return bool(kept or in_memory)
 
 
 def forget(
@@ -104,8 +108,14 @@ def _target(who: str, settings: Settings) -> _Target:
 def _forgotten(settings: Settings, target: _Target) -> _Forgotten:
     """Forget; the ledger last: a run that fails before it still finds every call the next time."""
     from slukh.commands.recordings import opened_recordings
-    from slukh.cost.ledger.forgetting import calls_of, forget_callers_of, usage_rows_of
+    from slukh.cost.ledger.forgetting import (
+        calls_of,
+        forget_callers_of,
+        forget_witness,
+        usage_rows_of,
+    )
     from slukh.cost.ledger.store import Ledger
+    from slukh.cost.phrase_tally import witness_of
     from slukh.experiment.store import ExperimentStore
 
     gateway = _ask_gateway(settings, target)  # first: it writes what it has into the others
@@ -114,6 +124,7 @@ def _forgotten(settings: Settings, target: _Target) -> _Forgotten:
         ExperimentStore(settings.experiment_url) as store,
         opened_recordings() as recordings,
     ):
+        witnessed = 0
         if target.caller is None:
             calls = [target.call_id or ""]
         else:
@@ -122,12 +133,15 @@ def _forgotten(settings: Settings, target: _Target) -> _Forgotten:
                 *store.calls_of(target.caller),
                 *recordings.calls_of(target.caller),
             })  # fmt: skip
+            key = read_caller_key(settings.slukh_data_dir)
+            witnessed = forget_witness(ledger, partial(witness_of, key, caller=target.caller))
         return _Forgotten(
             calls=tuple(calls),
             recordings=sum(map(recordings.forget_call, calls)),
             experiment=store.forget(calls),
             usage_rows=usage_rows_of(ledger, calls),
             ledger_rows=forget_callers_of(ledger, calls),
+            witnessed=witnessed,
             gateway=gateway,
         )
 
@@ -160,6 +174,7 @@ def _told(found: _Forgotten) -> dict[str, object]:
             "recordings": found.recordings,
             "experiment": dict(found.experiment),
             "callers_in_ledger": found.ledger_rows,
+            "phrases_heard": found.witnessed,
         },
         "gateway": None if found.gateway is None else dict(found.gateway),
         "kept": {"usage_rows": found.usage_rows, "why": _WHY_KEPT},
@@ -172,6 +187,7 @@ def _lines(found: _Forgotten, settings: Settings) -> list[str]:
         f"recordings, audio and texts: {found.recordings} removed",
         f"the experiment's rows: {counted or 'none'} removed",
         f"the caller's hash in the ledger: taken out of {found.ledger_rows} rows",
+        f"phrases that the caller was counted to have heard: {found.witnessed}, not now",
     ]
     minutes = f"{settings.slukh_transcript_minutes:g} minutes after it"
     if found.gateway is None:

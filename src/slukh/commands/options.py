@@ -10,6 +10,9 @@ from typing import Annotated, Any
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value per line, for scripts.")]
+Prices = Annotated[
+    str | None, typer.Option("--prices", help="A price book or its YAML file; else SLUKH_PRICES.")
+]
 Language = Annotated[str | None, typer.Option("--language", help="BCP-47, such as uk-UA or ru-RU.")]
 Encoding = Annotated[
     str | None, typer.Option("--encoding", help="Of a raw file: mulaw, alaw or linear16; else by its suffix.")

@@ -10,42 +10,51 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from slukh.commands.options import Json, run
+from slukh.commands import phrase_ranks
+from slukh.commands.options import Json, Prices, run
+from slukh.commands.phrase_ranks import worth_most
 from slukh.config import Settings, load
 from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 from slukh.voice_settings import VoiceSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
-    from slukh.cost.pricing.phrase_economy import PhraseEconomy
+    from slukh.cost.ledger.phrase_economy import PhraseEconomy
     from slukh.types import Usage
 
 app = typer.Typer(no_args_is_help=True, help="Phrases of the voice back, and the cache that keeps them.")
+app.add_typer(phrase_ranks.app)  # its verbs stand beside these
 
 
 @app.command("warm")
 def phrases_warm(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A line each: a language, blanks, the text.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A line each: a language, blanks, the text.")
+    ] = None,
+    from_ledger: Annotated[
+        bool, typer.Option("--from-ledger", help="Those that `slukh phrases rank` knows the words of.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Of the ledger's, at most.")] = 200,
 ) -> None:
-    """Have the phrases of a file made and kept, with the voices that are set; kept ones cost nothing again.
+    """Have phrases made and kept, with the voices that are set; kept ones cost nothing again.
 
-    Example: slukh phrases warm phrases.txt
+    Example: slukh phrases warm phrases.txt --from-ledger
     """
-    from slukh.answering import build_speaker, made_beforehand
+    from slukh.answering import made_beforehand
     from slukh.cost.ledger.store import Ledger
     from slukh.cost.voice import voice_usage
+    from slukh.tts.base import SpeechRequest
     from slukh.tts.phrases import sentences, speakable
     from slukh.tts.speaker import phrases_to_warm
+    from slukh.voices import build_speaker
 
-    requests = [
-        replace(phrase, text=sentence)
-        for phrase in phrases_to_warm(file)
-        for sentence in sentences(speakable(phrase.text))  # as replies are cut
-    ]
+    if file is None and not from_ledger:
+        raise UserError("nothing to make", remedy="name a file, or write --from-ledger")
+    listed = [] if file is None else phrases_to_warm(file)
     made: list[Usage] = []
     speaker = build_speaker(load(VoiceSettings))
 
-    async def warm() -> int:
+    async def warm(requests: list[SpeechRequest]) -> int:
         try:
             await speaker.start()
             return await speaker.warm(
@@ -55,8 +64,16 @@ def phrases_warm(
             await speaker.aclose()
 
     with Ledger(load(Settings).ledger_url) as ledger:  # before anything is paid for
+        if from_ledger:
+            listed += worth_most(ledger, limit=limit)
+        requests = [
+            replace(phrase, text=sentence)
+            for phrase in listed
+            for sentence in sentences(speakable(phrase.text))  # as replies are cut
+        ]
+        requests = list(dict.fromkeys(requests))
         try:
-            ready = run(warm())
+            ready = run(warm(requests))
         finally:
             ledger.record(made)
     characters = sum(row.quantity for row in made)
@@ -71,21 +88,30 @@ def phrases_say(
     text: str,
     save: Annotated[Path, typer.Option("--save", help="A wav, 8 kHz.")],
     language: Annotated[str, typer.Option("--language", help="BCP-47.")] = "uk-UA",
+    file: Annotated[
+        Path | None, typer.Option("--templates", help="All of this file, with a yes or not.")
+    ] = None,
 ) -> None:
     """Say a text with the voices that are set, as callers would hear it.
 
     Example: SLUKH_TTS=espeak slukh phrases say "Добрий день!" --save hello.wav
     """
-    from slukh.answering import build_speaker, spoken_reply
+    from slukh.answering import learned_templates, spoken_reply
     from slukh.audio import samples_from_linear16
     from slukh.telephony.wavfile import write_wav
+    from slukh.tts.phrases import Templates
+    from slukh.tts.templates_file import read_templates
+    from slukh.voices import build_speaker
 
-    speaker = build_speaker(load(VoiceSettings))
+    given = load(VoiceSettings)
+    learned = learned_templates(given) if file is None else read_templates(file)
+    templates = Templates.declared((), (one.shape for one in learned))
+    speaker = build_speaker(given)
 
     async def say() -> bytes:
         try:
             await speaker.start()
-            return await spoken_reply(speaker, text, language)
+            return await spoken_reply(speaker, text, language, templates)
         finally:
             await speaker.aclose()
 
@@ -102,20 +128,29 @@ def phrases_say(
 @app.command("hits")
 def phrases_hits(
     days: Annotated[float, typer.Option("--days", min=0, help="Of the last days.")] = 30.0,
-    prices: Annotated[str | None, typer.Option("--prices", help="A price book; else SLUKH_PRICES.")] = None,
+    prices: Prices = None,
     as_json: Json = False,
 ) -> None:
-    """Hit rates of the phrase cache by characters and phrases, dollars saved, and dollars nobody heard."""
-    from slukh.cost.ledger.calls import each_call
+    """Hit rates of the phrase cache by characters and phrases, dollars saved, and dollars nobody heard.
+
+    `once` is what it takes to make every phrase of the last 90 days a single time.
+    """
+    from slukh.cost.ledger.calls import each_call, usage_beside_calls
+    from slukh.cost.ledger.phrase_economy import phrase_economy, unique_characters
+    from slukh.cost.ledger.phrases import known_phrases
     from slukh.cost.ledger.store import Ledger
-    from slukh.cost.pricing.phrase_economy import phrase_economy
     from slukh.cost.pricing.price_book import PriceBook
 
     settings, until = load(Settings), datetime.now(UTC) + timedelta(seconds=1)
     book = PriceBook.load(prices or load(CostSettings).slukh_prices)
     with Ledger(settings.ledger_url) as ledger:
-        calls = each_call(ledger, since=until - timedelta(days=days), until=until)
-        found = phrase_economy((row for call in calls for row in call.usage), book)
+        since = until - timedelta(days=days)
+        found = phrase_economy(
+            (row for call in each_call(ledger, since=since, until=until) for row in call.usage),
+            book,
+            beforehand=usage_beside_calls(ledger, since=since, until=until),
+            unique=unique_characters(known_phrases(ledger)),
+        )
     if as_json:
         for one in found:
             typer.echo(json.dumps(one.as_json(), ensure_ascii=False))
@@ -127,16 +162,17 @@ def phrases_hits(
 
 def _table(found: "list[PhraseEconomy]") -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("voice", "phrases", "kept", "characters", "kept", "saved USD", "spent USD", "unheard USD"):
+    counts, amounts = ("phrases", "kept", "characters", "kept"), ("saved", "spent", "once", "unheard")
+    for name in ("voice", *counts, *(f"{amount} USD" for amount in amounts)):
         table.add_column(name, justify="left" if name == "voice" else "right", no_wrap=True)
     for one in found:
-        amounts = (one.saved_usd, one.spent_usd, one.unheard_usd)
+        own = (one.saved_usd, one.spent_usd, one.unique_usd, one.unheard_usd)
         table.add_row(
             f"{one.provider} {one.voice}",
             str(one.phrases),
             f"{one.hit_rate_phrases:.0%}",
             str(one.characters),
             f"{one.hit_rate_characters:.0%}",
-            *("no price" if amount is None else f"{amount:.4f}" for amount in amounts),
+            *("no price" if amount is None else f"{amount:.4f}" for amount in own),
         )
     return table

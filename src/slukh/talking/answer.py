@@ -1,14 +1,19 @@
 """An answer on its way to the caller: what of it was heard, what it is booked as, how long it took."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from slukh.dialog.base import CallerSilent, Say
 from slukh.talking.mouth import Playing
 from slukh.talking.turns import Turn
+from slukh.tts.joining import Joiner
 from slukh.tts.phrases import sentences, speakable
 from slukh.tts.speaker import Speech
-from slukh.types import PhraseSpoken, SpeechEnded, SpokenOutcome, TurnTimed, seconds
+from slukh.types import SAMPLE_RATE_HERTZ, PhraseSpoken, SpeechEnded, SpokenOutcome, TurnTimed, seconds
+
+_MILLISECOND_BYTES: Final = 2 * SAMPLE_RATE_HERTZ // 1000
+_CHARACTER_BYTES: Final = 60 * _MILLISECOND_BYTES  # some sixteen characters a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +31,38 @@ class Ended:
 
 @dataclass(slots=True)
 class Phrase:
-    """A phrase of the answer that is being given."""
+    """A phrase of the answer that is being given.
+
+    Attributes:
+        speech: its audio.
+        joiner: of the sentence that it is a piece of; None when it is the sentence.
+        is_last: of those pieces.
+        playing: how far it is.
+        is_over: it was played to its end.
+    """
 
     speech: Speech
+    joiner: Joiner | None = None
+    is_last: bool = True
     playing: Playing = field(default_factory=Playing)
     is_over: bool = False
+
+    def audio(self) -> AsyncIterator[bytes]:
+        """As it is to be played. Raises TtsError while it is read."""
+        own = aiter(self.speech)
+        return own if self.joiner is None else self.joiner.piece(own, is_last=self.is_last)
+
+    @property
+    def length(self) -> int:
+        """Bytes of its audio: what was played is no measure of what there is, for it is read as it is played.
+
+        While it is still being made, at least as many as speech of its characters has.
+        """
+        if self.is_over:
+            return self.playing.played
+        recording = self.speech.recording
+        least = 0 if recording.is_whole else len(self.speech.request.text) * _CHARACTER_BYTES
+        return max(recording.made, least)
 
     def spoken(self, number: int, utterance_id: int) -> PhraseSpoken:
         """The event of it."""
@@ -49,8 +81,8 @@ class Phrase:
             voice=voice.name,
             characters=len(request.text),
             outcome=outcome,
-            audio_ms=self.playing.made_ms,
-            played_ms=self.playing.played_ms,
+            audio_ms=self.length // _MILLISECOND_BYTES,
+            played_ms=self.playing.played // _MILLISECOND_BYTES,
         )
 
 
@@ -63,7 +95,7 @@ class Answer:
         is_ours: the dialogue knows nothing of it, such as an excuse.
         asked_at: when the dialogue was asked for it.
         hands_over: it ends with the caller at a person.
-        says: of it, what has come.
+        says: of it, what has come and can be said.
         first_text_at: when its first words came.
         phrases: begun or waiting, in order.
     """
@@ -89,7 +121,7 @@ class Answer:
             if phrase.is_over:
                 words.append(text)
             elif playing.played:
-                cut = text[: len(text) * playing.played // max(playing.made, 1)]
+                cut = text[: len(text) * playing.played // max(phrase.length, 1)]
                 words.append(cut.rpartition(" ")[0])
         return " ".join(word for word in words if word)
 

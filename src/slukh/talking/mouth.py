@@ -8,7 +8,6 @@ from slukh.audio import samples_from_linear16
 from slukh.talking.echo import EchoGuard
 from slukh.talking.pace import Pace
 from slukh.telephony.line import FRAME_BYTES, Line
-from slukh.types import SAMPLE_RATE_HERTZ
 
 
 @dataclass(slots=True)
@@ -16,24 +15,12 @@ class Playing:
     """A phrase on its way to the caller.
 
     Attributes:
-        made: bytes that there are of it.
-        played: of them, what has left.
+        played: bytes of it that have left.
         began_at: when its first frame left, or None.
     """
 
-    made: int = 0
     played: int = 0
     began_at: float | None = None
-
-    @property
-    def made_ms(self) -> int:
-        """Milliseconds that there are."""
-        return self.made * 500 // SAMPLE_RATE_HERTZ
-
-    @property
-    def played_ms(self) -> int:
-        """Milliseconds that have left."""
-        return self.played * 500 // SAMPLE_RATE_HERTZ
 
 
 class Mouth:
@@ -59,7 +46,6 @@ class Mouth:
         """Play a phrase to its end. Raises what its audio raises; cancelled, it stops at the next frame."""
         rest = b""
         async for piece in audio:
-            playing.made += len(piece)
             rest += piece
             whole = len(rest) - len(rest) % FRAME_BYTES
             for start in range(0, whole, FRAME_BYTES):

@@ -21,7 +21,7 @@ from slukh.talking.answer import Answer, Ended, last_question
 from slukh.talking.echo import EchoGuard
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.mouth import Mouth, Playing
-from slukh.talking.speaking import Recital
+from slukh.talking.speaking import Recital, Recorded
 from slukh.talking.suspects import Suspects
 from slukh.talking.thread import Thread
 from slukh.talking.turns import PATIENCE, Repeat, Said, Turn, Unheard
@@ -76,6 +76,8 @@ class Talk:
 
     Attributes:
         thread: as it was given, for a further leg.
+        unheard: linear 16-bit 8 kHz audio that is played when every recogniser failed on what the caller
+            said; None: they are asked to say it again.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Talk:
         templates: Templates,
     ) -> None:
         self.thread = thread
+        self.unheard: bytes | None = None
         self._loop = asyncio.get_running_loop()
         self._call = call
         self._line = line
@@ -220,8 +223,10 @@ class Talk:
         match asked:
             case Repeat():
                 return await self._repeat()
-            case Unheard(times=times):
-                return await self._ask_again(is_last=times > PATIENCE)
+            case Unheard(times=times, is_empty=is_empty):
+                return await self._ask_again(
+                    is_last=times > PATIENCE, recording=None if is_empty else self.unheard
+                )
         cut = thread.cut
         if cut is not None and not isinstance(asked, CallerPressed):
             self._conversation.interrupted(cut.heard())
@@ -244,10 +249,16 @@ class Talk:
             return await self._greet()
         return await self._give(_as_steps([last_question(last.says)]), Answer(is_ours=True))
 
-    async def _ask_again(self, *, is_last: bool) -> bool:
-        """The caller was not heard: they are to say it again; when that does not help, to a person."""
+    async def _ask_again(self, *, is_last: bool, recording: bytes | None = None) -> bool:
+        """The caller was not heard: they are to say it again; when that does not help, to a person.
+
+        Args:
+            is_last: it does not help.
+            recording: that asks them, instead of a voice.
+        """
         if not is_last:
-            return await self._give(self._say(EXCUSES), Answer(is_ours=True))
+            steps = self._say(EXCUSES) if recording is None else _as_steps([Recorded(recording)])
+            return await self._give(steps, Answer(is_ours=True))
         await self._give(self._say(HANDOVERS), Answer(is_ours=True))
         return True
 
@@ -265,7 +276,7 @@ class Talk:
                 async with asyncio.timeout_at(deadline):
                     await self._bell.wait()
 
-    async def _give(self, steps: AsyncGenerator[Step, None], answer: Answer) -> bool:
+    async def _give(self, steps: AsyncGenerator[Step | Recorded, None], answer: Answer) -> bool:
         """Give an answer until it is over or the caller interrupts; whether the call is over with it."""
         thread = self.thread
         self._answer = answer
@@ -285,10 +296,10 @@ class Talk:
             thread.last = answer
         self._turns.spoke(max(self._loop.time(), self._mouth.quiet_at))
         if task.cancelled():
-            if not answer.is_ours:
+            if not answer.is_ours:  # what we say by ourselves says nothing about the answer before it
                 thread.cut = answer
-            if not answer.heard():
-                self._take_back()
+                if not answer.heard():
+                    self._take_back()
             return answer.hands_over  # whoever speaks over "I connect you" is connected
         error = task.exception()
         if error is None:
@@ -337,7 +348,7 @@ class Talk:
                     pack.synthesize(SpeechRequest(text=text, language_code=code)), Playing()
                 )
 
-    def _say(self, lines: dict[str, str]) -> AsyncGenerator[Step, None]:
+    def _say(self, lines: dict[str, str]) -> AsyncGenerator[Step | Recorded, None]:
         code = self.thread.language_code if self.thread.language_code in lines else "uk-UA"
         return _as_steps([Say(text=lines[code], language_code=code)])
 
@@ -353,6 +364,6 @@ class Talk:
                 self._publish(timed)
 
 
-async def _as_steps(steps: Iterable[Step]) -> AsyncGenerator[Step, None]:
+async def _as_steps(steps: Iterable[Step | Recorded]) -> AsyncGenerator[Step | Recorded, None]:
     for step in steps:
         yield step

@@ -76,9 +76,11 @@ class Unheard:
 
     Attributes:
         times: in a row.
+        is_empty: no recogniser failed, they found nothing in it.
     """
 
     times: int
+    is_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,7 @@ class Turns:
         self._silences = 0
         self._lost = 0  # in a row
         self._empty = 0  # likewise
-        self._is_unheard = False
+        self._unheard: Unheard | None = None
         self._is_to_repeat = False
         self._quiet_since = now
 
@@ -153,7 +155,8 @@ class Turns:
             self._lose()
         elif said.voice_seconds >= LONG_SECONDS:
             self._empty += 1
-            self._is_unheard = self._is_unheard or self._empty <= PATIENCE
+            if self._unheard is None and self._empty <= PATIENCE:
+                self._unheard = Unheard(times=max(self._lost, 1), is_empty=True)
 
     def noise(self, utterance_id: int) -> None:
         """It was no voice, and is not to be asked about."""
@@ -163,7 +166,7 @@ class Turns:
 
     def _lose(self) -> None:
         self._lost += 1
-        self._is_unheard = True
+        self._unheard = Unheard(times=self._lost)
 
     def pressed(self, digit: str, now: float) -> None:
         """A key."""
@@ -194,10 +197,10 @@ class Turns:
             return None
         if self._said:
             return self._take_said()
-        if self._is_to_repeat or self._is_unheard:
-            turn = Turn(turn=Repeat() if self._is_to_repeat else Unheard(times=max(self._lost, 1)))
-            self._is_unheard = self._is_to_repeat = False
-            return turn
+        unheard = Repeat() if self._is_to_repeat else self._unheard
+        if unheard is not None:
+            self._unheard, self._is_to_repeat = None, False
+            return Turn(turn=unheard)
         if now >= self._quiet_since + self._silence_seconds:
             self._silences += 1
             self._quiet_since = now
@@ -214,7 +217,7 @@ class Turns:
 
     def _take_said(self) -> Turn:
         said, self._said = tuple(self._said), []
-        self._is_unheard = self._is_to_repeat = False
+        self._unheard, self._is_to_repeat = None, False
         self._silences = 0
         text = " ".join(one.text for one in said)
         turn = CallerSaid(text=text, language_code=said[-1].language_code)

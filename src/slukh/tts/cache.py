@@ -105,11 +105,15 @@ class MemoryStore:
         self.bytes -= len(self._kept.pop(key)[1])
 
 
+class _CorruptError(Exception):
+    """A file is there, and its digest is another's."""
+
+
 class DiskStore:
     """Phrases in a folder, shared by the gateways of a machine (`PhraseStore`).
 
-    Every phrase is a file that appears whole. Files are read and written in threads: a slow disk delays one
-    phrase, never the line of another call.
+    Every phrase is a file that appears whole. Files are read, digested and written in threads: a slow disk
+    delays one phrase, never the line of another call.
 
     Args:
         folder: made when it is not there.
@@ -137,21 +141,18 @@ class DiskStore:
     async def get(self, key: str) -> bytes | None:
         """The audio of a key, or None."""
         try:
-            data = await asyncio.to_thread(self._read, self._path(key))
+            return await asyncio.to_thread(self._read, self._path(key))
         except OSError as error:
             self._wrong("read", error.strerror)
-            return None
-        if data is None:
-            return None
-        if (linear16 := unsealed(data)) is None:
+        except _CorruptError:
             self._wrong("corrupt", key)
-        return linear16
+        return None
 
     async def put(self, key: str, linear16: bytes) -> None:
         """Keep it, if the folder takes it."""
         async with self._writing:
             try:
-                await asyncio.to_thread(self._write, self._path(key), sealed(linear16))
+                await asyncio.to_thread(self._write, self._path(key), linear16)
             except OSError as error:
                 self._wrong("write", error.strerror)
 
@@ -169,9 +170,12 @@ class DiskStore:
             return None
         if time.time() - used > self._max_age:
             return None
-        return data
+        if (linear16 := unsealed(data)) is None:
+            raise _CorruptError
+        return linear16
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, path: Path, linear16: bytes) -> None:
+        data = sealed(linear16)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent)
         try:

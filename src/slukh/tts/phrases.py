@@ -19,6 +19,7 @@ from hashlib import sha256
 from json import dumps
 
 from slukh.tts.base import SpeechRequest, Voice
+from slukh.tts.shapes import head_of, shape_of
 
 # Google refuses requests over 5,000 bytes; a sentence this long takes a minute to say.
 LONGEST_SENTENCE = 400
@@ -104,16 +105,24 @@ class Templates:
     """Sentences with holes; pieces of the ones that match are kept apart.
 
     Attributes:
-        patterns: with the names of the holes in their order.
+        patterns: of whole sentences, the pieces as their groups.
+        shapes: of sentences whose head is kept; see `shapes.py`.
     """
 
     patterns: tuple[re.Pattern[str], ...] = ()
+    shapes: frozenset[str] = frozenset()
 
     @classmethod
-    def declared(cls, texts: Iterable[str]) -> "Templates":
-        """Templates such as `Ваше замовлення {n} готове.`, cut into sentences; others have no hole."""
+    def declared(cls, texts: Iterable[str], shapes: Iterable[str] = ()) -> "Templates":
+        """Templates such as `Ваше замовлення {n} готове.`, cut into sentences; others have no hole.
+
+        Args:
+            texts: what a dialogue declares.
+            shapes: that somebody said yes to.
+        """
         own = (sentence for text in texts for sentence in sentences(text))
-        return cls(tuple(_pattern(sentence) for sentence in own if _HOLE.search(sentence)))
+        patterns = tuple(_pattern(sentence) for sentence in own if _HOLE.search(sentence))
+        return cls(patterns, frozenset(shapes))
 
     def pieces(self, sentence: str) -> list[str]:
         """What a sentence is kept as: its fixed parts and what fills the holes, or itself."""
@@ -121,7 +130,9 @@ class Templates:
             if found := pattern.fullmatch(sentence):
                 # What is a mark alone nobody can say, and with a mark no piece begins.
                 return [piece for group in found.groups() if (piece := group.strip().lstrip(" ,.;:!?"))]
-        return [sentence]
+        shape = shape_of(sentence) if self.shapes else None
+        head = None if shape is None or shape not in self.shapes else head_of(shape)
+        return [sentence] if head is None else [head, sentence[len(head) :].strip()]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

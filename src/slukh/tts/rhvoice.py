@@ -119,7 +119,8 @@ class RhVoice:
         except OSError as error:
             raise TtsStreamError(self.name, f"{self._program} ended early") from error
         if ended != 0 or resampler is None:
-            raise TtsRequestError(self.name, f"{self._program} failed: is the voice installed?")
+            # No refusal of this sentence: the chain would pass on every one, and nobody would be told why.
+            raise TtsStreamError(self.name, f"{self._program} failed: is the voice installed?")
         yield linear16_from_samples(resampler.flush())
 
     async def check(self) -> None:

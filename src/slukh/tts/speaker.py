@@ -42,24 +42,36 @@ class Recording:
         voice: who speaks; None until somebody does.
         is_kept: it was found, not made.
         error: why there is no audio, when nobody could speak.
+        made: bytes that there are.
+        is_whole: no more comes.
     """
 
     def __init__(self) -> None:
         self.voice: Voice | None = None
         self.is_kept = False
         self.error: TtsError | None = None
+        self.made = 0
+        self.is_whole = False
         self._pieces: list[bytes] = []
-        self._is_whole = False
         self._bell = asyncio.Event()
+
+    @classmethod
+    def of(cls, linear16: bytes) -> "Recording":
+        """Audio that is there already, whole, and nobody's voice."""
+        recording = cls()
+        recording.grow(linear16)
+        recording.finish()
+        return recording
 
     def grow(self, linear16: bytes) -> None:
         """A further piece."""
         self._pieces.append(linear16)
+        self.made += len(linear16)
         self._ring()
 
     def finish(self, error: TtsError | None = None) -> None:
         """No more comes."""
-        self._is_whole, self.error = True, error
+        self.is_whole, self.error = True, error
         self._ring()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -68,7 +80,7 @@ class Recording:
             while read < len(self._pieces):
                 read += 1
                 yield self._pieces[read - 1]
-            if self._is_whole:
+            if self.is_whole:
                 break
             await self._bell.wait()
         if self.error is not None:

@@ -427,10 +427,72 @@ async def test_a_key_in_the_middle_of_an_answer_is_answered() -> None:
     await own.spoken()
     own.say("Шини")
     await own.spoken_to()
+    await asyncio.sleep(0.4)  # the first word is over
     own._publish(Dtmf(position=0, digit="5"))
     await own.spoken()
     assert own.said()[-1] == "Кнопка."
     assert [event.outcome for _, event in own.events if isinstance(event, PhraseSpoken)][-2] == "interrupted"
+
+
+@in_virtual_time
+async def test_a_recording_asks_again_where_every_recogniser_failed_and_then_a_person() -> None:
+    own, recording = shop(), fake_speech("Запис.")
+    own.come()
+    own.talk.unheard = recording
+    await own.spoken()
+    for _ in range(2):
+        own.stop(own.speak())
+        own.line.frames.clear()
+        await own.spoken()
+        assert b"".join(frame for _, frame in own.line.frames).startswith(recording)
+    own.stop(own.speak())
+    await own.line.is_over.wait()
+    assert own.said()[2:] == sentences(HANDOVER)
+
+
+@in_virtual_time
+async def test_a_recording_does_not_ask_again_where_recognisers_heard_nothing() -> None:
+    own = shop()
+    own.come()
+    own.talk.unheard = fake_speech("Запис.")
+    await own.spoken()
+    own.say("")
+    await own.spoken()
+    assert own.said()[2:] == sentences(EXCUSE)
+
+
+@in_virtual_time
+async def test_an_excuse_that_nobody_heard_takes_no_answer_back() -> None:
+    own = shop()
+    own.come()
+    await own.spoken()
+    own.say("Шини на машину")
+    await own.spoken_to()
+    await asyncio.sleep(0.3)
+    own.stop(own.speak())  # they interrupt, and no final comes
+    await own.spoken_to()
+    own.say("Так")
+    await own.spoken()
+    assert own.said()[2:] == ["Шини на машину?", *sentences(EXCUSE), "Так?"]
+    dialogue = own.answering.dialog
+    assert isinstance(dialogue, Dialogue)
+    assert dialogue.cut == ["Шини на"]
+
+
+@in_virtual_time
+async def test_an_answer_of_which_nothing_can_be_said_is_excused_and_not_what_is_asked_again() -> None:
+    async def mute(turn: CallerTurn) -> AsyncGenerator[Step, None]:
+        yield say("😀 ***")
+
+    own = shop(mute)
+    own.come()
+    await own.spoken()
+    own.say("Шини")
+    await own.spoken()
+    await own.talk.close()
+    own.come(leg=2)
+    await own.spoken()
+    assert own.said()[2:] == [*sentences(EXCUSE), "Чим допомогти?"]
 
 
 # Connections that break.

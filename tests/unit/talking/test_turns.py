@@ -125,7 +125,7 @@ def test_a_long_voice_in_which_nothing_was_heard_is_asked_about_twice_and_then_i
         own.started(number)
         own.final(said("", 2.0 + number, number, voice_seconds=1.5))
         asks.append(asked(own, 2.0 + number))
-    assert asks == [Unheard(times=1), Unheard(times=1), None, None]
+    assert asks == [Unheard(times=1, is_empty=True), Unheard(times=1, is_empty=True), None, None]
     assert asked(own, 8.0) == CallerSilent(times=1)
 
 

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,23 @@ async def test_an_old_file_is_not_used(tmp_path: Path) -> None:
     (path,) = files(tmp_path)
     os.utime(path, (1, 1))
     assert await store.get(KEY) is None
+
+
+def test_a_disk_that_is_full_costs_the_phrase_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A process that may write no file over 100 bytes meets the disk's refusal in the middle of one."""
+    program = (
+        "import asyncio, resource, sys, pathlib\n"
+        "from slukh.tts.cache import DiskStore\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "wrong = []\n"
+        "store = DiskStore(pathlib.Path(sys.argv[1]), max_bytes=10_000, on_error=wrong.append)\n"
+        "asyncio.run(store.put('ab' * 32, b'x' * 1000))\n"
+        "print(wrong, asyncio.run(store.get('ab' * 32)))\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "['write'] None\n"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 async def test_a_folder_that_cannot_be_written_breaks_nothing(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """A caller is forgotten: what their calls used stays for the books, whose calls they were does not."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from slukh.cost.ledger.store import Ledger
-from slukh.cost.ledger.tables import CALLS, CONFLICTS, USAGE
+from slukh.cost.ledger.tables import CALLS, CONFLICTS, PHRASE_WITNESSES, USAGE
 
 
 def calls_of(ledger: Ledger, caller: str) -> tuple[str, ...]:
@@ -48,3 +48,22 @@ def forget_callers_of(ledger: Ledger, call_ids: Collection[str]) -> int:
                 connection.execute(CONFLICTS.update().where(is_this).values(payload=without))
                 forgotten += 1
     return forgotten
+
+
+def forget_witness(ledger: Ledger, witness_of: Callable[[str], str]) -> int:
+    """Take a caller out of those who heard phrases that too few have heard; out of how many phrases.
+
+    Args:
+        ledger: with a tally of phrases, see `phrases.py`.
+        witness_of: the caller's witness of a phrase, given that by its digest.
+
+    Raises:
+        LedgerError: the store cannot be written now.
+    """
+    heard = PHRASE_WITNESSES.c
+    with ledger.writing() as connection:
+        known = connection.execute(select(heard.subject, heard.witness)).all()
+        theirs = [witness for subject, witness in known if witness == witness_of(subject)]
+        for witness in theirs:
+            connection.execute(delete(PHRASE_WITNESSES).where(heard.witness == witness))
+    return len(theirs)

@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, column, select, table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import TableClause
 
 from slukh.cost.meter import CallFacts, Row, row_json
-from slukh.databases import be_alone, microseconds, moment_at
+from slukh.databases import be_alone, inserting, microseconds, moment_at
 from slukh.errors import LedgerError
 from slukh.types import Usage
 
@@ -91,10 +90,33 @@ def _m003_heard_quantity(connection: Connection) -> None:
     _forbid_changes(connection, "usage", (*_USAGE_AT_FIRST, "heard_quantity"))
 
 
+def _m004_phrases(connection: Connection) -> None:
+    _run(
+        connection,
+        # A tally, not a record: it is counted up, and forgets.
+        """CREATE TABLE phrases (
+            phrase TEXT NOT NULL, provider TEXT NOT NULL, voice TEXT NOT NULL, language_code TEXT NOT NULL,
+            shape TEXT, characters BIGINT NOT NULL, times BIGINT NOT NULL, sent BIGINT NOT NULL,
+            last_said_us BIGINT NOT NULL,
+            PRIMARY KEY (phrase, provider, voice))""",
+        """CREATE TABLE phrase_words (
+            subject TEXT NOT NULL PRIMARY KEY, language_code TEXT NOT NULL, text TEXT NOT NULL,
+            last_said_us BIGINT NOT NULL)""",
+        """CREATE TABLE phrase_witnesses (
+            subject TEXT NOT NULL, witness TEXT NOT NULL, last_said_us BIGINT NOT NULL,
+            PRIMARY KEY (subject, witness))""",
+    )
+    for name in ("phrases", "phrase_words", "phrase_witnesses"):
+        _run(connection, f"CREATE INDEX {name}_by_time ON {name} (last_said_us)")
+
+
 # A released migration never changes: the next change of shape is the next function.
 MIGRATIONS: list[Callable[[Connection], None]] = [
-    _m001_usage_calls_conflicts, _m002_rated_lines_adjustments, _m003_heard_quantity,
-]  # fmt: skip
+    _m001_usage_calls_conflicts,
+    _m002_rated_lines_adjustments,
+    _m003_heard_quantity,
+    _m004_phrases,
+]
 
 
 def _run(connection: Connection, *statements: str) -> None:
@@ -196,15 +218,26 @@ ADJUSTMENTS = table(
         ),
     ),
 )  # fmt: skip
+PHRASES = table(
+    "phrases",
+    *map(
+        column,
+        (
+            "phrase", "provider", "voice", "language_code", "shape", "characters", "times", "sent",
+            "last_said_us",
+        ),
+    ),
+)  # fmt: skip
+PHRASE_WORDS = table("phrase_words", *map(column, ("subject", "language_code", "text", "last_said_us")))
+PHRASE_WITNESSES = table("phrase_witnesses", *map(column, ("subject", "witness", "last_said_us")))
 _APPLIED = table("slukh_migrations", column("name"), column("applied_at_us"))
 TABLES: dict[type[Row], TableClause] = {Usage: USAGE, CallFacts: CALLS}
 
 
 def insert_new(connection: Connection, target: TableClause, values: Sequence[dict[str, Any]]) -> int:
     """Add rows, but not those whose key is there; how many were added."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     # Counted by what comes back: what drivers call the row count of an insert is not one thing.
-    statement = dialect.insert(target).on_conflict_do_nothing().returning(target.c[target.c.keys()[0]])
+    statement = inserting(connection, target).on_conflict_do_nothing().returning(target.c[target.c.keys()[0]])
     return len(connection.execute(statement, values).all()) if values else 0
 
 

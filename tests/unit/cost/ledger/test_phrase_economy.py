@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from slukh.cost.pricing.phrase_economy import phrase_economy
+from slukh.cost.ledger.phrase_economy import phrase_economy
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.types import Usage
 
@@ -32,6 +32,17 @@ def test_rates_are_by_characters_and_by_phrases_and_money_by_characters() -> Non
 def test_of_an_interrupted_phrase_what_was_heard_is_not_unheard() -> None:
     (economy,) = phrase_economy([replace(said(40, "interrupted", 1), heard_quantity=15)], BOOK)
     assert economy.unheard_characters == 25
+
+
+def test_what_was_made_beforehand_is_spent_and_every_phrase_once_is_what_a_new_voice_costs() -> None:
+    voice = ("google", "uk-UA-Chirp3-HD-Kore")
+    made = [said(50, "sent", 1)]
+    (economy,) = phrase_economy([said(50, "cached", 2)], BOOK, beforehand=made, unique={voice: 80})
+    assert economy.hit_rate_characters == 1.0
+    assert economy.spent_usd == Decimal(30) * 50 / 1_000_000
+    assert economy.unique_usd == Decimal(30) * 80 / 1_000_000
+    (unsaid,) = phrase_economy([], BOOK, beforehand=made)
+    assert (unsaid.phrases, unsaid.hit_rate_phrases, unsaid.spent_usd) == (0, 0.0, economy.spent_usd)
 
 
 def test_a_voice_without_a_price_has_rates_and_no_dollars() -> None:
