@@ -25,7 +25,13 @@ _GRACE_SECONDS = 5.0  # Google's stream takes an utterance of 20 s in as much
 
 @contextlib.asynccontextmanager
 async def comparing(
-    url: str, given: RecordingSettings, parts: Parts, metrics: Metrics, *, grammars: Sequence[Path] = ()
+    url: str,
+    given: RecordingSettings,
+    parts: Parts,
+    metrics: Metrics,
+    *,
+    grammars: Sequence[Path] = (),
+    worker: str = "",
 ) -> AsyncIterator[tuple[ExperimentStore, ExperimentSink]]:
     """The experiment's store and its sink, told of every call and of what shadows hear, until the block ends.
 
@@ -35,6 +41,7 @@ async def comparing(
         parts: of the gateway, with the shadows.
         metrics: told of what was lost.
         grammars: a user's own, by which texts are compared.
+        worker: this gateway's name.
 
     Raises:
         ExperimentError: the store cannot be used, or what recording needs is not installed.
@@ -58,6 +65,7 @@ async def comparing(
         sink = ExperimentSink(
             store,
             grammars=grammars,
+            worker=worker,
             recordings=recordings if is_recorded else None,
             on_dropped=lambda rows: metrics.experiment_lost("row", rows),
             on_recordings_dropped=lambda lost: metrics.experiment_lost("recording", lost),

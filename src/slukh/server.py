@@ -96,7 +96,14 @@ async def serve(given: AllSettings) -> None:
         meter = stack.enter_context(metering(settings, given.cost, metrics, payees=payees))
         grammars = settings.slukh_grammars
         store, experiment = await stack.enter_async_context(
-            comparing(settings.experiment_url, given.recording, parts, metrics, grammars=grammars)
+            comparing(
+                settings.experiment_url,
+                given.recording,
+                parts,
+                metrics,
+                grammars=grammars,
+                worker=f"{socket.gethostname()}:{settings.slukh_audiosocket_port}",
+            )
         )
         accuracy = AccuracyWatch(store, experiment, metrics, providers=parts.providers, grammars=grammars)
         assert parts.flags is not None  # build_parts asks them

@@ -33,6 +33,7 @@ class CallRow:
         end_reason: `CallEnded.reason`.
         failovers: switches of provider.
         clock_jumped: its events' moments went backwards.
+        worker: the gateway that took it; empty where that was not kept.
     """
 
     call_id: str
@@ -48,6 +49,7 @@ class CallRow:
     end_reason: str
     failovers: int = 0
     clock_jumped: bool = False
+    worker: str = ""
 
     @property
     def cluster(self) -> str:

@@ -76,10 +76,14 @@ class CallTally:
         call: its first leg.
         started_at: when that began.
         grammars: a user's own.
+        worker: the gateway that takes it.
     """
 
-    def __init__(self, call: CallStarted, started_at: datetime, grammars: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, call: CallStarted, started_at: datetime, grammars: Sequence[Path] = (), worker: str = ""
+    ) -> None:
         self._call = call
+        self._worker = worker
         self._started_at = started_at
         self._latest = started_at
         self._grammars = grammars
@@ -203,6 +207,7 @@ class CallTally:
             end_reason=reason,
             failovers=self._failovers,
             clock_jumped=self._clock_jumped,
+            worker=self._worker,
         )
 
 
@@ -221,6 +226,7 @@ class ExperimentSink:
     Args:
         store: where rows end.
         grammars: a user's own, by which texts are compared.
+        worker: the gateway that books.
         recordings: where recorded utterances end; None records none.
         max_calls: that are remembered for their next leg.
         on_dropped: told how many rows were dropped.
@@ -232,12 +238,14 @@ class ExperimentSink:
         store: ExperimentStore,
         *,
         grammars: Sequence[Path] = (),
+        worker: str = "",
         recordings: Recordings | None = None,
         max_calls: int = 10_000,
         on_dropped: Callable[[int], None] = lambda _rows: None,
         on_recordings_dropped: Callable[[int], None] = lambda _recordings: None,
     ) -> None:
         self._grammars = grammars
+        self._worker = worker
         self._max_calls = max_calls
         self._calls: OrderedDict[str, CallTally] = OrderedDict()
         self._rows = BackgroundWriter(store.record, what="rows", waiting=_QUEUED, on_dropped=on_dropped)
@@ -256,7 +264,9 @@ class ExperimentSink:
         """Take an event. To be called from one thread."""
         try:
             if isinstance(event.event, CallStarted) and event.call_id not in self._calls:
-                self._calls[event.call_id] = CallTally(event.event, event.received_at, self._grammars)
+                self._calls[event.call_id] = CallTally(
+                    event.event, event.received_at, self._grammars, self._worker
+                )
                 if len(self._calls) > self._max_calls:
                     self._calls.popitem(last=False)
             tally = self._calls.get(event.call_id)

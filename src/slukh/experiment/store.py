@@ -39,7 +39,7 @@ TABLES = Tables(
     error=ExperimentError,
     away=ExperimentAwayError,
 )
-_VERSION = 1
+_VERSION = 2
 
 _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
     CallRow: ("ab_calls", ("call_id",)),
@@ -213,6 +213,9 @@ def _create(connection: Connection, where: str) -> None:
     found = connection.exec_driver_sql("SELECT version FROM ab_version").scalar()
     if found is None:
         connection.execute(insert(table("ab_version", column("version"))), {"version": _VERSION})
+    elif found == 1:
+        connection.exec_driver_sql("ALTER TABLE ab_calls ADD COLUMN worker TEXT NOT NULL DEFAULT ''")
+        connection.exec_driver_sql("UPDATE ab_version SET version = 2")
     elif found > _VERSION:
         raise ExperimentError(
             f"the experiment's store {where} was written by a newer slukh (version {found})",

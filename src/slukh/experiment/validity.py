@@ -106,14 +106,20 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
 
 def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
     shares = {"google": 1 - evidence.whisper_share, "whisper": evidence.whisper_share}
+    groups = {"": list(calls)}
+    has_several_workers = len({call.worker for call in calls}) > 1
+    for call in calls:
+        groups.setdefault(f" in {call.language_code}", []).append(call)
+        if has_several_workers and call.worker:
+            groups.setdefault(f" at {call.worker}", []).append(call)
     gates = []
-    for language in ("", *sorted({call.language_code for call in calls})):
-        counts = Counter(call.arm for call in calls if language in ("", call.language_code))
+    for group, members in sorted(groups.items()):
+        counts = Counter(call.arm for call in members)
         p = sample_ratio_p(counts, shares)
         share = counts["whisper"] / max(1, counts.total())
         gates.append(
             _validity(
-                f"sample ratio{' in ' if language else ''}{language}", p >= margins.sample_ratio_p,
+                f"sample ratio{group}", p >= margins.sample_ratio_p,
                 f"Whisper has {share:.1%}, should have {evidence.whisper_share:.0%}, p {p:.2g}",
                 "find what gives, loses or hides calls by arm; then begin a new window",
             )

@@ -157,6 +157,15 @@ def changed(found: Evidence, **values: object) -> Evidence:
     return replace(found, calls=(*found.calls[:-1], replace(found.calls[-1], **values)))  # type: ignore[arg-type]
 
 
+def ill_divided(found: Evidence) -> Evidence:
+    """Each arm has its half of the calls, but a gateway gives none to Whisper."""
+    workers = ("one:9092", "two:9092")
+    return replace(found, calls=tuple(
+        replace(call, worker=workers[0] if call.arm == "google" and n % 8 == 0 else workers[1])
+        for n, call in enumerate(found.calls)
+    ))  # fmt: skip
+
+
 def reheard(found: Evidence, **values: object) -> Evidence:
     """A clip is heard otherwise on the last day."""
     *before, last = found.canaries
@@ -190,6 +199,7 @@ def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
         (lambda e: relabelled(e, ("taras", "another")), "adjudicated"),
         (lambda e: replace(e, labels=unclear(e)), "what people cannot understand"),
         (lambda e: replace(e, whisper_share=0.1), "find what gives, loses or hides calls"),
+        (ill_divided, "sample ratio at one:9092: find what gives"),
         (lambda e: replace(e, until=BEGAN + timedelta(days=3)), "11 days more"),
         (lambda e: replace(e, labels=()), "labels of shadowed utterances"),
         (lambda e: replace(e, shadows=(), labels=()), "FF_SHADOW_PERCENT"),
