@@ -162,6 +162,19 @@ def test_a_ledger_and_an_experiment_live_in_one_database(url: str, store: Experi
         assert recordings.listed(NOW, NOW) == ()
 
 
+def test_a_store_of_the_first_version_is_brought_to_this_one(url: str, store: ExperimentStore) -> None:
+    store.record([CALL])
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE ab_calls DROP COLUMN worker"))
+        connection.execute(text("UPDATE ab_version SET version = 1"))
+    engine.dispose()
+    with ExperimentStore(url) as again:
+        again.record([replace(CALL, call_id="b", worker="shop:9092")])
+        calls = again.window(NOW, NOW + timedelta(hours=1)).calls
+    assert [(call.call_id, call.worker) for call in calls] == [("a", ""), ("b", "shop:9092")]
+
+
 def test_what_a_newer_slukh_wrote_is_refused(url: str, store: ExperimentStore) -> None:
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
