@@ -156,6 +156,7 @@ def _crowds(rows: Sequence[Row]) -> list[str]:
         *(f"{n} at once: p50, p95" for n in steps),
         "lost",
         "doubled",
+        "not understood",
         "errors",
         "goes first",
     ]
