@@ -64,6 +64,12 @@ format: .venv/installed
 docs: .venv/installed
 	$(BIN)/python -m tests.documents
 
+# Hours; each prints a table, and each can be run alone: doc/benchmarks.md says with what.
+bench: weights
+	@for each in media_path resampler vad local_whisper silence soak failover google_streams canonical \
+		experiment_simulations prompt_caching phrases talking pacing ledger whisper_servers; do \
+		echo; echo "bench/$$each.py"; $(BIN)/python bench/$$each.py || exit 1; done
+
 constraints: .venv/installed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --upgrade --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url pyproject.toml --output-file constraints.txt
