@@ -152,7 +152,7 @@ def _milliseconds(duration: object) -> int | None:
 
 
 def _message(body: bytes, secret: str) -> str:
-    """` ("the server's own words")`, shortened, or nothing: OpenAI's, FastAPI's, whisper.cpp's, or a string."""
+    """` ("the server's own words")`, cut, or nothing: OpenAI's, FastAPI's, whisper.cpp's, or a string."""
     answer = _json_object(body) or {}
     said: Any = answer.get("error", answer.get("detail", answer.get("status")))
     while isinstance(said, dict):
