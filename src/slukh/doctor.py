@@ -65,8 +65,8 @@ class Finding:
     remedy: str = ""
 
     def as_json(self) -> dict[str, object]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values, without a remedy where there is nothing to mend."""
+        return asdict(self) | ({"remedy": ""} if self.ok else {})
 
 
 async def examine() -> list[Finding]:
@@ -196,6 +196,7 @@ async def _recognisers(given: AllSettings) -> list[Finding]:
 
 async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> list[Finding]:
     """Whether it hears the stored clip of the calls' language; `where` tells several servers apart."""
+    which = f"{where}: " if where else ""
     clips = stored_clips()
     clip = next((c for c in clips if c.language_code == given.settings.slukh_language), clips[0])
     try:
@@ -207,13 +208,13 @@ async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> lis
         remedy = "a smaller WHISPER_MODEL_SIZE, more SLUKH_WHISPER_THREADS, or a server by WHISPER_API_URL"
         if given.whisper.whisper_api_url:
             remedy = "check WHISPER_API_URL, or give that server a smaller model"
-        detail = f"no answer within {RECOGNISER_SECONDS:.0f} s"
+        detail = f"{which}no answer within {RECOGNISER_SECONDS:.0f} s"
         return [Finding(check="recogniser", ok=False, detail=detail, remedy=remedy)]
     except UserError as error:
-        return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
+        return [Finding(check="recogniser", ok=False, detail=f"{which}{error.problem}", remedy=error.remedy)]
     except SttError as error:
         remedy = REMEDIES[error.error_type]
-        return [Finding(check="recogniser", ok=False, detail=error.detail, remedy=remedy)]
+        return [Finding(check="recogniser", ok=False, detail=f"{which}{error.detail}", remedy=remedy)]
 
 
 async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:

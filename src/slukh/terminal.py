@@ -209,7 +209,8 @@ def whisper_tables(report: Values) -> Iterator[Table]:
     yield facts
     load = _table("callers", "p50 seconds", "p95 seconds", "failed")
     for step in sorted(report["steps"], key=lambda step: step["streams"]):
-        seconds = (f"{step[name]:.2f}" for name in ("p50_seconds", "p95_seconds"))
+        times = (step[name] for name in ("p50_seconds", "p95_seconds"))
+        seconds = ("-" if time is None else f"{time:.2f}" for time in times)
         load.add_row(str(step["streams"]), *seconds, str(step["failed"]))
     yield load
     if report["findings"]:

@@ -46,6 +46,12 @@ async def test_a_server_is_measured_from_one_caller_on_and_its_capacity_written(
         write_capacity(report, tmp_path / "missing" / "capacity.json")
 
 
+async def test_the_first_request_which_may_load_the_model_is_not_measured() -> None:
+    async with FakeWhisperServer([Status(503), Says(UK.text)]) as server:
+        report = await checked(server.url)
+    assert report.steps[0].failed == 0
+
+
 async def test_a_server_that_invents_words_on_silence_is_found_out() -> None:
     async with FakeWhisperServer([Says(UK.text)]) as server:
         report = await checked(server.url)
@@ -108,7 +114,9 @@ async def test_the_doctor_looks_at_each_of_several_servers(
     assert sound.ok
     assert one.url.removeprefix("http://") in sound.detail
     assert not wrong.ok
+    assert wrong.detail.startswith(f"{other.url.removeprefix('http://')}: 401")
     assert "WHISPER_API_KEY" in wrong.remedy
+    assert not sound.as_json()["remedy"]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +125,9 @@ async def test_the_doctor_looks_at_each_of_several_servers(
         (Status(404), "404 for http", "correct the path"),
         (Status(200, "<html>", "text/html"), "is this a Whisper server", "something else answers there"),
         (Status(429), "no room", "fewer calls"),
+        (Status(503, '{"error": {"message": "Loading model"}}'), "Loading model", "loads its model"),
         (Status(500), "the server failed", "the server's own log"),
-        (Says("Привет", language="ru"), "transcribed ru", "something else answers there"),
+        (Says("Привет", language="ru"), "transcribed ru", "a model of many languages"),
         (Says(""), "words wrong", "another model"),
     ],
 )

@@ -728,6 +728,7 @@ async def test_the_likelier_of_two_languages_is_forced() -> None:
         (Status(413), SttRequestError, "413"),
         (Status(429), SttOverloadedError, "no room"),
         (Status(503, "busy", "text/plain"), SttOverloadedError, "no room"),
+        (Status(503, '{"status": "loading model"}'), SttOverloadedError, "loading model"),
         (Status(500, "Internal Server Error", "text/plain"), SttStreamError, "500"),
         (Status(502), SttStreamError, "502"),
         (Status(204, ""), SttProtocolError, "204"),

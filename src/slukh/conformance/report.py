@@ -46,7 +46,7 @@ class Step:
 
     Attributes:
         streams: callers.
-        p50_seconds: median from the end of the audio to the final.
+        p50_seconds: median from the end of the audio to the final; infinite when nobody got one.
         p95_seconds: 95th percentile of the same.
         failed: callers that got an error.
     """
@@ -55,6 +55,10 @@ class Step:
     p50_seconds: float
     p95_seconds: float
     failed: int = 0
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {name: None if value == math.inf else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +100,12 @@ class Report:
     on_disconnect: str
 
     def as_json(self) -> dict[str, object]:
-        """Plain values, the findings with them."""
-        return {**asdict(self), "findings": list(findings(self))}
+        """Plain values, the findings with them; JSON has no infinity, so what nobody got is None."""
+        return {
+            **asdict(self),
+            "steps": [step.as_json() for step in self.steps],
+            "findings": list(findings(self)),
+        }
 
     def capacity(self) -> dict[str, object]:
         """What the cost model reads: how many callers it carries, and how late its finals then are."""

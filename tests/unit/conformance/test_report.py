@@ -1,5 +1,6 @@
 """What a check of a Whisper server says in figures and sentences."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from slukh.conformance.report import (
     word_error_rate,
 )
 from slukh.errors import SttStreamError
+from slukh.terminal import whisper_tables
 
 ALONE = Step(streams=1, p50_seconds=0.5, p95_seconds=0.6)
 FIT = Report(
@@ -47,6 +49,13 @@ def test_the_capacity_file_has_what_the_cost_model_reads() -> None:
 def test_a_server_that_is_fit_has_no_findings() -> None:
     assert findings(FIT) == ()
     assert FIT.as_json()["findings"] == []
+
+
+def test_a_step_that_nobody_got_through_is_still_json() -> None:
+    report = replace(FIT, steps=(ALONE, step_of([FAILED])))
+    strict = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert strict["steps"][1] == {"streams": 1, "p50_seconds": None, "p95_seconds": None, "failed": 1}
+    assert any("-" in column.cells for table in whisper_tables(strict) for column in table.columns)
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,12 @@ def address(url: str) -> Address:
         SettingsError: not an address of a server.
     """
     parts = urlsplit(url.strip())
+    if "://" not in url:
+        raise SettingsError("the Whisper server's address has no scheme", remedy=_REMEDY)
     named, _, wire = parts.scheme.rpartition("+")
     dialect = next((known for known in DIALECTS if known == (named or "openai")), None)
     if dialect is None or named == "openai" or wire not in _WIRES[dialect][0]:
-        raise SettingsError(f"no Whisper server speaks {parts.scheme or 'this'!r}", remedy=_REMEDY)
+        raise SettingsError(f"no Whisper server speaks {parts.scheme!r}", remedy=_REMEDY)
     try:
         port = parts.port
     except ValueError:

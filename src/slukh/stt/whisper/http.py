@@ -165,7 +165,9 @@ class HttpDecoder:
         alive = httpx.URL(self.url).copy_with(path=self._dialect.alive_path)
         async with self.translated(self._start_seconds):
             response = await self._client.get(alive)
-        error = error_from_status(self._name, response.status_code, b"", url=str(alive))
+        error = error_from_status(
+            self._name, response.status_code, response.content, url=str(alive), secret=self._api_key
+        )
         if isinstance(error, SttAuthenticationError | SttOverloadedError):
             raise error
 

@@ -80,7 +80,7 @@ def error_from_status(provider: str, status: int, body: bytes, *, url: str, secr
         return SttStreamError(provider, f"{status}: the server failed{said}")
     if status >= 400:  # noqa: PLR2004
         return SttRequestError(provider, f"{status}: the server refused the request{said}")
-    return SttProtocolError(provider, f"status {status} where 200 was due{said}")
+    return SttProtocolError(provider, f"{status} for {url}: is this a Whisper server?{said}")
 
 
 def connect_error(provider: str, url: str, cause: BaseException) -> SttError:
@@ -152,9 +152,9 @@ def _milliseconds(duration: object) -> int | None:
 
 
 def _message(body: bytes, secret: str) -> str:
-    """` ("the server's own words")`, shortened, or nothing: OpenAI's, FastAPI's or a bare string."""
+    """` ("the server's own words")`, cut, or nothing: OpenAI's, FastAPI's, whisper.cpp's, or a string."""
     answer = _json_object(body) or {}
-    said: Any = answer.get("error", answer.get("detail"))
+    said: Any = answer.get("error", answer.get("detail", answer.get("status")))
     while isinstance(said, dict):
         said = said.get("message", said.get("error"))
     if not isinstance(said, str) or not said:

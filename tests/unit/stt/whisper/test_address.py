@@ -57,6 +57,12 @@ def test_a_scheme_that_nobody_speaks_is_answered_by_those_that_somebody_does() -
         address("ftp://host")
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "gpu1:8000", "gpu1"])
+def test_an_address_without_a_scheme_is_told_so_and_how_one_looks(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"has no scheme.*such as http://"):
+        address(url)
+
+
 def test_only_an_address_without_scheme_and_path_is_probed() -> None:
     bare = {
         url: address(url).is_bare for url in ("http://h", "http://h/", "http://h/v1", "whisper.cpp+http://h")

@@ -7,7 +7,7 @@ import pytest
 
 from slukh.errors import SttProtocolError
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
-from slukh.stt.whisper.http_answers import decoding_from_body
+from slukh.stt.whisper.http_answers import decoding_from_body, error_from_status
 from slukh.testing.whisper_server import Says
 
 UK = DecodeRequest(pcm=b"", kind="final", language_code="uk-UA")
@@ -91,3 +91,9 @@ def test_a_language_that_was_not_asked_for_is_a_broken_promise(language: str) ->
 def test_what_is_no_transcription_asks_whether_this_is_a_whisper_server(body: bytes) -> None:
     with pytest.raises(SttProtocolError, match="is this a Whisper server"):
         decoding_from_body("whisper", body, "text/html", UK)
+
+
+def test_a_page_where_a_websocket_was_wanted_names_the_address() -> None:
+    error = error_from_status("whisper", 200, b"<html>", url="ws://gpu1:9090/")
+    assert isinstance(error, SttProtocolError)
+    assert "200 for ws://gpu1:9090/: is this a Whisper server?" in str(error)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slukh.audio import linear16_from_mulaw
@@ -308,6 +308,7 @@ KINDS = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no finding
 @given(messages=st.lists(st.dictionaries(FIELDS, JSON | KINDS, max_size=5), max_size=4))
 def test_whatever_a_server_says_is_understood_or_an_error_of_ours(messages: list[dict[str, Any]]) -> None:
     asked = Asked(name="whisper", key="", model="base", language="uk")
