@@ -32,7 +32,7 @@ class CallRow:
         ended_at: wall clock, UTC.
         end_reason: `CallEnded.reason`.
         failovers: switches of provider.
-        clock_jumped: its events' moments went backwards.
+        clock_jumped: its events' moments went backwards, or a minute and more ahead of its audio.
         worker: the gateway that took it; empty where that was not kept.
     """
 
