@@ -13,10 +13,17 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slukh.experiment.evidence import ARMS
 from slukh.experiment.guardrails import Guardrails, Turn
-from slukh.experiment.statistics.estimates import bootstrap_interval, by_cluster, rate
+from slukh.experiment.statistics.estimates import (
+    Estimate,
+    bootstrap_interval,
+    by_cluster,
+    rate,
+    with_one_of_each,
+)
 from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import (
@@ -208,6 +215,35 @@ def labelled_looks(repetitions: int) -> None:
               f"{alarms / repetitions:.1%}, promoted in {promoted / repetitions:.1%}")  # fmt: skip
 
 
+def rare(repetitions: int) -> None:
+    """1 call in 200 of the second arm goes wrong, all that its margin allows, none of the first."""
+    generator, margin = np.random.default_rng(10), 0.005
+    days = range(FIRST_LOOK, DAYS + 1)
+    for title, careful in (("bounds with one of each more (as the gates)", True), ("as seen", False)):
+        promoted = 0
+        for _ in range(repetitions):
+            second = generator.random(DAYS * CALLS_A_DAY) < SHARE
+            wrong = second & (generator.random(DAYS * CALLS_A_DAY) < margin)
+            promoted += any(
+                is_not_worse(
+                    confidence_sequence(
+                        _share(wrong[:seen][second[:seen]], careful)
+                        - _share(wrong[:seen][~second[:seen]], careful),
+                        observations=seen,
+                        planned=DAYS * CALLS_A_DAY,
+                    ),
+                    margin,
+                )
+                for seen in (day * CALLS_A_DAY for day in days)
+            )
+        print(f"  rare faults at the margin, {title}: promoted in {promoted / repetitions:.1%}")
+
+
+def _share(wrong: NDArray[np.bool_], careful: bool) -> Estimate:
+    part, whole = wrong.astype(float), np.ones(len(wrong))
+    return rate(*with_one_of_each(part, whole)) if careful else rate(part, whole)
+
+
 def arms(second: int, count: int) -> dict[str, int]:
     return {"google": count - second, "whisper": second}
 
@@ -288,7 +324,7 @@ def main() -> None:
     parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
         (rates, (2000, 200)), (rates, (2000, 40)), (differences, (2000,)), (peeking, (1000,)),
         (decisions, (1000,)), (labelled, (600,)), (labelled_in_part, (600,)),
-        (labelled_looks, (400,)), (ratios, (1000,)),
+        (labelled_looks, (400,)), (rare, (1000,)), (ratios, (1000,)),
         (latencies, (300,)), (guardrails, (100,)),
     ]  # fmt: skip
     for part, (repetitions, *more) in parts:

@@ -282,6 +282,7 @@ def test_labels_are_taken_as_counts_and_leave_no_text(tmp_path: Path) -> None:
         (json.dumps(LABEL | {"probability": 0}), "line 1: probability"),
         (json.dumps(LABEL) + "\n{", "line 2 is not JSON"),
         (json.dumps(LABEL | {"mood": 1}), "mood"),
+        (json.dumps(LABEL) + "\n" + json.dumps(LABEL | {"utterance_id": 9}), "utterance 9 of call call-1"),
     ],
 )
 def test_labels_that_cannot_be_used_are_named_and_none_is_taken(
@@ -300,6 +301,7 @@ def test_labels_that_cannot_be_used_are_named_and_none_is_taken(
     ("arguments", "words"),
     [
         (("--since", "yesterday"), "--since"),
+        (("--since", "2026-11-08", "--until", "2026-11-01"), "ends before it begins"),
         (("--evidence", "none.json"), "none.json"),
         (("--html", "missing/verdict.html"), "missing is no folder"),
     ],
@@ -338,6 +340,17 @@ def test_more_calls_take_a_promote_or_a_reason_that_is_recorded(tmp_path: Path) 
     with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
         (row,) = store.ramps()
     assert (row.from_percent, row.to_percent, row.override) == (10, 50, "the owner wants it")
+
+
+def test_a_report_of_the_past_is_the_same_after_a_ramp(tmp_path: Path) -> None:
+    fill(tmp_path)
+    flag_file(tmp_path)
+    window = ("--since", (NOW - timedelta(days=9)).isoformat(), "--until", NOW.isoformat())
+    before = with_flag_file(tmp_path, "ab", "report", "--json", *window)
+    assert with_flag_file(tmp_path, "ab", "ramp", "--to", "50", "--override", "try").returncode == 0
+    after = with_flag_file(tmp_path, "ab", "report", "--json", *window)
+    assert json.loads(before.stdout)["inputs"]["whisper_share"] == 0.1
+    assert after.stdout == before.stdout
 
 
 def rolled_back(folder: Path) -> Rollback:

@@ -91,6 +91,12 @@ def ab_labels(
     settings = load(Settings)
     rows = read_labels(file, settings.slukh_grammars)
     with ExperimentStore(settings.experiment_url) as store:
+        for label in store.unheard(rows):
+            raise UserError(
+                f"{file}: no shadow heard utterance {label.utterance_id} of call {label.call_id}, "
+                "no label is taken",
+                remedy="label what `slukh ab draw` prints",
+            )
         store.record(rows)
     typer.echo(f"{len(rows)} labels taken")
 
@@ -113,7 +119,10 @@ def ab_draw(
     with ExperimentStore(load(Settings).experiment_url) as store:
         rows = store.window(begin, end)
     languages = {call.call_id: call.language_code for call in rows.calls}
-    for row, probability in drawn(rows.shadows, labels=labels, seed=seed):
+    found = drawn(rows.shadows, labels=labels, seed=seed)
+    if not found:
+        typer.echo(f"nothing to label among {len(rows.shadows)} shadowed utterances", err=True)
+    for row, probability in found:
         line = {
             "call_id": row.call_id, "utterance_id": row.utterance_id,
             "language_code": languages[row.call_id], "probability": probability,
@@ -212,7 +221,7 @@ def _verdict(
     from slukh.commands.ab_evidence import gathered
     from slukh.commands.ab_ramp import flags_in_force
     from slukh.experiment.canonical import canonical_version
-    from slukh.experiment.evidence import Evidence
+    from slukh.experiment.evidence import Evidence, share_at
     from slukh.experiment.gates import Margins
     from slukh.experiment.grammar import load_grammar
     from slukh.experiment.store import ExperimentStore
@@ -222,6 +231,7 @@ def _verdict(
     flags = flags_in_force(given).flags
     with ExperimentStore(given.settings.experiment_url) as store:
         rows = store.window(begin, end)
+        ramps = store.ramps()
     newest = max(rows.calls, key=lambda call: call.ended_at, default=None)
     languages = {*_CANARY_LANGUAGES, *(call.language_code for call in rows.calls)}
     return verdict(
@@ -235,7 +245,7 @@ def _verdict(
             labels=rows.labels,
             canaries=rows.canaries,
             outside=gathered(sources, given, rows.calls, end),
-            whisper_share=flags.share / 100,
+            whisper_share=share_at(end, ramps, now=flags.share) / 100,
             rolled_back="" if flags.rolled_back is None else str(flags.rolled_back),
             flag_version="" if newest is None else newest.flag_version,
             canonical_version={
@@ -252,7 +262,13 @@ def _window(since: str | None, until: str | None) -> tuple[datetime, datetime]:
     from slukh.experiment.evidence import WINDOW
 
     end = datetime.now(UTC) if until is None else _moment(until, "--until")
-    return end - WINDOW if since is None else _moment(since, "--since"), end
+    begin = end - WINDOW if since is None else _moment(since, "--since")
+    if begin >= end:
+        raise UserError(
+            f"the window ends before it begins: {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
+            remedy="give --since before --until",
+        )
+    return begin, end
 
 
 def _moment(text: str, option: str) -> datetime:

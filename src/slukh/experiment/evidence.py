@@ -6,7 +6,7 @@ Rows are what the store keeps; `Evidence` is a frozen window of them with everyt
 that the same evidence gives the same verdict again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -32,7 +32,7 @@ class CallRow:
         ended_at: wall clock, UTC.
         end_reason: `CallEnded.reason`.
         failovers: switches of provider.
-        clock_jumped: its events' moments went backwards.
+        clock_jumped: its events' moments went backwards, or a minute and more ahead of its audio.
         worker: the gateway that took it; empty where that was not kept.
     """
 
@@ -242,6 +242,17 @@ class RampRow:
     flag_number: int
 
 
+def share_at(moment: datetime, ramps: Sequence[RampRow], *, now: int) -> int:
+    """Whisper's share, per cent, at the end of a window: a report of the past is made again after a ramp.
+
+    Args:
+        moment: the end.
+        ramps: all that are known, oldest first.
+        now: the share in force.
+    """
+    return next((row.from_percent for row in ramps if row.decided_at >= moment), now)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What is measured elsewhere and told to the report; None is not measured.
@@ -275,7 +286,7 @@ class Evidence:
         labels: of those calls.
         canaries: stored clips that were heard in it.
         outside: what is measured elsewhere.
-        whisper_share: what the flags in force give Whisper, 0 to 1.
+        whisper_share: what the flags gave Whisper at its end, 0 to 1.
         rolled_back: why a guardrail keeps the share at 0, since when; empty while none does.
         flag_version: of the flags in force.
         canonical_version: of this program, by language.

@@ -13,7 +13,7 @@ import numpy as np
 from slukh.experiment.evidence import ARMS, Evidence
 from slukh.experiment.gates import Gate, Margins, Status, decided, drawn_calls
 from slukh.experiment.paired import paired_gates
-from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
+from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate, with_one_of_each
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
 
@@ -42,20 +42,22 @@ def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Ga
     ]
 
 
-def _bounds(estimate: Estimate, observations: int, margins: Margins) -> Bounds:
-    return confidence_sequence(estimate, observations=observations, planned=margins.planned_calls)
-
-
-def _by_arm(evidence: Evidence, values: dict[str, tuple[float, float]]) -> tuple[Estimate, int]:
-    """The difference of the arms, as assigned, of a ratio by call, and the calls behind it."""
-    estimates, calls = {}, 0
+def _by_arm(
+    evidence: Evidence, values: dict[str, tuple[float, float]], margins: Margins
+) -> tuple[Estimate, Bounds, int]:
+    """The difference of the arms, as assigned, of a share by call, its bounds, and the calls behind it."""
+    estimates, careful, calls = {}, {}, 0
     for arm in ARMS:
         members = [call for call in drawn_calls(evidence) if call.arm == arm and call.call_id in values]
         tops = [values[call.call_id][0] for call in members]
         bottoms = [values[call.call_id][1] for call in members]
-        estimates[arm] = rate(*by_cluster([call.cluster for call in members], tops, bottoms))
+        clusters = by_cluster([call.cluster for call in members], tops, bottoms)
+        estimates[arm], careful[arm] = rate(*clusters), rate(*with_one_of_each(*clusters))
         calls += len(members)
-    return estimates["whisper"] - estimates["google"], calls
+    bounds = confidence_sequence(
+        careful["whisper"] - careful["google"], observations=calls, planned=margins.planned_calls
+    )
+    return estimates["whisper"] - estimates["google"], bounds, calls
 
 
 def _task_success(evidence: Evidence, margins: Margins) -> Gate:
@@ -64,9 +66,9 @@ def _task_success(evidence: Evidence, margins: Margins) -> Gate:
         row.call_id: (float(not row.task_success), 1.0)
         for row in evidence.outcomes if row.task_success is not None
     }  # fmt: skip
-    estimate, calls = _by_arm(evidence, failures)
+    estimate, bounds, calls = _by_arm(evidence, failures, margins)
     return decided(
-        "failed tasks", estimate, _bounds(estimate, calls, margins), margins.task_success, evidence,
+        "failed tasks", estimate, bounds, margins.task_success, evidence,
         detail=f"{calls} calls report it",
         missing="more calls that report `task_success`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
@@ -76,9 +78,9 @@ def _repairs(evidence: Evidence, margins: Margins) -> Gate:
     repaired = {
         row.call_id: (float(row.repairs > 0), 1.0) for row in evidence.outcomes if row.repairs is not None
     }
-    estimate, calls = _by_arm(evidence, repaired)
+    estimate, bounds, calls = _by_arm(evidence, repaired, margins)
     return decided(
-        "calls with repairs", estimate, _bounds(estimate, calls, margins), margins.repairs, evidence,
+        "calls with repairs", estimate, bounds, margins.repairs, evidence,
         detail=f"{calls} calls report it",
         missing="more calls that report `repairs`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
@@ -120,9 +122,9 @@ def _unheard(evidence: Evidence, margins: Margins) -> Gate:
             unheard + (turn.is_empty or turn.is_salvage or turn.final_ms is None),
             turns + 1,
         )
-    estimate, calls = _by_arm(evidence, values)
+    estimate, bounds, _ = _by_arm(evidence, values, margins)
     return decided(
-        "turns unheard", estimate, _bounds(estimate, calls, margins), margins.unheard, evidence,
+        "turns unheard", estimate, bounds, margins.unheard, evidence,
         detail=f"over {len(evidence.turns)} turns", missing="more live calls",
     )  # fmt: skip
 

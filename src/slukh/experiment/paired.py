@@ -6,7 +6,7 @@ both wrote. Where they differ, labels tell, drawn with known probabilities.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -148,6 +148,25 @@ def _estimate(pairs: Sequence[_Pair], count: Callable[[ShadowRow, LabelRow | Non
     )
 
 
+def _with_one_label_more(
+    estimate: Estimate, pairs: Sequence[_Pair], count: Callable[[ShadowRow, LabelRow | None], _Counts]
+) -> Estimate:
+    """What bounds are made of: as if the next label spoke against Whisper by one.
+
+    A few labels that happen to find no difference have no spread, and would count as certain.
+    """
+    length = sum(count(pair.row, None).length for pair in pairs)
+    drawn = [pair.label.probability for pair in pairs if pair.label and pair.row.differing_words]
+    if not drawn or not length:
+        return replace(estimate, standard_error=math.inf)
+    one = sum(1 / probability for probability in drawn) / len(drawn) / _labelled_share(pairs) / length
+    return replace(
+        estimate,
+        value=estimate.value + one,
+        standard_error=math.hypot(estimate.standard_error, one),
+    )
+
+
 def _labelled_share(pairs: Sequence[_Pair]) -> float:
     """How much of what was drawn is labelled so far, by the words that differ, which are known of all.
 
@@ -170,13 +189,16 @@ def _gate(  # noqa: PLR0917  # a gate is what it is made of
 ) -> Gate:
     estimate = _estimate(pairs, count)
     calls = len({pair.row.call_id for pair in pairs})
-    bounds = confidence_sequence(estimate, observations=calls, planned=margins.planned_shadowed)
+    careful = _with_one_label_more(estimate, pairs, count)
+    bounds = confidence_sequence(careful, observations=calls, planned=margins.planned_shadowed)
     labelled = sum(pair.label is not None for pair in pairs)
     waiting = [pair.row for pair in pairs if pair.label is None and pair.row.differing_words]
     return decided(
         name, estimate, bounds, margin, evidence,
         detail=f"{labelled} labels on {len(pairs)} shadowed utterances",
-        missing=_missing_labels(estimate, bounds, margin, labelled, waiting)
+        missing=_missing_labels(
+            replace(careful, value=estimate.value), bounds, margin, labelled, waiting
+        )
         if pairs else "shadowed calls (FF_SHADOW_PERCENT), then labels",
     )  # fmt: skip
 

@@ -31,6 +31,7 @@ from slukh.types import (
     FlagDecision,
     SpeechEnded,
     Transcript,
+    seconds,
 )
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ _UNCOMPARED = 64  # utterances of a call that wait for one of their two texts
 Text = TypeVar("Text")
 _SERVING = ("serve", "retry", "hedge")
 _CLOCK_SLACK = timedelta(seconds=1)  # NTP slews; a step is more
+_LEG_SLACK = timedelta(minutes=1)  # before its first audio, and for its last final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class CallTally:
         self._worker = worker
         self._started_at = started_at
         self._latest = started_at
+        self._leg_began = started_at
         self._grammars = grammars
         self._decision: FlagDecision | None = None
         self._models: dict[str, str] = {}
@@ -99,8 +102,7 @@ class CallTally:
 
     def rows(self, event: CallEvent) -> tuple[Row | RecordedUtterance, ...]:
         """The rows that an event completes, and what is to be recorded."""
-        self._clock_jumped |= event.received_at < self._latest - _CLOCK_SLACK
-        self._latest = event.received_at
+        self._watch_clock(event)
         match event.event:
             case FlagDecision(flag_key="stt_provider") as decision:
                 self._decision = decision
@@ -124,6 +126,17 @@ class CallTally:
             case CallEnded(reason=reason):
                 return (self._finished(event, reason),)
         return ()
+
+    def _watch_clock(self, event: CallEvent) -> None:
+        """Against the events before, and at the end against the audio, whose clock is not the machine's."""
+        self._clock_jumped |= event.received_at < self._latest - _CLOCK_SLACK
+        self._latest = event.received_at
+        match event.event:
+            case CallStarted():
+                self._leg_began = event.received_at
+            case CallEnded(reason=reason, position=position) if reason != "error":  # which knows no position
+                ahead = event.received_at - self._leg_began - timedelta(seconds=seconds(position))
+                self._clock_jumped |= ahead > _LEG_SLACK
 
     def shadow_heard(self, utterance_id: int, heard: ShadowText) -> tuple[Row | RecordedUtterance, ...]:
         """The row of an utterance whose two texts are there, and what is to be recorded of it."""

@@ -169,6 +169,22 @@ class ExperimentStore(Kept):
         with self._database.reading() as connection:
             return tuple((language, _row(LabelRow, row)) for language, *row in connection.execute(query))
 
+    def unheard(self, labels: Iterable[LabelRow]) -> tuple[LabelRow, ...]:
+        """Those of the labels whose utterance no shadow heard: they would count nowhere.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        shadows, wanted = _TABLES[ShadowRow], tuple(labels)
+        with self._database.reading() as connection:
+            known = {
+                call_id: set(
+                    connection.scalars(select(shadows.c.utterance_id).where(shadows.c.call_id == call_id))
+                )
+                for call_id in {label.call_id for label in wanted}
+            }
+        return tuple(label for label in wanted if label.utterance_id not in known[label.call_id])
+
     def calls_of(self, caller: str) -> tuple[str, ...]:
         """The calls of a caller's hash.
 

@@ -195,7 +195,7 @@ def _covers(days: Collection[date], calls: Sequence[CallRow]) -> bool:
 def _clocks(evidence: Evidence) -> Gate:
     wrong = sum(call.clock_jumped or call.ended_at < call.started_at for call in evidence.calls)
     return _validity(
-        "clocks", not wrong, f"{wrong} calls in which the clock went backwards",
+        "clocks", not wrong, f"{wrong} calls in which the clock jumped",
         "set the machine's clock right (chrony), then begin the window after it",
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -205,6 +206,20 @@ def test_a_users_grammar_compares_shadows_and_is_named_by_their_version(tmp_path
     assert theirs.live_entities == 1
     assert theirs.canonical_version == canonical_version(load_grammar("uk-UA", [own]))
     assert theirs.canonical_version != shipped.canonical_version
+
+
+@pytest.mark.parametrize(("ended", "reason", "is_noted"), [
+    (70, "hangup", False), (3600, "hangup", True), (3600, "error", False),
+])  # fmt: skip
+def test_a_clock_that_goes_ahead_of_the_audio_is_noted(
+    ended: int, reason: Literal["hangup", "error"], is_noted: bool
+) -> None:
+    tally = CallTally(STARTED, NOW)
+    for event in events((0, STARTED), (1, DECISION)):
+        tally.rows(event)
+    (call,) = tally.rows(*events((ended, CallEnded(position=60 * 8000, reason=reason))))
+    assert isinstance(call, CallRow)
+    assert call.clock_jumped == is_noted
 
 
 def test_a_clock_that_goes_back_is_noted() -> None:

@@ -16,8 +16,10 @@ from slukh.experiment.evidence import (
     LabelRow,
     OutcomeRow,
     Outside,
+    RampRow,
     ShadowRow,
     TurnRow,
+    share_at,
 )
 from slukh.experiment.gates import ADJUDICATED, Margins
 from slukh.experiment.grammar import load_grammar
@@ -342,6 +344,35 @@ def test_what_time_will_settle_has_a_date() -> None:
     expected = waiting["calls in uk-UA"]
     assert expected is not None
     assert expected == pytest.approx(BEGAN + timedelta(days=DAYS * 100 / 40), abs=timedelta(days=1))
+
+
+def test_a_few_labels_that_find_no_difference_settle_nothing() -> None:
+    alike = {"google_errors": 1, "whisper_errors": 1, "google_entity_errors": 0, "whisper_entity_errors": 0}
+    for count in (2, 8):
+        labels = tuple(replace(label, **alike) for label in EQUAL.labels[:count])  # type: ignore[arg-type]
+        found = verdict(replace(EQUAL, labels=labels), Margins())
+        assert gate(found, "word error rate") == "wait"
+        assert gate(found, "entity errors") == "wait"
+
+
+def test_what_a_few_calls_have_not_seen_may_happen_all_the_same() -> None:
+    good = tuple(replace(row, task_success=True, repairs=0) for row in EQUAL.outcomes[:20])
+    found = verdict(replace(EQUAL, outcomes=good), Margins())
+    for name in ("failed tasks", "calls with repairs", "turns unheard"):
+        assert gate(found, name) == "wait"
+        assert next(each.value for each in found.gates if each.name == name) == 0.0
+
+
+def test_the_share_of_a_window_is_the_one_at_its_end() -> None:
+    ramps = [
+        RampRow(
+            decided_at=BEGAN + timedelta(days=day), from_percent=before, to_percent=after,
+            decision="PROMOTE", override=None, flag_number=day,
+        )
+        for day, before, after in ((3, 5, 10), (20, 10, 50))
+    ]  # fmt: skip
+    days = (1, 15, 21)
+    assert [share_at(BEGAN + timedelta(days=day), ramps, now=50) for day in days] == [5, 10, 50]
 
 
 def test_labels_that_are_missing_are_told_as_a_number_and_as_minutes_of_listening() -> None:

@@ -78,6 +78,22 @@ def rate(errors: ArrayLike, words: ArrayLike) -> Estimate:
     )
 
 
+def with_one_of_each(part: ArrayLike, whole: ArrayLike) -> tuple[Floats, Floats]:
+    """Calls of which a share is counted, with one more that is all of it and one more that has none.
+
+    For bounds, not for the estimate: what has not been seen in a few calls has no spread there, and would
+    count as certain.
+
+    Source: Agresti & Caffo, "Simple and effective confidence intervals for proportions and differences of
+    proportions", The American Statistician 54 (2000), with a call in the place of a trial.
+    """
+    counted, of_all = _floats(part), _floats(whole)
+    if not len(of_all):
+        return counted, of_all
+    size = of_all.mean()
+    return np.append(counted, (size, 0.0)), np.append(of_all, (size, size))
+
+
 def bootstrap_interval(
     errors: ArrayLike,
     words: ArrayLike,
