@@ -38,6 +38,8 @@ async def examine_voice(given: VoiceSettings) -> list[VoiceFinding]:
         findings += await asyncio.gather(*(_voice(one) for one in answering.speaker.chain.providers))
         if given.slukh_phrase_cache == "disk":
             findings.append(await asyncio.to_thread(_cache, given))
+        elif given.slukh_phrase_cache != "memory":
+            findings.append(await _redis(given.slukh_phrase_cache))
         return findings
     finally:
         await answering.aclose()
@@ -86,3 +88,21 @@ def _cache(given: VoiceSettings) -> VoiceFinding:
             remedy="make it writable, or set SLUKH_PHRASE_CACHE_DIR; without it every restart pays again",
         )  # fmt: skip
     return VoiceFinding("phrases", ok=True, detail=f"{folder} can be written")
+
+
+async def _redis(url: str) -> VoiceFinding:
+    from slukh.tts.redis_cache import RedisStore
+
+    key, audio = "doctor", b"\0\0"
+    store = RedisStore(url, max_age_seconds=60.0)
+    try:
+        await store.put(key, audio)
+        is_kept = await store.get(key) == audio
+    finally:
+        await store.aclose()
+    if is_kept:
+        return VoiceFinding("phrases", ok=True, detail="Redis keeps them")
+    return VoiceFinding(
+        "phrases", ok=False, detail="Redis cannot be read or written",
+        remedy="start it, or correct SLUKH_PHRASE_CACHE; without it every restart pays again",
+    )  # fmt: skip

@@ -1,6 +1,7 @@
 """Claude through its official client, against a local API that speaks Anthropic's own events."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -174,6 +175,32 @@ async def test_a_tool_that_fails_is_told_to_the_model_and_the_call_goes_on(
         assert (result["content"], result["is_error"]) == (says, True)
 
 
+async def test_tools_that_hang_keep_no_other_tool_from_answering() -> None:
+    release = threading.Event()
+
+    def stuck() -> str:
+        """Hangs until it is let go."""
+        release.wait()
+        return "late"
+
+    tool = tool_from(stuck)
+    try:
+        await asyncio.gather(*(tool.run({}, timeout_seconds=0.05) for _ in range(64)))
+        answered = await tool_from(order_status).run({"number": "4512"}, timeout_seconds=10)
+        assert answered.text == "4512: ready"
+        assert await asyncio.to_thread(lambda: "the loop's own threads are free")
+    finally:
+        release.set()
+
+
+async def test_a_tool_that_would_end_the_process_does_not() -> None:
+    def leaves() -> str:
+        """Calls sys.exit."""
+        raise SystemExit(1)
+
+    assert (await tool_from(leaves).run({}, timeout_seconds=10)).is_error
+
+
 async def test_a_model_that_only_calls_tools_is_stopped() -> None:
     async with desk(Calls("order_status", {"number": "1"})) as own:
         with pytest.raises(DialogError, match="rounds of tools"):
@@ -212,6 +239,17 @@ async def test_an_answer_of_which_nothing_was_heard_has_not_taken_place() -> Non
         await own.says("шини зимові")
         texts = [m["content"][0]["text"] for m in own.server.requests[1]["messages"]]
         assert texts[2:] == ["шини зимові"]
+
+
+async def test_interrupting_our_question_into_silence_leaves_the_answer_before_it_as_it_was() -> None:
+    async with desk(Speaks("Який розмір?")) as own:
+        await own.says("шини")
+        for heard in ("Ви ще", ""):
+            await own.says(CallerSilent(times=1))
+            own.talk.interrupted(heard)
+        await own.says("двісті п'ять")
+        texts = [m["content"][0]["text"] for m in own.server.requests[1]["messages"]]
+        assert texts[2:] == ["шини", "Який розмір?", "двісті п'ять"]
 
 
 async def test_what_a_tool_has_done_is_kept_when_the_caller_interrupts() -> None:
@@ -275,6 +313,26 @@ async def test_a_long_call_is_told_in_short() -> None:
         assert own.talk.history.messages[0]["content"][0]["text"].startswith("[Summary")
         assert len(own.talk.history.messages) <= 14
         assert len(own.used) > 12
+
+
+async def test_an_interrupted_turn_takes_no_more_than_itself_from_a_call_that_was_told_in_short() -> None:
+    async with desk(Speaks("Так, звісно."), longest_history=200) as own:
+        for turn in range(12):
+            await own.says(f"довге запитання номер {turn}")
+            if own.talk.history.messages[0]["content"][0]["text"].startswith("[Summary"):
+                break
+        before = list(own.talk.history.messages)
+        own.talk.interrupted("")
+        assert own.talk.history.messages == before[:-2]
+
+
+async def test_a_summary_without_words_replaces_nothing() -> None:
+    async with desk(*[Speaks("Так.")] * 5, Speaks(""), longest_history=0) as own:
+        first = own.talk.history.messages[0]
+        for turn in range(5):
+            await own.says(f"запитання номер {turn}")
+        assert len(own.used) == 6
+        assert own.talk.history.messages[0] == first
 
 
 async def test_a_silent_caller_costs_no_tokens_and_a_key_goes_to_no_model() -> None:

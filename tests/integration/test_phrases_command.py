@@ -46,6 +46,16 @@ def test_phrases_of_a_file_are_made_once(tmp_path: Path) -> None:
     assert slukh("phrases", "warm", file, **settings(tmp_path)).returncode == 1
 
 
+def test_phrases_that_cannot_be_kept_are_not_called_ready(tmp_path: Path) -> None:
+    file = tmp_path / "list"
+    file.write_text(f"uk-UA {SORRY}\n", encoding="utf-8")
+    own = settings(tmp_path)
+    (tmp_path / "phrases").write_bytes(b"a file where the folder is to be")
+    assert_one_line(slukh("phrases", "warm", file, **own), "not all of the 1 phrases that were made are kept")
+    own["SLUKH_PHRASE_CACHE"] = "memory"
+    assert_one_line(slukh("phrases", "warm", file, **own), "memory, which ends with this command")
+
+
 def test_a_text_is_said_into_a_wav(tmp_path: Path) -> None:
     try:
         EspeakVoice()

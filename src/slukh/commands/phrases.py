@@ -15,7 +15,7 @@ from slukh.commands.options import Json, Prices, run
 from slukh.commands.phrase_ranks import worth_most
 from slukh.config import Settings, load
 from slukh.cost_settings import CostSettings
-from slukh.errors import UserError
+from slukh.errors import TtsError, UserError
 from slukh.voice_settings import VoiceSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
@@ -43,16 +43,25 @@ def phrases_warm(
     from slukh.answering import made_beforehand
     from slukh.cost.ledger.store import Ledger
     from slukh.cost.voice import voice_usage
+    from slukh.monitoring.logs import configure_logging
     from slukh.tts.base import SpeechRequest
     from slukh.tts.phrases import sentences, speakable
     from slukh.tts.speaker import phrases_to_warm
-    from slukh.voices import build_speaker
+    from slukh.voices import VoiceNews, build_speaker
 
     if file is None and not from_ledger:
         raise UserError("nothing to make", remedy="name a file, or write --from-ledger")
     listed = [] if file is None else phrases_to_warm(file)
+    given = load(VoiceSettings)
+    if given.slukh_phrase_cache == "memory":
+        raise UserError(
+            "SLUKH_PHRASE_CACHE is memory, which ends with this command", remedy="write disk or redis://HOST"
+        )
+    configure_logging("ERROR")  # what fails is said below
     made: list[Usage] = []
-    speaker = build_speaker(load(VoiceSettings))
+    wrong: list[str] = []
+    failed: list[TtsError] = []
+    speaker = build_speaker(given, VoiceNews(on_store_error=wrong.append, on_voice_failed=failed.append))
 
     async def warm(requests: list[SpeechRequest]) -> int:
         try:
@@ -76,10 +85,17 @@ def phrases_warm(
             ready = run(warm(requests))
         finally:
             ledger.record(made)
+    if "read" in wrong or "write" in wrong:  # a Redis that cannot be read is not written to, either
+        raise UserError(
+            f"not all of the {len(made)} phrases that were made are kept: they are to be paid for again",
+            remedy="`slukh doctor` says what is wrong with the cache",
+        )
     characters = sum(row.quantity for row in made)
     typer.echo(
         f"{ready} of {len(requests)} phrases are ready; {len(made)} were made now, {characters} characters"
     )
+    if failed:
+        typer.echo(f"slukh: {failed[-1]}", err=True)
     raise typer.Exit(0 if ready == len(requests) else 1)
 
 
@@ -98,11 +114,13 @@ def phrases_say(
     """
     from slukh.answering import learned_templates, spoken_reply
     from slukh.audio import samples_from_linear16
+    from slukh.monitoring.logs import configure_logging
     from slukh.telephony.wavfile import write_wav
     from slukh.tts.phrases import Templates
     from slukh.tts.templates_file import read_templates
     from slukh.voices import build_speaker
 
+    configure_logging("ERROR")
     given = load(VoiceSettings)
     learned = learned_templates(given) if file is None else read_templates(file)
     templates = Templates.declared((), (one.shape for one in learned))

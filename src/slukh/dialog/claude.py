@@ -189,6 +189,7 @@ class ClaudeConversation:
         self._language = language_code
         self._used = used
         self._requests = 0
+        self._is_in_history = True  # the last answer
         self.history = History()
 
     async def greet(self) -> AsyncGenerator[Step, None]:
@@ -202,9 +203,11 @@ class ClaudeConversation:
         """What Claude says to this. Raises DialogError."""
         match turn:
             case CallerSilent(times=times) if times > _PATIENCE:
+                self._is_in_history = False
                 yield self._say(self._line(GOODBYES))
                 yield Leave(reason="goodbye")
             case CallerSilent():
+                self._is_in_history = False
                 yield self._say(self._line(STILL_THERE))
             case CallerPressed(digit="0"):
                 yield Leave(reason="handover")
@@ -212,6 +215,7 @@ class ClaudeConversation:
                 pass  # a key may be of a card's PIN: no model is told
             case CallerSaid(text=text, language_code=code):
                 self._language = code
+                self._is_in_history = True
                 self.history.caller(text)
                 async with aclosing(self._talk()) as steps:
                     async for step in steps:
@@ -219,8 +223,9 @@ class ClaudeConversation:
                 await self._shorten()
 
     def interrupted(self, heard: str) -> None:
-        """The model is told what the caller heard."""
-        self.history.interrupted(heard)
+        """The model is told what the caller heard; it never knew of our asking whether they are there."""
+        if self._is_in_history:
+            self.history.interrupted(heard)
 
     async def _talk(self) -> AsyncGenerator[Step, None]:
         """Requests until one of them asks for no tool."""
@@ -317,7 +322,9 @@ class ClaudeConversation:
         answer = AnswerSoFar(model=message.model)
         answer.count(message.usage)
         self._tell(answer, None, is_over=True)
-        self.history.summed_up("".join(block.text for block in message.content if block.type == "text"))
+        summary = "".join(block.text for block in message.content if block.type == "text")
+        if summary.strip():
+            self.history.summed_up(summary)
 
     def _say(self, text: str) -> Say:
         return Say(text=text, language_code=self._language)

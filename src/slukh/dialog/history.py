@@ -86,7 +86,7 @@ class History:
             {"role": "user", "content": [{"type": "text", "text": text}]},
             {"role": "assistant", "content": [{"type": "text", "text": "…"}]},
         ]
-        self._turn_began = 0
+        self._turn_began += 2 - cut
 
     def _cut(self) -> int:
         """The message that the kept turns begin with: never a tool's result without its request."""

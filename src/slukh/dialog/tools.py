@@ -6,14 +6,18 @@
     TOOLS = [order_status]          # in a file that SLUKH_CLAUDE_TOOLS names
 
 The name, the docstring and the annotated parameters (str, int, float, bool) are what the model is told. A
-tool that raises or hangs is told to the model as such, and the call goes on. A function that hangs keeps its
-thread: Python cannot end one.
+tool that raises or hangs is told to the model as such, and the call goes on. Each call has a thread of its
+own, because Python cannot end one that hangs: it must take none from the loop's own, which read the phrase
+cache, and must not keep the process from ending.
 """
 
 import asyncio
 import importlib.util
 import inspect
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -60,12 +64,29 @@ class Tool:
                 if inspect.iscoroutinefunction(self.function):
                     result = await self.function(**arguments)
                 else:
-                    result = await asyncio.to_thread(self.function, **arguments)
+                    result = await self._in_thread(arguments)
         except TimeoutError:
             return ToolResult(text=f"{self.name} did not answer in {timeout_seconds:g} s", is_error=True)
         except Exception as error:  # noqa: BLE001  # whatever a shop's own code raises
             return ToolResult(text=f"{self.name} failed: {type(error).__name__}", is_error=True)
         return ToolResult(text=str(result)[:LONGEST_RESULT])
+
+    async def _in_thread(self, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401  # whatever it returns
+        outcome: Future[Any] = Future()
+        outcome.set_running_or_notify_cancel()  # from now on nobody cancels it: the thread cannot be
+
+        def work() -> None:
+            try:
+                outcome.set_result(self.function(**arguments))
+            except Exception as error:  # noqa: BLE001  # raised where it is awaited
+                outcome.set_exception(error)
+            except SystemExit:  # else it would end the gateway
+                outcome.set_exception(RuntimeError("it would have ended the process"))
+
+        threading.Thread(
+            target=copy_context().run, args=(work,), name=f"slukh-tool-{self.name}", daemon=True
+        ).start()
+        return await asyncio.wrap_future(outcome)
 
 
 def tool_from(function: Callable[..., Any]) -> Tool:

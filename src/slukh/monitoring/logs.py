@@ -28,6 +28,7 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # httpx logs every request's URL at INFO; uvicorn a line per scrape, and prose when it comes and goes.
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "uvicorn.error"):
+    # httpx, and the httpx2 of Claude's client, log every request's URL at INFO; uvicorn a line per scrape,
+    # and prose when it comes and goes.
+    for noisy in ("httpx", "httpcore", "httpx2", "httpcore2", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

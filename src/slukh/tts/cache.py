@@ -117,7 +117,7 @@ class DiskStore:
 
     Args:
         folder: made when it is not there.
-        max_bytes: of all files; the ones not used for longest go first, down to nine tenths.
+        max_bytes: of all files; the ones made first go first, down to nine tenths.
         max_age_seconds: after which a phrase is made again.
         on_error: told every time something is wrong.
     """
@@ -164,11 +164,11 @@ class DiskStore:
 
     def _read(self, path: Path) -> bytes | None:
         try:
-            used = path.stat().st_mtime
+            made = path.stat().st_mtime
             data = path.read_bytes()
         except FileNotFoundError:
             return None
-        if time.time() - used > self._max_age:
+        if time.time() - made > self._max_age:
             return None
         if (linear16 := unsealed(data)) is None:
             raise _CorruptError
