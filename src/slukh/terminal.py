@@ -268,8 +268,9 @@ def evaluation_tables(report: Values) -> list[Table | Text]:
 def _hearing_cost(cost: Values) -> str:
     if cost["usd"] is None:
         return f"no dollars ({cost['reason']})"
+    plural = "" if cost["requests"] == 1 else "s"
     return (
-        f"${float(cost['usd']):.4f} for {cost['requests']} requests, "
+        f"${float(cost['usd']):.4f} for {cost['requests']} request{plural}, "
         f"${float(cost['usd_per_audio_hour']):.2f} an hour of audio ({cost['price_book']}, {cost['on']})"
     )
 

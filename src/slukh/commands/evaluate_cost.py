@@ -12,7 +12,7 @@ from slukh.experiment.evaluation import Heard
 from slukh.types import Usage
 
 OWN_MACHINE = "whisper"  # as price books call it
-_OWN_MACHINE = "own machine, no price per second"
+_NO_PRICE_PER_SECOND = "own machine, no price per second"
 _STAND_IN = "a stand-in, has no price"
 _NOT_KEPT = "texts kept by an earlier version do not say what was sent; hear again with another --results"
 _NOTHING_HEARD = "nothing was heard"
@@ -58,7 +58,7 @@ def hearing_cost(
         return found | {"reason": error.problem}
     usd = sum((line.amount_usd for line in lines), Decimal(0))
     if payee == OWN_MACHINE and not usd:  # a zero in a book says who is not paid, not what hearing costs
-        return found | {"reason": _OWN_MACHINE}
+        return found | {"reason": _NO_PRICE_PER_SECOND}
     return found | {
         "usd": f"{usd:.6f}",
         "usd_per_audio_hour": f"{usd * 3600 / Decimal(audio_seconds):.6f}",

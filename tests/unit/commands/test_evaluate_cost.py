@@ -83,4 +83,4 @@ def test_the_printed_table_says_dollars_or_why_there_are_none() -> None:
     run = Evaluated(manifest=Manifest(rows=(row,), problems=()), heard=both, problems=(), costs=costs)
     lines = [str(line) for line in evaluation_tables(report(run))]
     assert "whisper: no dollars (own machine, no price per second)" in lines
-    assert "google: $0.0160 for 1 requests, $0.96 an hour of audio (market-2026-11, 2026-11-20)" in lines
+    assert "google: $0.0160 for 1 request, $0.96 an hour of audio (market-2026-11, 2026-11-20)" in lines
