@@ -9,8 +9,9 @@ from uuid import uuid4
 from slukh.assembly import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.config import AllSettings
+from slukh.cost.meter import milliseconds
 from slukh.errors import AudioFileError, ExperimentError
-from slukh.experiment.evaluation import Heard, Results, audio_digest
+from slukh.experiment.evaluation import Heard, Request, Results, audio_digest
 from slukh.experiment.manifest import Problem, Row
 from slukh.session import run_call
 from slukh.stt.language import SUPPORTED
@@ -86,7 +87,7 @@ async def _hear(parts: Parts, row: Row, results: Results, *, paced: bool) -> Hea
     if before is not None:
         return before
     began = time.monotonic()
-    text, finals = await _listen(parts, recording, row.language_code, paced=paced)
+    text, finals, requests = await _listen(parts, recording, row.language_code, paced=paced)
     heard = Heard(
         provider=provider.name,
         model=provider.model,
@@ -97,6 +98,7 @@ async def _hear(parts: Parts, row: Row, results: Results, *, paced: bool) -> Hea
         took_seconds=time.monotonic() - began,
         final_seconds=finals,
         is_paced=paced,
+        requests=requests,
     )
     results.add(heard)
     return heard
@@ -104,10 +106,15 @@ async def _hear(parts: Parts, row: Row, results: Results, *, paced: bool) -> Hea
 
 async def _listen(
     parts: Parts, recording: Recording, language_code: str, *, paced: bool
-) -> tuple[str, tuple[float, ...]]:
-    """Its finals in one text, and the seconds each took. Raises ExperimentError when one never came."""
+) -> tuple[str, tuple[float, ...], tuple[Request, ...]]:
+    """Its finals in one text, the seconds each took, and what was sent.
+
+    Raises:
+        ExperimentError: a final never came.
+    """
     texts: dict[int, str] = {}  # they come in the order in which they are ready
     finals: list[float] = []
+    requests: list[Request] = []
     errors: list[str] = []
     is_down = False
 
@@ -116,7 +123,14 @@ async def _listen(
         match event:
             case Transcript(is_final=True, text=text, utterance_id=utterance) if text:
                 texts[utterance] = text
-            case AttemptEnded(error=error, final_seconds=seconds):
+            case AttemptEnded(error=error, final_seconds=seconds) as ended:
+                requests.append(
+                    Request(
+                        outcome=ended.outcome,
+                        sent_ms=milliseconds(ended.audio_samples),
+                        reported_ms=ended.reported_ms,
+                    )
+                )
                 if error is not None:
                     errors.append(error)
                 elif seconds is not None:
@@ -131,4 +145,4 @@ async def _listen(
         raise ExperimentError(
             f"not heard ({errors[-1] if errors else 'no recogniser answered'})", remedy="run it again"
         )
-    return " ".join(texts[utterance] for utterance in sorted(texts)), tuple(finals)
+    return " ".join(texts[utterance] for utterance in sorted(texts)), tuple(finals), tuple(requests)

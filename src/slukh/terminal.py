@@ -254,6 +254,7 @@ def evaluation_tables(report: Values) -> list[Table | Text]:
                     f"{latency['final_seconds_p95']:.2f} s (p95)"
                 )
             )
+        lines.append(Text(f"{provider}: {_hearing_cost(found['cost'])}"))
     for compared in report["comparisons"]:
         first, second = compared["providers"]
         interval = compared["wer_difference_interval"]
@@ -262,6 +263,16 @@ def evaluation_tables(report: Values) -> list[Table | Text]:
             lines.append(Text(f"{second} less {first}: {compared['wer_difference']:+.1%} WER{between}"))
     lines += [Text(f"line {p['line']} left out: {p['problem']}", style="yellow") for p in report["problems"]]
     return lines
+
+
+def _hearing_cost(cost: Values) -> str:
+    if cost["usd"] is None:
+        return f"no dollars ({cost['reason']})"
+    plural = "" if cost["requests"] == 1 else "s"
+    return (
+        f"${float(cost['usd']):.4f} for {cost['requests']} request{plural}, "
+        f"${float(cost['usd_per_audio_hour']):.2f} an hour of audio ({cost['price_book']}, {cost['on']})"
+    )
 
 
 def _rates(found: Values) -> list[str]:

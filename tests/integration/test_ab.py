@@ -398,16 +398,19 @@ def test_a_ramp_takes_a_rollback_out_of_the_flag_file(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_less_is_always_allowed(tmp_path: Path) -> None:
+def test_less_takes_neither_a_promote_nor_a_reason(tmp_path: Path) -> None:
     path = flag_file(tmp_path)
     assert with_flag_file(tmp_path, "ab", "ramp", "--to", "0").returncode == 0
     assert json.loads(path.read_text())["weights"] == {"google": 100, "whisper": 0}
 
 
-def test_without_a_flag_file_the_way_is_named(tmp_path: Path) -> None:
-    refused = slukh(tmp_path, "ab", "ramp", "--to", "50")
+@pytest.mark.parametrize(
+    ("to", "way"), [("0", "FF_WHISPER_KILL=true"), ("50", "FF_WHISPER_ROLLOUT_PERCENT=50")]
+)
+def test_without_a_flag_file_the_way_is_named(tmp_path: Path, to: str, way: str) -> None:
+    refused = slukh(tmp_path, "ab", "ramp", "--to", to)
     assert refused.returncode == 2
-    assert "SLUKH_FLAG_FILE" in refused.stderr
+    assert f"set SLUKH_FLAG_FILE, or restart with {way}" in refused.stderr
 
 
 def test_what_to_label_is_drawn_with_its_probability(tmp_path: Path) -> None:

@@ -51,6 +51,20 @@ async def test_a_manifest_is_heard_once_and_reported_twice(tmp_path: Path) -> No
     table = json.loads(first.stdout)["providers"]["whisper"]["all"]
     assert table["utterances"] == 1
     assert table["wer"] == 0.0
+    cost = json.loads(first.stdout)["providers"]["whisper"]["cost"]
+    assert (cost["usd"], cost["reason"]) == (None, "own machine, no price per second")
+    assert cost["requests"] >= 1
+    assert cost["sent_seconds"] > 1
+
+
+async def test_a_google_that_is_none_has_no_price(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, clip())
+    async with FakeWhisperServer([Says(clip()["text"])]) as server:
+        found = await asyncio.to_thread(evaluate, manifest, server.url, "--providers", "google")
+    assert found.returncode == 0, found.stderr
+    cost = json.loads(found.stdout)["providers"]["google"]["cost"]
+    assert (cost["usd"], cost["reason"]) == (None, "a stand-in, has no price")
+    assert cost["sent_seconds"] > 1
 
 
 async def test_rows_that_cannot_be_heard_are_named_and_the_rest_is_heard(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "assembly": {"config", "routing", "speech", "stt", "weights"},
     "gateway": {"assembly", "callbook", "routing", "session", "talking", "telephony"},
     "transcribe": {"assembly", "config", "session", "telephony"},
-    "evaluation": {"assembly", "audio", "config", "experiment", "session", "stt", "telephony"},
+    "evaluation": {"assembly", "audio", "config", "cost", "experiment", "session", "stt", "telephony"},
     "engine": {"assembly", "audio", "config", "routing", "speech", "stt"},
     "caller": {"audio", "handset", "telephony"},
     "handset": {"audio", "telephony"},

@@ -180,7 +180,10 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     capacity: CapacityFile = None,
     evaluation: EvaluationFile = None,
 ) -> None:
-    """Give Whisper another share, in the flag file. More takes a PROMOTE or a reason, less is always allowed.
+    """Give Whisper another share, in the flag file. More takes a PROMOTE or a reason, less takes neither.
+
+    Without SLUKH_FLAG_FILE it can only end a rollback; FF_WHISPER_KILL=true and a restart take all calls
+    from Whisper then.
 
     Example: slukh ab ramp --to 50 --evidence measured.json
     """

@@ -24,7 +24,7 @@ def flags_in_force(given: AllSettings) -> LiveFlags:
 def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None) -> RampRow:
     """Change the share, and end a rollback; running gateways take it for their next call.
 
-    Less is always allowed: a way back must not wait for statistics.
+    Less takes no PROMOTE: a way back must not wait for statistics.
 
     Args:
         given: settings.
@@ -66,7 +66,8 @@ def _is_the_environments(live: LiveFlags, to: int) -> None:
     if live.flags.rolled_back is None:
         raise SettingsError(
             "there is no flag file to write the share into",
-            remedy="set SLUKH_FLAG_FILE, or change FF_WHISPER_ROLLOUT_PERCENT by hand and restart",
+            remedy="set SLUKH_FLAG_FILE, or restart with "
+            + ("FF_WHISPER_KILL=true" if to == 0 else f"FF_WHISPER_ROLLOUT_PERCENT={to}"),
         )
     if to != share:
         raise SettingsError(

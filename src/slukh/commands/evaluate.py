@@ -3,6 +3,7 @@
 import hashlib
 import json
 from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -39,13 +40,16 @@ def evaluate(  # noqa: PLR0917  # a command's parameters are its options
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Hear a manifest of recordings with one recogniser after the other, and say how well.
+    """Hear a manifest of recordings with one recogniser after the other, and say how well and for how much.
 
     WER is of canonical text, pooled, with 95 % intervals clustered by call. Without an account Google is a
-    local one that hears with Whisper. Exit code 1 when a row was left out.
+    local one that hears with Whisper. Dollars are by SLUKH_PRICES, today. Exit code 1 when a row was left
+    out.
 
     Example: slukh evaluate examples/calls/manifest.jsonl --providers whisper,google --json
     """
+    from slukh.commands.evaluate_cost import OWN_MACHINE, hearing_cost
+    from slukh.cost.pricing.price_book import PriceBook
     from slukh.evaluation import Provider, hear_manifest
     from slukh.experiment.evaluation import Evaluated, Results, report
     from slukh.experiment.grammar import load_grammar
@@ -53,7 +57,9 @@ def evaluate(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.monitoring.logs import configure_logging
 
     names = _names(providers)
-    settings = load_all(language=language).settings
+    loaded = load_all(language=language)
+    settings = loaded.settings
+    book = PriceBook.load(loaded.cost.slukh_prices)
     found = read_manifest(manifest, language_code=settings.slukh_language)
     grammars = (*settings.slukh_grammars, *(grammar or ()))
     load_grammar(settings.slukh_language, grammars)  # a fault in one is told now, not after an hour
@@ -78,8 +84,26 @@ def evaluate(  # noqa: PLR0917  # a command's parameters are its options
                 )
             )  # fmt: skip
         problems += [problem for problem in more if problem not in problems]
-    run_of = Evaluated(manifest=found, heard=heard, problems=problems, stand_ins=stand_ins, grammars=grammars)
-    table = report(run_of)
+    costs = {
+        name: hearing_cost(
+            lines.values(),
+            payee=loaded.whisper.payee if name == OWN_MACHINE else name,
+            book=book,
+            on=datetime.now(UTC).date(),
+            is_stand_in=name in stand_ins or (name == "google" and bool(loaded.google.google_stt_endpoint)),
+        )
+        for name, lines in heard.items()
+    }
+    table = report(
+        Evaluated(
+            manifest=found,
+            heard=heard,
+            problems=problems,
+            stand_ins=stand_ins,
+            grammars=grammars,
+            costs=costs,
+        )
+    )
     if as_json:
         typer.echo(json.dumps(table | {"results": str(results)}, ensure_ascii=False))
     else:

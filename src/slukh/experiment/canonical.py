@@ -6,7 +6,8 @@ both would be wrong. The steps, in order:
 
     characters   NFC, no stress marks and apostrophes, е for ё, Latin lookalikes in Cyrillic words
     tokens       lower case, letters and digits apart, ordinal endings ("10-й") off, punctuation off
-    words        fillers off, names and units in one spelling, number words in digits
+    words        fillers off, but no spelled letter ("эн эм ка"), names and units in one
+                 spelling, number words in digits
     rewrites     telephone numbers, plates, tyre sizes, times, prices, from the grammar
 
 Canonical text is its own canonical text. What is not certain stays as it is written: a difference that
@@ -22,7 +23,7 @@ from slukh.experiment.grammar import EntityKind, Grammar, load_grammar
 from slukh.experiment.numbers import with_digits
 
 # Another text for the same words is another version: errors under two of them are not to be compared.
-CANONICAL_VERSION = "1"
+CANONICAL_VERSION = "2"
 
 _STRESS = "\u0300\u0301"
 _DROPPED = "'\u2019\u2018\u02bc`\u00b4\u2032\uff07\ua78c\u00ad\u200b\u200c\u200d\u2060\ufeff" + _STRESS
@@ -46,6 +47,8 @@ _TOKEN = re.compile(
 _HAS_DIGIT = re.compile("[0-9]")
 _LEFT_OVER = re.compile(r"(?<!\S)[:/](?!\S)")
 _PASSES = 4
+_FEWEST_SPELLED = 3  # letters in a row; after one there may be a hesitation, as before the inches of a rim
+_FEWEST_CERTAIN = 2  # of them, that are not hesitations themselves
 
 
 def canonical_text(text: str, language_code: str, *, grammar: Grammar | None = None) -> str:
@@ -89,9 +92,9 @@ def _entities(canonical: str, grammar: Grammar) -> Iterator[tuple[EntityKind, st
 def _pass(text: str, grammar: Grammar) -> str:
     tokens = _tokens(text)
     kept: list[str] = []
-    for token in tokens:
+    for at, token in enumerate(tokens):
         word = grammar.words.get(token, token)
-        if word or (kept and _is_middle_of_plate(kept[-1])):
+        if word or (kept and _is_middle_of_plate(kept[-1])) or _is_spelled(tokens, at, grammar):
             kept.append(word or token)
     line = " ".join(with_digits(kept, grammar.numbers, grammar.fractions))
     for phrase in grammar.phrases:
@@ -106,6 +109,17 @@ def _pass(text: str, grammar: Grammar) -> str:
 def _is_middle_of_plate(token: str) -> bool:
     """Whether letters after it may be more than a hesitation: "AE 1234 EE"."""
     return token.isdecimal() and len(token) in (3, 4)
+
+
+def _is_spelled(tokens: list[str], at: int, grammar: Grammar) -> bool:
+    """Whether a filler is a letter among letters: "бэ эм вэ"."""
+    begin, end = at, at
+    while begin > 0 and tokens[begin - 1] in grammar.letters:
+        begin -= 1
+    while end < len(tokens) and tokens[end] in grammar.letters:
+        end += 1
+    certain = sum(grammar.words.get(token, token) != "" for token in tokens[begin:end])
+    return at < end and end - begin >= _FEWEST_SPELLED and certain >= _FEWEST_CERTAIN
 
 
 def _tokens(text: str) -> list[str]:

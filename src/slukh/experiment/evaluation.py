@@ -19,6 +19,21 @@ from slukh.experiment.statistics.mapsswe import segment_test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What left us for a recogniser in one request, and is paid for.
+
+    Attributes:
+        outcome: how it ended, as in `AttemptEnded`; some outcomes are not billed.
+        sent_ms: milliseconds of audio.
+        reported_ms: the provider's own figure, or None.
+    """
+
+    outcome: str
+    sent_ms: int
+    reported_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """What one recogniser made of one recording.
 
@@ -32,6 +47,7 @@ class Heard:
         took_seconds: how long hearing it took.
         final_seconds: from our endpoint to each final; what it means depends on `is_paced`.
         is_paced: at the pace of speech.
+        requests: what was sent; None in files of versions that did not keep it.
     """
 
     provider: str
@@ -43,6 +59,7 @@ class Heard:
     took_seconds: float
     final_seconds: tuple[float, ...]
     is_paced: bool
+    requests: tuple[Request, ...] | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str, bool]:
@@ -93,7 +110,9 @@ class Results:
 def _heard(line: str) -> Heard | None:
     try:
         values = json.loads(line)
-        return Heard(**values | {"final_seconds": tuple(values["final_seconds"])})
+        sent = values.get("requests")
+        requests = None if sent is None else tuple(Request(**each) for each in sent)
+        return Heard(**values | {"final_seconds": tuple(values["final_seconds"]), "requests": requests})
     except (json.JSONDecodeError, TypeError, KeyError):
         return None
 
@@ -108,6 +127,7 @@ class Evaluated:
         problems: rows that were not heard, by one provider or at all.
         stand_ins: providers that were not themselves, and what they were.
         grammars: a user's own.
+        costs: provider -> what hearing the manifest costs, plain JSON values.
     """
 
     manifest: Manifest
@@ -115,6 +135,7 @@ class Evaluated:
     problems: Sequence[Problem]
     stand_ins: Mapping[str, str] = field(default_factory=dict)
     grammars: Sequence[Path] = ()
+    costs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 def report(run: Evaluated) -> dict[str, object]:
@@ -136,7 +157,7 @@ def report(run: Evaluated) -> dict[str, object]:
             "all": _table(list(scored[provider].values())),
             **{name: _groups(scored[provider].values(), name) for name in GROUPINGS},
             "latency": _latency(lines.values()),
-            "cost": None,
+            "cost": run.costs.get(provider),
         }
         for provider, lines in run.heard.items()
     }

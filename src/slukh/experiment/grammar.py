@@ -8,6 +8,7 @@ A grammar is YAML; those in `grammars/` come with the package, and a user's own 
     words, names        what is written -> everything that is written for it; names are entities as well
     phrases             the same for several words in a row
     fillers             what is said without being meant
+    letters             names of letters that are no words: among others of them a filler is a letter
     words_of, ordinals_of   what holds in one language only
     where, rewrites     regular expressions over the words, one space between them, numbers in digits
     entities            what to find in canonical text, of which kind
@@ -68,6 +69,7 @@ class _GrammarFile(BaseModel):
     ordinals_of: dict[str, dict[int, str]] = Field(default_factory=dict)
     fractions: str = ""
     fillers: str = ""
+    letters: str = ""
     words: dict[str, str] = Field(default_factory=dict)
     words_of: dict[str, dict[str, str]] = Field(default_factory=dict)
     names: dict[str, str] = Field(default_factory=dict)
@@ -131,6 +133,7 @@ class Grammar:
         words: what is written -> what it becomes; empty for what is dropped.
         numbers: number words.
         fractions: words that belong to the number before them.
+        letters: how letters are called that somebody spells.
         rewrites: in order, of texts with digits.
         phrases: in order, of all texts.
         entities: what to find in canonical text.
@@ -141,6 +144,7 @@ class Grammar:
     words: Mapping[str, str] = field(repr=False)
     numbers: Mapping[str, NumberWord] = field(repr=False)
     fractions: frozenset[str]
+    letters: frozenset[str] = field(repr=False)
     rewrites: tuple[Rewrite, ...] = field(repr=False)
     phrases: tuple[Rewrite, ...] = field(repr=False)
     entities: tuple[EntityRule, ...] = field(repr=False)
@@ -202,6 +206,7 @@ def _loaded(language: str, own: tuple[Path, ...]) -> Grammar:
         words=words,
         numbers=numbers,
         fractions=frozenset(" ".join(grammar.fractions for _, grammar in grammars).split()),
+        letters=frozenset(" ".join(grammar.letters for _, grammar in grammars).split()),
         rewrites=tuple(
             rewrite for name, grammar in grammars for rewrite in _rewrites(name, grammar, language)
         ),
@@ -261,7 +266,7 @@ def _rewrites(name: str, grammar: _GrammarFile, language: str) -> Iterator[Rewri
 def _phrases(grammar: _GrammarFile, words: Mapping[str, str]) -> Iterator[Rewrite]:
     """Phrases are looked for in words that have their one spelling already."""
     for canonical, forms in grammar.phrases.items():
-        spelled = (" ".join(words.get(word, word) for word in form.split()) for form in forms.split(","))
+        spelled = (" ".join(words.get(word) or word for word in form.split()) for form in forms.split(","))
         alternatives = "|".join(map(re.escape, spelled))
         yield Rewrite(find=re.compile(rf"(?<!\S)(?:{alternatives})(?!\S)"), write=canonical)
 

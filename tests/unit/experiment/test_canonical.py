@@ -31,6 +31,9 @@ GOLDEN = read_pairs("golden")
 HELD_OUT = read_pairs("held_out")
 WORDS = sorted({word for pair in GOLDEN for text in (pair.first, pair.second) for word in text.split()})
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join)
+SPELLED = st.lists(
+    st.sampled_from([*sorted(load_grammar("uk-UA").letters), "ммм", "хм", "де", "16", "шина"]), max_size=12
+).map(" ".join)
 # What callers and engines write: Cyrillic and Latin letters, digits, marks, punctuation, every apostrophe.
 TEXTS = st.text(st.characters(max_codepoint=0x52F) | st.sampled_from("’ʼ‘`´′＇–—«»„“…№₴€₽\u0301\u0306\u0308"))
 LANGUAGES = st.sampled_from(["uk-UA", "ru-RU"])
@@ -69,6 +72,9 @@ def test_of_what_it_was_not_made_with_hardly_anything_is_taken_for_an_error() ->
         ("мільйон двісті тисяч", "1200000"),
         ("сто двадцять три сорок п'ять", "123 45"),
         ("п'ять двадцять", "5 20"),
+        ("номер ка, ем, пе", "номер ка ем пе"),
+        ("номер ем, бе", "номер бе"),
+        ("е, ем, е", ""),
         ("AA 1234 BB", "аа1234вв"),
         ("", ""),
         ("… — !", ""),
@@ -86,6 +92,12 @@ def test_canonical_text_is_its_own_canonical_text(text: str, language_code: str)
 
 @given(SENTENCES, LANGUAGES)
 def test_canonical_sentences_are_their_own_canonical_text(text: str, language_code: str) -> None:
+    once = canonical_text(text, language_code)
+    assert canonical_text(once, language_code) == once
+
+
+@given(SPELLED, LANGUAGES)
+def test_spelled_letters_are_their_own_canonical_text(text: str, language_code: str) -> None:
     once = canonical_text(text, language_code)
     assert canonical_text(once, language_code) == once
 
