@@ -5,12 +5,12 @@ whoever served a call in the end.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from slukh.experiment.evidence import ARMS, Evidence
+from slukh.experiment.evidence import ARMS, Evidence, TurnRow
 from slukh.experiment.gates import Gate, Margins, Status, decided, drawn_calls
 from slukh.experiment.paired import paired_gates
 from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate, with_one_of_each
@@ -26,6 +26,7 @@ def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Ga
         _repairs(evidence, margins),
         _ttfs(evidence, margins, seed),
         _unheard(evidence, margins),
+        _left_to_another(evidence, margins),
         _outside(
             "words in silence",
             evidence.outside.silent_words_per_minute,
@@ -115,18 +116,41 @@ def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
 
 
 def _unheard(evidence: Evidence, margins: Margins) -> Gate:
-    values: dict[str, tuple[float, float]] = {}
-    for turn in evidence.turns:
-        unheard, turns = values.get(turn.call_id, (0.0, 0.0))
-        values[turn.call_id] = (
-            unheard + (turn.is_empty or turn.is_salvage or turn.final_ms is None),
-            turns + 1,
-        )
-    estimate, bounds, _ = _by_arm(evidence, values, margins)
+    def is_unheard(turn: TurnRow) -> bool:
+        return turn.is_empty or turn.is_salvage or turn.final_ms is None
+
+    estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_unheard), margins)
     return decided(
         "turns unheard", estimate, bounds, margins.unheard, evidence,
         detail=f"over {len(evidence.turns)} turns", missing="more live calls",
     )  # fmt: skip
+
+
+def _left_to_another(evidence: Evidence, margins: Margins) -> Gate:
+    """What the backup hides: a caller hears nothing of it, but more calls would rest on it."""
+    arms = {call.call_id: call.arm for call in drawn_calls(evidence)}
+
+    def is_left(turn: TurnRow) -> bool:
+        return turn.provider != arms.get(turn.call_id)
+
+    estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_left), margins)
+    left = {arm: 0 for arm in ARMS}
+    for turn in evidence.turns:
+        if turn.call_id in arms and is_left(turn):
+            left[arms[turn.call_id]] += 1
+    return decided(
+        "turns left to another", estimate, bounds, margins.left_to_another, evidence,
+        detail=f"{left['whisper']} of Whisper's, {left['google']} of Google's", missing="more live calls",
+    )  # fmt: skip
+
+
+def _turns(evidence: Evidence, is_counted: Callable[[TurnRow], bool]) -> dict[str, tuple[float, float]]:
+    """Of each call, how many turns are counted and how many there are."""
+    values: dict[str, tuple[float, float]] = {}
+    for turn in evidence.turns:
+        counted, turns = values.get(turn.call_id, (0.0, 0.0))
+        values[turn.call_id] = (counted + is_counted(turn), turns + 1)
+    return values
 
 
 def _outside(name: str, values: Mapping[str, float], margin: float, missing: str) -> Gate:
