@@ -5,7 +5,7 @@ whoever served a call in the end.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from slukh.experiment.evidence import ARMS, Evidence, TurnRow
 from slukh.experiment.gates import Gate, Margins, Status, decided, drawn_calls
 from slukh.experiment.paired import paired_gates
+from slukh.experiment.silence import silence_gate
 from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate, with_one_of_each
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
@@ -27,12 +28,7 @@ def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Ga
         _ttfs(evidence, margins, seed),
         _unheard(evidence, margins),
         _left_to_another(evidence, margins),
-        _outside(
-            "words in silence",
-            evidence.outside.silent_words_per_minute,
-            margins.silent_words_per_minute,
-            "words per minute of recordings without speech: `slukh evaluate --json`, then --evaluation",
-        ),
+        silence_gate(evidence.outside, margins),
         _capacity(evidence, margins),
         _cost(evidence, margins),
     ]
@@ -134,7 +130,7 @@ def _left_to_another(evidence: Evidence, margins: Margins) -> Gate:
         return turn.provider != arms.get(turn.call_id)
 
     estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_left), margins)
-    left = {arm: 0 for arm in ARMS}
+    left = dict.fromkeys(ARMS, 0)
     for turn in evidence.turns:
         if turn.call_id in arms and is_left(turn):
             left[arms[turn.call_id]] += 1
@@ -151,20 +147,6 @@ def _turns(evidence: Evidence, is_counted: Callable[[TurnRow], bool]) -> dict[st
         counted, turns = values.get(turn.call_id, (0.0, 0.0))
         values[turn.call_id] = (counted + is_counted(turn), turns + 1)
     return values
-
-
-def _outside(name: str, values: Mapping[str, float], margin: float, missing: str) -> Gate:
-    if not all(arm in values for arm in ARMS):
-        return Gate(
-            name=name, status="wait", detail="not measured", missing=missing, margin=margin,
-            unit="words per minute",
-        )  # fmt: skip
-    difference = values["whisper"] - values["google"]
-    detail = f"whisper {values['whisper']:g}, google {values['google']:g}"
-    status: Status = "pass" if difference <= margin else "fail"
-    return Gate(
-        name=name, status=status, detail=detail, value=difference, margin=margin, unit="words per minute"
-    )
 
 
 def _capacity(evidence: Evidence, margins: Margins) -> Gate:
