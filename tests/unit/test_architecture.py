@@ -251,6 +251,7 @@ SANS_IO = (
     "stt/whisper/timings.py", "testing/whisper_rows.py",
     "experiment/guardrails.py", "experiment/live_turns.py", "experiment/statistics/detection.py",
     "routing/rollback.py", "experiment/traffic.py", "cost/estimates/group_costs.py",
+    "experiment/silence.py", "experiment/statistics/counts.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

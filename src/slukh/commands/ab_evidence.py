@@ -18,10 +18,11 @@ from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import LedgerError, PriceError
 from slukh.experiment.evidence import ARMS, CallRow, Outside
 from slukh.experiment.handed_in import read_evaluation, read_outside
+from slukh.experiment.silence import NAME as SILENCE
 from slukh.experiment.traffic import a_month, busiest
 
 _LEAST_FOUND = 0.98  # of an arm's calls, in the ledger
-CAPACITY, COST, SILENCE = "capacity", "cost per call", "words in silence"
+CAPACITY, COST = "capacity", "cost per call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,8 @@ def gathered(sources: Sources, given: AllSettings, calls: tuple[CallRow, ...], u
     if outside.silent_words_per_minute:
         origins[SILENCE] = f"from {sources.evidence}"
     elif sources.evaluation is not None:
-        silent, origins[SILENCE] = read_evaluation(sources.evaluation)
-        outside = replace(outside, silent_words_per_minute=silent)
+        silences, origins[SILENCE] = read_evaluation(sources.evaluation)
+        outside = replace(outside, silences=silences)
     if outside.cost_per_call:
         origins[COST] = f"from {sources.evidence}"
     else:

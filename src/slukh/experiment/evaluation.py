@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -211,8 +212,18 @@ def _table(scored: Sequence[Scored]) -> dict[str, object]:
         "entity_error_rate": entity_errors.rate,
         "entity_error_rates": {kind: errors.rate for kind, errors in sorted(total.entities.items())},
         "silent_utterances": total.silent_utterances,
+        "silent_seconds": total.silent_seconds,
+        "silent_words": _bursts(scored),
         "silent_words_per_minute": total.silent_words_per_minute,
     }
+
+
+def _bursts(scored: Sequence[Scored]) -> list[int]:
+    """Words heard where nobody spoke, of each call in which there were any."""
+    words: Counter[str] = Counter()
+    for one in scored:
+        words[one.call_id] += one.score.silent_words
+    return [count for count in words.values() if count]
 
 
 def _wer(scored: Sequence[Scored]) -> Estimate:

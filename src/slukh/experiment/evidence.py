@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from slukh.experiment.statistics.counts import Silence
+
 ARMS = ("google", "whisper")
 WINDOW = timedelta(days=28)  # of live calls, unless somebody says otherwise
 UNCLEAR = "?"  # in a label's reference, for every place where nobody can tell what was said
@@ -259,13 +261,15 @@ class Outside:
 
     Attributes:
         queue_p95_seconds: of Whisper at the traffic it would get, from a load test.
-        silent_words_per_minute: provider -> words heard per minute without speech, from `slukh evaluate`.
+        silences: provider -> what it heard where nobody spoke, from `slukh evaluate`.
+        silent_words_per_minute: provider -> the same as a rate that somebody hands in; comes first.
         cost_per_call: provider -> amount, of one currency.
         whisper_month_usd: what the machines cost that are Whisper's own, and that no call is billed for.
         origins: gate -> where its figure is from, or why there is none.
     """
 
     queue_p95_seconds: float | None = None
+    silences: Mapping[str, Silence] = field(default_factory=dict)
     silent_words_per_minute: Mapping[str, float] = field(default_factory=dict)
     cost_per_call: Mapping[str, float] = field(default_factory=dict)
     whisper_month_usd: float | None = None

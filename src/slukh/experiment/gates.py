@@ -41,6 +41,7 @@ class Margins:
         repairs: more calls with a repair.
         ttfs_p95_seconds: later, from the end of speech to the final.
         unheard: more turns with no final, or an empty one.
+        left_to_another: more turns whose final another than the arm's provider gave, or nobody.
         silent_words_per_minute: more words invented per minute without speech.
         queue_p95_seconds: of Whisper at the traffic it would get.
         cost_per_call: dearer, as a ratio of Google's.
@@ -63,6 +64,7 @@ class Margins:
     repairs: float = 0.02
     ttfs_p95_seconds: float = 0.150
     unheard: float = 0.005
+    left_to_another: float = 0.01
     silent_words_per_minute: float = 0.05
     queue_p95_seconds: float = 0.8
     cost_per_call: float = 1.0

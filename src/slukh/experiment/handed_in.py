@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,7 @@ from slukh.errors import ExperimentError
 from slukh.experiment.counting import label_row
 from slukh.experiment.evidence import ARMS, LabelRow, Outside
 from slukh.experiment.files import first_fault, numbered_lines, read_text
+from slukh.experiment.statistics.counts import Silence
 
 
 class _Label(BaseModel):
@@ -37,7 +38,8 @@ class _Outside(BaseModel):
 
 class _Table(BaseModel):
     silent_utterances: int = Field(ge=0)
-    silent_words_per_minute: float | None
+    silent_seconds: float = Field(ge=0)
+    silent_words: list[Annotated[int, Field(ge=1)]]
 
 
 class _Evaluated(BaseModel):
@@ -82,8 +84,8 @@ def read_outside(path: Path) -> Outside:
     return Outside(**_parsed(str(path), read_text(path, wanted=_WANTED), _Outside).model_dump())
 
 
-def read_evaluation(path: Path) -> tuple[dict[str, float], str]:
-    """Words heard per minute of recordings without speech, by provider, out of `slukh evaluate --json`.
+def read_evaluation(path: Path) -> tuple[dict[str, Silence], str]:
+    """What was heard in recordings without speech, by provider, out of `slukh evaluate --json`.
 
     Returns: nothing where it cannot be said of both; and where it is from, or why it cannot.
 
@@ -91,16 +93,16 @@ def read_evaluation(path: Path) -> tuple[dict[str, float], str]:
         ExperimentError: the file cannot be used.
     """
     found = _parsed(str(path), read_text(path, wanted="what `slukh evaluate --json` said"), _Evaluation)
-    rates: dict[str, float] = {}
+    silences: dict[str, Silence] = {}
     for arm in ARMS:
         evaluated = found.providers.get(arm)
-        if evaluated is None or evaluated.all.silent_words_per_minute is None:
+        if evaluated is None or not evaluated.all.silent_seconds:
             return {}, f"{path} has no recordings without speech that {arm} heard"
         if evaluated.stand_in is not None:
             return {}, f"in {path} {arm} is {evaluated.stand_in}"
-        rates[arm] = evaluated.all.silent_words_per_minute
+        silences[arm] = Silence(seconds=evaluated.all.silent_seconds, words=tuple(evaluated.all.silent_words))
     fewest = min(found.providers[arm].all.silent_utterances for arm in ARMS)
-    return rates, f"from {fewest} recordings without speech in {path}"
+    return silences, f"from {fewest} recordings without speech in {path}"
 
 
 def _row(label: _Label, grammars: Sequence[Path]) -> LabelRow:

@@ -5,14 +5,15 @@ whoever served a call in the end.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from slukh.experiment.evidence import ARMS, Evidence
+from slukh.experiment.evidence import ARMS, Evidence, TurnRow
 from slukh.experiment.gates import Gate, Margins, Status, decided, drawn_calls
 from slukh.experiment.paired import paired_gates
+from slukh.experiment.silence import silence_gate
 from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate, with_one_of_each
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
@@ -26,12 +27,8 @@ def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Ga
         _repairs(evidence, margins),
         _ttfs(evidence, margins, seed),
         _unheard(evidence, margins),
-        _outside(
-            "words in silence",
-            evidence.outside.silent_words_per_minute,
-            margins.silent_words_per_minute,
-            "words per minute of recordings without speech: `slukh evaluate --json`, then --evaluation",
-        ),
+        _left_to_another(evidence, margins),
+        silence_gate(evidence.outside, margins),
         _capacity(evidence, margins),
         _cost(evidence, margins),
     ]
@@ -115,32 +112,41 @@ def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
 
 
 def _unheard(evidence: Evidence, margins: Margins) -> Gate:
-    values: dict[str, tuple[float, float]] = {}
-    for turn in evidence.turns:
-        unheard, turns = values.get(turn.call_id, (0.0, 0.0))
-        values[turn.call_id] = (
-            unheard + (turn.is_empty or turn.is_salvage or turn.final_ms is None),
-            turns + 1,
-        )
-    estimate, bounds, _ = _by_arm(evidence, values, margins)
+    def is_unheard(turn: TurnRow) -> bool:
+        return turn.is_empty or turn.is_salvage or turn.final_ms is None
+
+    estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_unheard), margins)
     return decided(
         "turns unheard", estimate, bounds, margins.unheard, evidence,
         detail=f"over {len(evidence.turns)} turns", missing="more live calls",
     )  # fmt: skip
 
 
-def _outside(name: str, values: Mapping[str, float], margin: float, missing: str) -> Gate:
-    if not all(arm in values for arm in ARMS):
-        return Gate(
-            name=name, status="wait", detail="not measured", missing=missing, margin=margin,
-            unit="words per minute",
-        )  # fmt: skip
-    difference = values["whisper"] - values["google"]
-    detail = f"whisper {values['whisper']:g}, google {values['google']:g}"
-    status: Status = "pass" if difference <= margin else "fail"
-    return Gate(
-        name=name, status=status, detail=detail, value=difference, margin=margin, unit="words per minute"
-    )
+def _left_to_another(evidence: Evidence, margins: Margins) -> Gate:
+    """What the backup hides: a caller hears nothing of it, but more calls would rest on it."""
+    arms = {call.call_id: call.arm for call in drawn_calls(evidence)}
+
+    def is_left(turn: TurnRow) -> bool:
+        return turn.provider != arms.get(turn.call_id)
+
+    estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_left), margins)
+    left = dict.fromkeys(ARMS, 0)
+    for turn in evidence.turns:
+        if turn.call_id in arms and is_left(turn):
+            left[arms[turn.call_id]] += 1
+    return decided(
+        "turns left to another", estimate, bounds, margins.left_to_another, evidence,
+        detail=f"{left['whisper']} of Whisper's, {left['google']} of Google's", missing="more live calls",
+    )  # fmt: skip
+
+
+def _turns(evidence: Evidence, is_counted: Callable[[TurnRow], bool]) -> dict[str, tuple[float, float]]:
+    """Of each call, how many turns are counted and how many there are."""
+    values: dict[str, tuple[float, float]] = {}
+    for turn in evidence.turns:
+        counted, turns = values.get(turn.call_id, (0.0, 0.0))
+        values[turn.call_id] = (counted + is_counted(turn), turns + 1)
+    return values
 
 
 def _capacity(evidence: Evidence, margins: Margins) -> Gate:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.errors import ExperimentError, ScenarioError
 from slukh.experiment.evidence import CallRow, Outside
+from slukh.experiment.statistics.counts import Silence
 from slukh.types import Purpose, Usage
 
 BEGAN = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -139,15 +141,15 @@ def written_capacity(folder: Path, *, streams: int) -> Path:
     return path
 
 
-def evaluation(folder: Path, *, silent: float | None = 0.5, stand_in: str | None = None) -> Path:
+def evaluation(folder: Path, *, silent: float = 240.0, stand_in: str | None = None) -> Path:
     path = folder / "evaluation.json"
-    table = {"silent_utterances": 4, "silent_words_per_minute": silent, "wer": 0.1}
+    table = {"silent_utterances": 4, "silent_seconds": silent, "silent_words": [2], "wer": 0.1}
     path.write_text(
         json.dumps(
             {
                 "providers": {
                     "whisper": {"all": table, "stand_in": None},
-                    "google": {"all": table | {"silent_words_per_minute": 0.25}, "stand_in": stand_in},
+                    "google": {"all": table | {"silent_words": []}, "stand_in": stand_in},
                 }
             }
         )
@@ -158,20 +160,22 @@ def evaluation(folder: Path, *, silent: float | None = 0.5, stand_in: str | None
 def test_words_in_silence_come_from_an_evaluation(given: AllSettings, tmp_path: Path) -> None:
     path = evaluation(tmp_path)
     found = gathered(Sources(evaluation=path), given, (), UNTIL)
-    assert found.silent_words_per_minute == {"google": 0.25, "whisper": 0.5}
+    assert found.silences == {
+        "google": Silence(seconds=240.0), "whisper": Silence(seconds=240.0, words=(2,)),
+    }  # fmt: skip
     assert gate_origin(found, "words in silence") == f"from 4 recordings without speech in {path}"
 
 
 @pytest.mark.parametrize(
     ("wrong", "why"),
-    [({"silent": None}, "without speech that whisper heard"), ({"stand_in": "a local one"}, "a local one")],
+    [({"silent": 0.0}, "without speech that google heard"), ({"stand_in": "a local one"}, "a local one")],
 )
 def test_an_evaluation_that_says_nothing_of_both_stays_missing(
-    given: AllSettings, tmp_path: Path, wrong: dict[str, str], why: str
+    given: AllSettings, tmp_path: Path, wrong: dict[str, Any], why: str
 ) -> None:
-    path = evaluation(tmp_path, **wrong)  # type: ignore[arg-type]  # a test's shorthand
+    path = evaluation(tmp_path, **wrong)
     found = gathered(Sources(evaluation=path), given, (), UNTIL)
-    assert found.silent_words_per_minute == {}
+    assert found.silences == {}
     assert why in gate_origin(found, "words in silence")
 
 

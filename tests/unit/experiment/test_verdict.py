@@ -31,7 +31,8 @@ DAYS = 15
 # Wide enough for a few hundred calls; the real ones want weeks of traffic.
 MARGINS = Margins(
     calls_per_language=100, wer=0.05, wer_of_language=0.08, entity_errors=0.2, task_success=0.2, repairs=0.2,
-    ttfs_p95_seconds=0.3, unheard=0.05, planned_calls=800, planned_shadowed=800,
+    ttfs_p95_seconds=0.3, unheard=0.05, left_to_another=0.05, planned_calls=800,
+    planned_shadowed=800,
 )  # fmt: skip
 OUTSIDE = Outside(
     queue_p95_seconds=0.3,
@@ -336,6 +337,38 @@ def test_a_final_that_never_came_counts_at_the_deadline() -> None:
     assert gate(found, "turns unheard") == "fail"
 
 
+def test_a_whisper_whose_failures_the_backup_hides_is_rolled_back() -> None:
+    arms = {call.call_id: call.arm for call in EQUAL.calls}
+    covered = replace(
+        EQUAL,
+        calls=tuple(replace(call, serving="google", failovers=call.arm == "whisper") for call in EQUAL.calls),
+        turns=tuple(replace(turn, provider="google") for turn in EQUAL.turns),
+    )
+    found = decided(covered)
+    assert found.decision == "ROLL BACK"
+    left = next(each for each in found.gates if each.name == "turns left to another")
+    whispers = sum(arms[turn.call_id] == "whisper" for turn in EQUAL.turns)
+    assert (left.status, left.value) == ("fail", 1.0)
+    assert left.detail == f"{whispers} of Whisper's, 0 of Google's"
+
+
+def test_a_turn_that_nobody_served_was_not_served_by_its_arm() -> None:
+    turns = tuple(
+        replace(turn, provider="") if turn.provider == "whisper" and n % 4 == 0 else turn
+        for n, turn in enumerate(EQUAL.turns)
+    )
+    assert gate(decided(replace(EQUAL, turns=turns)), "turns left to another") == "fail"
+
+
+def test_a_backup_that_both_arms_need_alike_tells_them_not_apart() -> None:
+    other = {"google": "whisper", "whisper": "google"}
+    turns = tuple(
+        replace(turn, provider=other[turn.provider]) if n % 50 == 0 else turn
+        for n, turn in enumerate(EQUAL.turns)
+    )
+    assert gate(decided(replace(EQUAL, turns=turns)), "turns left to another") == "pass"
+
+
 def test_what_time_will_settle_has_a_date() -> None:
     few = evidence(calls=160)
     found = decided(replace(few, until=BEGAN + timedelta(days=DAYS)))
@@ -358,7 +391,7 @@ def test_a_few_labels_that_find_no_difference_settle_nothing() -> None:
 def test_what_a_few_calls_have_not_seen_may_happen_all_the_same() -> None:
     good = tuple(replace(row, task_success=True, repairs=0) for row in EQUAL.outcomes[:20])
     found = verdict(replace(EQUAL, outcomes=good), Margins())
-    for name in ("failed tasks", "calls with repairs", "turns unheard"):
+    for name in ("failed tasks", "calls with repairs", "turns unheard", "turns left to another"):
         assert gate(found, name) == "wait"
         assert next(each.value for each in found.gates if each.name == name) == 0.0
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from slukh.experiment.evidence import ARMS
+from slukh.experiment.evidence import ARMS, Outside
 from slukh.experiment.gates import Gate, Status, Unit, drawn_calls
 from slukh.experiment.verdict import Verdict
 from slukh.report.blocks import Block, Figure, Heading, Paragraph, Table
@@ -168,7 +168,7 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
         *(
             (f"{name}, {arm}", _told(given.get(arm)))
             for name, given in (
-                ("words per minute of silence", outside.silent_words_per_minute),
+                ("words per minute of silence", _silent_rates(outside)),
                 ("cost of a call", outside.cost_per_call),
             )
             for arm in ARMS
@@ -177,6 +177,11 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
     yield Heading(2, "Frozen inputs")
     yield Paragraph(f"The same window, flags, texts and seed give the same verdict: `{command}`")
     yield Table(head=("input", "value"), rows=tuple(rows), texts=2)
+
+
+def _silent_rates(outside: Outside) -> Mapping[str, float]:
+    measured = {arm: each.per_minute for arm, each in outside.silences.items()}
+    return measured | dict(outside.silent_words_per_minute)
 
 
 def _told(number: float | None, sign: str = "") -> str:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from slukh.errors import ExperimentError
 
 Floats = NDArray[np.float64]
+_ROUNDING = 1e-12  # what is left of equal numbers
 _FEW_CLUSTERS = 50  # below, the normal distribution is too narrow
 
 
@@ -36,9 +37,12 @@ class Estimate:
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Where the true value is, looked at once: for daily looks see `sequential.py`.
 
+        Without bounds where nothing is known of the spread: one cluster, or all of them alike. That a few
+        calls had the same rate is no certainty.
+
         Student's t below 50 clusters. Raises ExperimentError when scipy is not installed and is needed.
         """
-        if not math.isfinite(self.standard_error):
+        if not math.isfinite(self.standard_error) or self.standard_error < _ROUNDING:
             return -math.inf, math.inf
         tail = (1 + confidence) / 2
         few = self.clusters < _FEW_CLUSTERS

@@ -28,6 +28,11 @@ def test_one_call_says_nothing_of_others() -> None:
     assert math.isnan(rate([0, 0], [0, 0]).value)
 
 
+def test_calls_that_are_all_alike_bound_nothing() -> None:
+    assert rate([0, 0], [10, 10]).interval() == (-math.inf, math.inf)
+    assert rate([1, 1, 1], [10, 10, 10]).interval() == (-math.inf, math.inf)
+
+
 def test_few_calls_have_the_wider_interval_of_student() -> None:
     few = Estimate(value=0.0, standard_error=1.0, clusters=5)
     many = Estimate(value=0.0, standard_error=1.0, clusters=500)
