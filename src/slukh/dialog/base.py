@@ -92,7 +92,7 @@ class Conversation(Protocol):
         """
 
     def close(self) -> None:
-        """The line is gone: what goes on behind the answers ends. A further leg may go on with it after that."""
+        """The line is gone: what goes on behind the answers ends. A further leg may go on after that."""
 
 
 class Dialog(Protocol):
