@@ -4,8 +4,6 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-CALL ?= examples/calls/tyre-shop-uk.wav
-LANGUAGE ?= uk-UA
 # Google is the default recogniser, and needs an account; Whisper needs none.
 FF_STT_PROVIDER ?= whisper
 
@@ -13,7 +11,7 @@ FF_STT_PROVIDER ?= whisper
 
 help:
 	@echo "make run            a recorded call through a real server (CALL=FILE LANGUAGE=ru-RU for another)"
-	@echo "make talk           the same caller, answered by a script and a voice"
+	@echo "make talk           a Russian caller, answered by a script and a voice (CALL, LANGUAGE as above)"
 	@echo "make test           unit and integration tests"
 	@echo "make test-servers   the Whisper client against four real servers, six faults each (2 GB once)"
 	@echo "make test-asterisk  fifty SIP calls through a real Asterisk (root, a Debian mirror)"
@@ -35,10 +33,14 @@ help:
 weights: .venv/installed
 	@$(BIN)/slukh weights get silero base
 
+run: CALL ?= examples/calls/tyre-shop-uk.wav
+run: LANGUAGE ?= uk-UA
 run: weights
 	@FF_STT_PROVIDER=$(FF_STT_PROVIDER) $(BIN)/slukh call $(CALL) --language $(LANGUAGE) --with-server
 
-# The caller is answered: a script and eSpeak, without an account.
+# The caller is answered: a script and eSpeak, without an account. Whisper base understands this one better.
+talk: CALL ?= examples/calls/tyre-shop-ru.wav
+talk: LANGUAGE ?= ru-RU
 talk: weights
 	@FF_STT_PROVIDER=$(FF_STT_PROVIDER) SLUKH_DIALOG=examples/dialog/tyre-shop.yaml $(BIN)/slukh call $(CALL) \
 		--language $(LANGUAGE) --interactive --with-server

@@ -67,6 +67,9 @@ class Talkative:
     def interrupted(self, heard: str) -> None:
         """Nobody interrupts it."""
 
+    def close(self) -> None:
+        """Nothing goes on behind its answers."""
+
     async def aclose(self) -> None:
         """Nothing to give back."""
 

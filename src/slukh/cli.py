@@ -103,10 +103,14 @@ def call(
 
     slukh call examples/calls/tyre-shop-uk.wav --language uk-UA --with-server
 
+    FF_STT_PROVIDER=whisper slukh call examples/calls/tyre-shop-uk.wav --language uk-UA --with-server
+
     slukh call caller.ulaw --to 10.0.0.5:9092 --caller +380671234567
 
-    SLUKH_DIALOG=examples/dialog/tyre-shop.yaml slukh call examples/calls/tyre-shop-ru.wav --language ru-RU
-    --interactive --with-server
+    FF_STT_PROVIDER=whisper SLUKH_DIALOG=examples/dialog/tyre-shop.yaml slukh call
+    examples/calls/tyre-shop-ru.wav --language ru-RU --interactive --with-server
+
+    The first needs Google's credentials (Google is the default); the second and the last need no account.
     """
     from slukh.caller import FAST, CallPlan, place_call, running_gateway
     from slukh.telephony.wavfile import read_recording

@@ -28,9 +28,7 @@ async def examine_voice(given: VoiceSettings) -> list[VoiceFinding]:
     except UserError as error:
         return [VoiceFinding("voice", ok=False, detail=error.problem, remedy=error.remedy)]
     except DialogError as error:
-        return [
-            VoiceFinding("dialog", ok=False, detail=error.detail, remedy="see the settings SLUKH_CLAUDE_*")
-        ]
+        return [VoiceFinding("dialog", ok=False, detail=error.detail, remedy=_remedy(error))]
     if answering is None:
         return []
     try:
@@ -67,12 +65,18 @@ async def _asked(check: str, works: str, question: Awaitable[None]) -> VoiceFind
     except UserError as error:
         return VoiceFinding(check, ok=False, detail=error.problem, remedy=error.remedy)
     except (TtsError, DialogError) as error:
-        return VoiceFinding(
-            check, ok=False, detail=error.detail, remedy=f"see doc/voice.md ({error.error_type})"
-        )
+        return VoiceFinding(check, ok=False, detail=error.detail, remedy=_remedy(error))
     except SlukhError as error:
         return VoiceFinding(check, ok=False, detail=str(error), remedy="see doc/voice.md")
     return VoiceFinding(check, ok=True, detail=works)
+
+
+def _remedy(error: TtsError | DialogError) -> str:
+    """What to set, or which heading of doc/voice.md says it."""
+    if isinstance(error, TtsError):
+        return 'see "Who speaks" in doc/voice.md'
+    where = '"Who answers" in doc/voice.md'
+    return f"set ANTHROPIC_API_KEY; see {where}" if error.error_type == "authentication" else f"see {where}"
 
 
 def _cache(given: VoiceSettings) -> VoiceFinding:

@@ -56,6 +56,11 @@ class Desk:
         said = CallerSaid(text=turn, language_code="uk-UA") if isinstance(turn, str) else turn
         return [step async for step in self.talk.answer(said)]
 
+    async def summed_up(self) -> None:
+        """Wait for the summary that is being made, if there is one."""
+        if self.talk.summing_up is not None:
+            await self.talk.summing_up
+
 
 @asynccontextmanager
 async def desk(*answers: Answer, least: int = 0, **rules: Any) -> AsyncIterator[Desk]:
@@ -310,6 +315,7 @@ async def test_a_long_call_is_told_in_short() -> None:
     async with desk(Speaks("Так, звісно."), longest_history=200) as own:
         for turn in range(12):
             await own.says(f"довге запитання номер {turn}")
+            await own.summed_up()
         assert own.talk.history.messages[0]["content"][0]["text"].startswith("[Summary")
         assert len(own.talk.history.messages) <= 14
         assert len(own.used) > 12
@@ -319,6 +325,7 @@ async def test_an_interrupted_turn_takes_no_more_than_itself_from_a_call_that_wa
     async with desk(Speaks("Так, звісно."), longest_history=200) as own:
         for turn in range(12):
             await own.says(f"довге запитання номер {turn}")
+            await own.summed_up()
             if own.talk.history.messages[0]["content"][0]["text"].startswith("[Summary"):
                 break
         before = list(own.talk.history.messages)
@@ -331,8 +338,33 @@ async def test_a_summary_without_words_replaces_nothing() -> None:
         first = own.talk.history.messages[0]
         for turn in range(5):
             await own.says(f"запитання номер {turn}")
+            await own.summed_up()
         assert len(own.used) == 6
         assert own.talk.history.messages[0] == first
+
+
+async def test_a_summary_that_takes_too_long_is_given_up_and_the_turns_stay() -> None:
+    slow = Speaks("Коротко.", after_seconds=1)
+    async with desk(*[Speaks("Так.")] * 5, slow, longest_history=0, summary_seconds=0.2) as own:
+        for turn in range(5):
+            await own.says(f"запитання номер {turn}")
+        before = list(own.talk.history.messages)
+        await own.summed_up()
+        assert own.talk.history.messages == before
+        assert len(own.used) == 5
+
+
+async def test_an_answer_does_not_wait_for_a_summary_which_ends_with_the_call() -> None:
+    slow = Speaks("Коротко.", after_seconds=1)
+    async with desk(*[Speaks("Так.")] * 5, slow, longest_history=0) as own:
+        for turn in range(5):
+            assert words(await own.says(f"запитання номер {turn}")) == ["Так."]
+        summary = own.talk.summing_up
+        assert summary is not None
+        assert not summary.done()
+        own.talk.close()
+        with pytest.raises(asyncio.CancelledError):
+            await summary
 
 
 async def test_a_silent_caller_costs_no_tokens_and_a_key_goes_to_no_model() -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from slukh.doctor_voice import examine_voice
 from slukh.testing.anthropic_server import KEY, AnthropicServer, Speaks
 from slukh.testing.google_tts import LocalGoogleTts
@@ -33,6 +35,25 @@ async def test_a_wrong_key_of_claude_is_said_before_the_first_call(tmp_path: Pat
             dialog = (await examine_voice(given))[0]
             assert dialog.ok is is_good
         assert "the key was refused" in dialog.detail
+        assert dialog.remedy.startswith("set ANTHROPIC_API_KEY;")
+
+
+async def test_a_remedy_names_a_heading_that_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    async with LocalGoogleTts() as google:
+        given = settings(
+            tmp_path,
+            slukh_dialog="claude",
+            slukh_tts_google_endpoint=google.endpoint,
+            slukh_tts_google_voices="uk-UA=uk-UA-Chirp3-HD-Nobody",
+        )
+        dialog, voice, _ = await examine_voice(given)
+    assert "no usable key" in dialog.detail
+    headings = (Path(__file__).parents[2] / "doc" / "voice.md").read_text("utf-8").splitlines()
+    for finding in (dialog, voice):
+        assert f"## {finding.remedy.split(chr(34))[1]}" in headings
 
 
 async def test_a_voice_that_does_not_exist_and_a_folder_that_cannot_be_written_are_said(

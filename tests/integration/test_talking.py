@@ -318,6 +318,9 @@ class Parrot:
     def interrupted(self, heard: str) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 

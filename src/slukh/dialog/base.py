@@ -91,6 +91,9 @@ class Conversation(Protocol):
         After none the next turn holds again what that answer was to, with what the caller added.
         """
 
+    def close(self) -> None:
+        """The line is gone: what goes on behind the answers ends. A further leg may go on after that."""
+
 
 class Dialog(Protocol):
     """Shared by all calls.

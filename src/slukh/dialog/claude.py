@@ -2,8 +2,8 @@
 
 What is paid for once is read from the cache after that: tools and system prompt have a breakpoint of their
 own, and the turns a moving one (`history.py`). What a request used comes from the API's own figures, also
-when the caller interrupts (`claude_stream.py`). A long call is told in short, after an answer, while that is
-being spoken.
+when the caller interrupts (`claude_stream.py`). A long call is told in short behind the answers, so that no
+answer waits for it and no caller interrupts it.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class ClaudeRules:
         max_tokens: of one answer.
         first_seconds: to the first event, and between two.
         tool_seconds: for one tool.
-        summary_seconds: for a long call to be told in short.
+        summary_seconds: for a long call to be told in short; the answers do not wait for it.
         retries: of the client, before anything has come.
         least_cached_tokens: the shortest prefix that the model caches; None when nobody says.
         longest_history: characters of turns from which on the older ones are summed up.
@@ -167,9 +167,7 @@ class ClaudeDialog:
 
     async def sum_up(self, text: str) -> anthropic.types.Message:
         """A call in short. Raises anthropic's errors."""
-        # The answer is over only then: `TalkRules.step_seconds` must not be.
-        client = self._client.with_options(timeout=self.rules.summary_seconds, max_retries=0)
-        return await client.messages.create(
+        return await self._client.with_options(max_retries=0).messages.create(
             model=self.rules.model,
             max_tokens=200,
             system=_SUMMING_UP,
@@ -182,7 +180,12 @@ class ClaudeDialog:
 
 
 class ClaudeConversation:
-    """One call's (`Conversation`)."""
+    """One call's (`Conversation`).
+
+    Attributes:
+        history: what it is sent of the call.
+        summing_up: the last time that older turns were told in short, perhaps still going on.
+    """
 
     def __init__(self, dialog: ClaudeDialog, language_code: str, used: Used) -> None:
         self._dialog = dialog
@@ -191,6 +194,7 @@ class ClaudeConversation:
         self._requests = 0
         self._is_in_history = True  # the last answer
         self.history = History()
+        self.summing_up: asyncio.Task[None] | None = None
 
     async def greet(self) -> AsyncGenerator[Step, None]:
         """A greeting that needs no model."""
@@ -220,12 +224,17 @@ class ClaudeConversation:
                 async with aclosing(self._talk()) as steps:
                     async for step in steps:
                         yield step
-                await self._shorten()
+                self._shorten()
 
     def interrupted(self, heard: str) -> None:
         """The model is told what the caller heard; it never knew of our asking whether they are there."""
         if self._is_in_history:
             self.history.interrupted(heard)
+
+    def close(self) -> None:
+        """A summary that is still being made is given up."""
+        if self.summing_up is not None:
+            self.summing_up.cancel()
 
     async def _talk(self) -> AsyncGenerator[Step, None]:
         """Requests until one of them asks for no tool."""
@@ -307,16 +316,21 @@ class ClaudeConversation:
             "is_error": result.is_error,
         }  # fmt: skip
 
-    async def _shorten(self) -> None:
-        """Tell the older turns in short; when that fails, they stay as they are."""
+    def _shorten(self) -> None:
+        """Begin to tell the older turns in short, one time at a time."""
         if self.history.characters < self._dialog.rules.longest_history:
             return
-        text = self.history.to_sum_up()
-        if text is None:
+        if self.summing_up is not None and not self.summing_up.done():
             return
+        if (old := self.history.to_sum_up()) is not None:
+            self.summing_up = asyncio.create_task(self._sum_up(*old))
+
+    async def _sum_up(self, cut: int, text: str) -> None:
+        """When this fails, the turns stay as they are."""
         try:
-            message = await self._dialog.sum_up(text)
-        except anthropic.AnthropicError as error:
+            async with asyncio.timeout(self._dialog.rules.summary_seconds):
+                message = await self._dialog.sum_up(text)
+        except (anthropic.AnthropicError, httpx2.HTTPError, TimeoutError) as error:
             logger.warning("summary_failed", extra={"error": type(error).__name__})
             return
         answer = AnswerSoFar(model=message.model)
@@ -324,7 +338,7 @@ class ClaudeConversation:
         self._tell(answer, None, is_over=True)
         summary = "".join(block.text for block in message.content if block.type == "text")
         if summary.strip():
-            self.history.summed_up(summary)
+            self.history.summed_up(cut, summary)
 
     def _say(self, text: str) -> Say:
         return Say(text=text, language_code=self._language)

@@ -73,14 +73,16 @@ class History:
             for block in message["content"]
         )
 
-    def to_sum_up(self) -> str | None:
-        """What is old enough to be told in short, as a text; None while there is little of it."""
-        cut = self._cut()
-        return None if cut == 0 else "\n".join(_line(message) for message in self.messages[:cut])
+    def to_sum_up(self) -> tuple[int, str] | None:
+        """How many messages are old enough to be told in short, and their text; None while there is little.
 
-    def summed_up(self, summary: str) -> None:
-        """That part is now this."""
+        The kept turns are not among them, so no interruption takes any of them back meanwhile.
+        """
         cut = self._cut()
+        return None if cut == 0 else (cut, "\n".join(_line(message) for message in self.messages[:cut]))
+
+    def summed_up(self, cut: int, summary: str) -> None:
+        """That many messages are now this; turns may have come since they were counted."""
         text = f"[Summary of the call so far: {summary}]"
         self.messages[:cut] = [
             {"role": "user", "content": [{"type": "text", "text": text}]},

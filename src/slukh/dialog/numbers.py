@@ -62,6 +62,7 @@ _BY_STEM = sorted(
 _ENDINGS = re.compile(
     r"(а|я|о|у|и|і|ь|е|й|м|х|ий|ый|ой|ій|ая|ое|ого|его|ому|ему|им|ьох|ьом|ма|ома|ть|ти|и|ро|сот|ом|ох|ух|ух)?"
 )
+_LONGEST = 20  # digits that are kept of one number; a telephone's has fifteen
 _HUNDREDS, _TENS, _ONES = 100, 10, 1
 # As they are made; `_is_size` is more patient with recognisers.
 _WIDTHS, _PROFILES = range(125, 356, 10), range(25, 86, 5)
@@ -78,28 +79,15 @@ class TyreSize:
 
 def numbers(text: str) -> list[int]:
     """The numbers of a text, in their order."""
-    found: list[int] = []
-    order = 0  # what the next word must be smaller than to add to the last number; 0: it may not
-    for word in _WORD.findall(text.casefold().replace("\u2019", "'").replace("\u02bc", "'")):
-        if word.isdigit():
-            found.append(int(word[:9]))
-            order = 0
-            continue
-        value = _value(word)
-        if value is None:
-            order = 0
-        elif value and value < order:
-            found[-1] += value
-            order = _order(value)
-        else:
-            found.append(value)
-            order = _order(value)
-    return found
+    return [int(number[:9]) for number in _as_said(text)]
 
 
 def digits(text: str) -> str:
-    """All digits said, such as of an order's number said in parts: `сорок п'ять дванадцять` is 4512."""
-    return "".join(str(number) for number in numbers(text))
+    """All digits said, such as of an order's number said in parts: `сорок п'ять дванадцять` is 4512.
+
+    Zeros in front stay, written or said: an order's number and a telephone's may begin with them.
+    """
+    return "".join(number[:_LONGEST] for number in _as_said(text))
 
 
 def tyre_size(text: str) -> TyreSize | None:
@@ -118,6 +106,27 @@ def is_within_a_size(text: str) -> bool:
         return False
     found = numbers(text)
     return found[-1] in _WIDTHS or (len(found) > 1 and found[-2] in _WIDTHS and found[-1] in _PROFILES)
+
+
+def _as_said(text: str) -> list[str]:
+    """The numbers in digits: as they were written, or what the words add up to."""
+    found: list[str] = []
+    order = 0  # what the next word must be smaller than to add to the last number; 0: it may not
+    for word in _WORD.findall(text.casefold().replace("\u2019", "'").replace("\u02bc", "'")):
+        if word.isdigit():
+            found.append(word)
+            order = 0
+            continue
+        value = _value(word)
+        if value is None:
+            order = 0
+        elif value and value < order:
+            found[-1] = str(int(found[-1]) + value)
+            order = _order(value)
+        else:
+            found.append(str(value))
+            order = _order(value)
+    return found
 
 
 def _run_together(said: str) -> TyreSize | None:

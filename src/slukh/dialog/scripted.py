@@ -89,6 +89,9 @@ class ScriptedConversation:
         if not heard:
             self._standing = self._before
 
+    def close(self) -> None:
+        """Nothing goes on behind its answers."""
+
     def _react(self, turn: CallerTurn) -> Iterator[Step]:
         match turn:
             case CallerSilent(times=times):

@@ -121,6 +121,7 @@ class Talk:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
+        self._conversation.close()
         self._suspects.close()  # finals are still to come
 
     def hear(self, event: SegmentEvent) -> None:

@@ -125,6 +125,8 @@ class AnthropicServer:
         self.usages.append(usage)
         if not body.get("stream"):
             text = answer.text
+            if isinstance(answer, Speaks):
+                await asyncio.sleep(answer.after_seconds)
             message = _message(body["model"], usage | {"output_tokens": _tokens(text)})
             message |= {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}
             return JSONResponse(message)

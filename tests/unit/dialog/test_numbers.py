@@ -50,5 +50,21 @@ def test_a_number_said_in_parts_is_one_number() -> None:
     assert digits("номер 45-12") == "4512"
 
 
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("0045", "0045"),
+        ("номер 00-45", "0045"),
+        ("нуль нуль сорок п'ять", "0045"),
+        ("ноль сорок пять 07", "04507"),
+        ("0671234567", "0671234567"),
+        ("067 123 45 07", "0671234507"),
+    ],
+)
+def test_a_number_keeps_the_zeros_in_front(said: str, number: str) -> None:
+    assert digits(said) == number
+
+
 def test_a_number_without_end_is_no_harm() -> None:
     assert len(str(numbers("9" * 10_000)[0])) == 9
+    assert len(digits("9" * 10_000)) == 20
