@@ -7,13 +7,12 @@ async with Tap(server_port) as tap:
 
 import asyncio
 from bisect import bisect_right
-from types import TracebackType
-from typing import Self
 
 from slukh.stt.whisper.tcp import acknowledge
+from slukh.testing.tcp_server import TcpServer
 
 
-class Tap:
+class Tap(TcpServer):
     """See the module.
 
     Args:
@@ -24,26 +23,10 @@ class Tap:
     """
 
     def __init__(self, target_port: int) -> None:
+        super().__init__()
         self._target_port = target_port
         self._up: list[float] = []
         self._down: list[float] = []
-        self._server: asyncio.Server | None = None
-        self._relays: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for relay in self._relays:
-            relay.cancel()
-        await asyncio.gather(*self._relays, return_exceptions=True)
 
     def server_seconds(self, until: float) -> float:
         """The server's last byte before a moment of the loop's clock, less the last one to it.
@@ -55,11 +38,6 @@ class Tap:
         if not up or not down:
             raise ValueError("nothing passed")
         return self._down[down - 1] - self._up[up - 1]
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._relays.add(task)
-        task.add_done_callback(self._relays.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -6,15 +6,15 @@ async with WyomingServer(heard_words) as server:
 
 import asyncio
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from slukh.stt.whisper.wyoming_events import Event, Events, encoded
+from slukh.testing.tcp_server import TcpServer
 
 Fault = Literal["none", "closes", "hangs", "error", "garbage"]
 
 
-class WyomingServer:
+class WyomingServer(TcpServer):
     """See the module.
 
     Args:
@@ -27,36 +27,15 @@ class WyomingServer:
     """
 
     def __init__(self, hear: Callable[[bytes], Sequence[str]], *, fault: Fault = "none") -> None:
+        super().__init__()
         self.fault = fault
         self.received: list[Event] = []
-        self.port = 0
         self._hear = hear
         self._audio: asyncio.Queue[bytes] = asyncio.Queue()
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for connection in tuple(self._connections):
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def next_audio(self) -> bytes:
         """The next piece of anybody's, once it is here."""
         return await self._audio.get()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         events, pcm = Events(), bytearray()
