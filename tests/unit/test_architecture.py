@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "stt",
         "voice_settings",
     },
+    "settings_document": {"config"},
     "session": {"routing", "speech", "stt", "telephony"},
     "callbook": {"routing", "talking", "telephony"},  # what is kept of a call for its next leg
     "callers": set(),

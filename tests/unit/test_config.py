@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from slukh.config import GROUPS, Settings, load, reference
+from slukh.config import GROUPS, Settings, load
 from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
 from slukh.recogniser_settings import GoogleSettings, WhisperSettings
 from slukh.recording_settings import RecordingSettings
+from slukh.settings_document import reference
 from slukh.voice_settings import VoiceSettings
 
 

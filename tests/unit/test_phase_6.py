@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from slukh import config
+from slukh import settings_document
 from slukh.cli import app
 from slukh.monitoring.declarations import DECLARATIONS
 
@@ -30,7 +30,7 @@ def test_its_files_are_there(path: str) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_its_settings_are_read(name: str) -> None:
-    assert f"| `{name}` |" in config.reference()
+    assert f"| `{name}` |" in settings_document.reference()
 
 
 @pytest.mark.parametrize("name", METRICS)
