@@ -200,7 +200,7 @@ def whisper_tables(report: Values) -> Iterator[Table]:
     else:
         facts.add_row("interims", f"{report['interims']:.1f} a clip, the first after {first:.1f} s of audio")
         facts.add_row("revised", f"{revised or 0:.0%} of their words")
-    facts.add_row("on silence", report["on_silence"])
+    facts.add_row("on silence", Text(report["on_silence"]))  # a server's words are no markup
     facts.add_row(f"asked for {report['language_code']}", report["on_bcp_47"])
     facts.add_row("on a hang-up", report["on_disconnect"])
     streams, doubled = report["streams"], report["doubled_at"]

@@ -172,6 +172,7 @@ async def test_the_doctor_looks_at_each_of_several_servers(
         (Status(500), "the server failed", "the server's own log"),
         (Says("Привет", language="ru"), "transcribed ru", "a model of many languages"),
         (Says(""), "words wrong", "another model"),
+        (Says("to make them a lot of money"), '100% words wrong: "to make', "a model that speaks uk-UA"),
     ],
 )
 async def test_the_doctor_says_in_plain_words_what_is_wrong_with_a_server(

@@ -26,7 +26,7 @@ from slukh.routing.health import Clip, hear_clip
 from slukh.stt.base import SttProvider
 from slukh.stt.language import iso_639_1
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.remedies import REMEDIES
+from slukh.stt.whisper.remedies import remedy_for
 from slukh.stt.whisper.servers import server_at, server_name, why_no_interims
 
 Progress = Callable[[str], None]
@@ -177,4 +177,4 @@ async def _started(provider: SttProvider) -> None:
 
 def _unusable(error: SttError | None) -> ServiceError:
     assert error is not None
-    return ServiceError(error.detail, remedy=REMEDIES[error.error_type])
+    return ServiceError(error.detail, remedy=remedy_for(error))

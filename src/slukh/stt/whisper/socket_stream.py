@@ -23,6 +23,7 @@ from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.agreement import LocalAgreement
 from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard
 from slukh.stt.whisper.decoding import WINDOW_SECONDS, Decoding
+from slukh.stt.whisper.failures import given_back, no_answer, spoken_language, took_no_more
 from slukh.stt.whisper.finals import Voice, final_results, interim, is_shown
 from slukh.stt.whisper.policy import language_prior
 from slukh.stt.whisper.tcp import BLOCKED_SECONDS
@@ -146,7 +147,7 @@ class SocketProvider:
     async def aclose(self) -> None:
         """Close what is open; those streams fail."""
         for stream in tuple(self._streams):
-            await stream.fail(SttStreamError(self.name, "the connection to the server was given back"))
+            await stream.fail(given_back(self.name))
         await asyncio.gather(*self._goodbyes)
 
     def _closed(self, stream: "SocketStream", socket: Socket) -> None:
@@ -225,9 +226,7 @@ class SocketStream:
             async with asyncio.timeout(BLOCKED_SECONDS):
                 await self._flush()
         except TimeoutError:
-            raise SttTimeoutError(
-                name, f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
-            ) from None
+            raise took_no_more(name) from None
 
     async def end(self) -> None:
         """The utterance is over; one without a voice is not asked about."""
@@ -302,12 +301,12 @@ class SocketStream:
 
     def _hear(self, heard: list[Heard]) -> None:
         for each in heard:
-            self._tell(each)
+            if each.is_last:
+                self._finish(each)
+            else:
+                self._tell(each)
 
     def _tell(self, heard: Heard) -> None:
-        if heard.is_last:
-            self._finish(heard)
-            return
         decoding = self._decoding(heard)
         if self._interims and not self._has_ended and is_shown(decoding):
             self._results.say(interim(decoding, *self._agreement.update(decoding.text)))
@@ -318,12 +317,16 @@ class SocketStream:
         if not self._has_ended:
             self._over(SttStreamError(self._conversation.name, "a last word before the end of the utterance"))
             return
+        try:
+            spoken_language(self._conversation.name, heard.language, (self._language_code,))
+        except SttLanguageError as error:
+            self._over(error)
+            return
         self._results.say(*final_results(self._decoding(heard), self._voice))
         self._over(None)
 
     def _too_late(self) -> None:
-        name = self._conversation.name
-        self._over(SttTimeoutError(name, f"no last word in {self._final_seconds:g} s"))
+        self._over(no_answer(self._conversation.name, self._final_seconds))
 
     def _over(self, error: SttError | None) -> None:
         if not self._is_over:
