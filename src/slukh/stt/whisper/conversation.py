@@ -27,6 +27,7 @@ Message = str | bytes
 
 NORMAL = 1000  # close codes of RFC 6455, section 7.4.1
 GOING_AWAY = 1001
+WRONG_TOKEN = 4401  # WhisperLiveKit's own, on both of its sockets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,11 @@ class Asked:
     language: str
     hints: tuple[str, ...] = ()
     words: bool = False
+
+
+def bearer(key: str) -> Mapping[str, str]:
+    """The header that carries a key, where there is one."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def joined(*texts: object) -> str:

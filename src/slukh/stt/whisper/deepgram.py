@@ -13,6 +13,7 @@ from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.conversation import (
     GOING_AWAY,
     NORMAL,
+    WRONG_TOKEN,
     Asked,
     Call,
     Conversation,
@@ -66,7 +67,7 @@ class DeepgramConversation(Conversation):
 
     def closed(self, code: int, reason: str) -> list[Heard]:
         """After `CloseStream`, and any answer, that is how it ends."""
-        if code == 4401:  # noqa: PLR2004  # WhisperLiveKit's own
+        if code == WRONG_TOKEN:
             raise wrong_key(self.name)
         if self._has_ended and self._has_answered and code in (NORMAL, GOING_AWAY):
             return [self._last()]

@@ -23,7 +23,7 @@ from slukh.stt.whisper.tcp import BLOCKED_SECONDS
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _WRONG_METHOD, _TOO_MANY = 401, 403, 404, 405, 429
 _NOT_IMPLEMENTED, _UNAVAILABLE = 501, 503
-_NO_GOODBYE = 1006  # RFC 6455: the connection broke
+NO_GOODBYE = 1006  # RFC 6455: the connection broke
 _QUOTED = 160  # characters of a server's own words in our sentence
 # What nginx, Apache and Go answer in plain text on a port of TLS.
 _WANTS_TLS: Final = re.compile(rb"plain HTTP.{0,40}(HTTPS|SSL)|HTTP request to an HTTPS", re.IGNORECASE)
@@ -120,7 +120,7 @@ def no_words(provider: str, *, url: str = "") -> SttStreamError:
 
 def closed(provider: str, code: int, reason: str) -> SttStreamError:
     """A WebSocket was closed instead of an answer, perhaps with a reason."""
-    how = "broke off" if code == _NO_GOODBYE else "closed"
+    how = "broke off" if code == NO_GOODBYE else "closed"
     return SttStreamError(
         provider,
         f"the server {how} without a result, close code {code}{quoted(reason)}: its own log may say why",

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from slukh.audio import mulaw_from_linear16
 from slukh.errors import SttError, SttOverloadedError
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, bearer, joined
 from slukh.stt.whisper.failures import failed, quoted, refused, wrong_key
 from slukh.types import AudioChunk
 
@@ -198,7 +198,7 @@ def realtime_call(address: Address, asked: Asked) -> Call:
         query |= {"model": asked.model, "language": asked.language}
     return Call(
         url=f"{address.url}?{urlencode(query)}",
-        headers={"Authorization": f"Bearer {asked.key}"} if asked.key else {},
+        headers=bearer(asked.key),
         conversation=RealtimeConversation(
             asked.name, language=asked.language, model=asked.model, hints=asked.hints
         ),

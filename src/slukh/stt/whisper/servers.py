@@ -13,7 +13,7 @@ from slukh.stt.whisper.probing import UNKNOWN
 from slukh.stt.whisper.provider import WhisperProvider
 from slukh.stt.whisper.realtime import realtime_call
 from slukh.stt.whisper.reposting import RepostingDecoder
-from slukh.stt.whisper.socket_stream import MakeCall, SocketProvider
+from slukh.stt.whisper.socket_provider import MakeCall, SocketProvider
 from slukh.stt.whisper.whisper_cpp import WHISPER_CPP
 from slukh.stt.whisper.whisperlive import whisperlive_call
 from slukh.stt.whisper.whisperlivekit import whisperlivekit_call

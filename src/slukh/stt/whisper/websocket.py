@@ -15,12 +15,11 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
 from slukh.errors import SttProtocolError, SttRequestError
-from slukh.stt.whisper.failures import connect_error, error_from_status, no_words, slow_connect
+from slukh.stt.whisper.failures import NO_GOODBYE, connect_error, error_from_status, no_words, slow_connect
 from slukh.stt.whisper.tcp import watch
 
 _MAX_MESSAGE_BYTES = 4 << 20
 _CLOSE_SECONDS = 0.5
-_NOT_CLOSED = 1006  # RFC 6455: the connection broke without a goodbye
 
 
 class SocketClosedError(Exception):
@@ -137,4 +136,4 @@ async def open_socket(
 
 def _closed(error: ConnectionClosed) -> SocketClosedError:
     received = error.rcvd
-    return SocketClosedError(received.code if received else _NOT_CLOSED, received.reason if received else "")
+    return SocketClosedError(received.code if received else NO_GOODBYE, received.reason if received else "")

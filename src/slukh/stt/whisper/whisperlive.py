@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from slukh.errors import SttLimitError, SttOverloadedError, SttProtocolError
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, bearer, joined
 from slukh.stt.whisper.failures import failed, quoted, refused
 from slukh.stt.whisper.finals import Voice
 from slukh.stt.whisper.timings import words_of_answer
@@ -143,7 +143,7 @@ def whisperlive_call(address: Address, asked: Asked) -> Call:
     """Where an utterance goes."""
     return Call(
         url=address.url,
-        headers={"Authorization": f"Bearer {asked.key}"} if asked.key else {},
+        headers=bearer(asked.key),
         conversation=WhisperLiveConversation(
             asked.name,
             language=asked.language,

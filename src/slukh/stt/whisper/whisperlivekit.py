@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 from slukh.errors import SttRequestError
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.stt.whisper.conversation import WRONG_TOKEN, Asked, Call, Conversation, Heard, joined
 from slukh.stt.whisper.failures import failed, quoted, refused, wrong_key
 from slukh.types import AudioChunk
 
 RATE_HERTZ: Final = 16000
 _SILENCE = -2  # the speaker of a line in which nobody speaks
-_WRONG_TOKEN, _WRONG_PARAMETERS = 4401, 4400
+_WRONG_PARAMETERS = 4400
 
 
 class WhisperLiveKitConversation(Conversation):
@@ -70,7 +70,7 @@ class WhisperLiveKitConversation(Conversation):
 
     def closed(self, code: int, reason: str) -> list[Heard]:
         """Its two codes of its own, else as others."""
-        if code == _WRONG_TOKEN:
+        if code == WRONG_TOKEN:
             raise wrong_key(self.name)
         if code == _WRONG_PARAMETERS:
             raise refused(self.name, quoted(reason))

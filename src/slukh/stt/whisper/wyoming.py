@@ -69,18 +69,18 @@ class WyomingDecoder:
 
     async def start(self) -> None:
         """Ask it what it is. Raises SttError."""
-        conversation = WyomingConnection(self)
+        connection = WyomingConnection(self)
         try:
             async with asyncio.timeout(self.connect_seconds + self.total_seconds):
-                await conversation.open()
-                await conversation.send(Event(type="describe"))
-                info = await conversation.receive("info")
+                await connection.open()
+                await connection.send(Event(type="describe"))
+                info = await connection.receive("info")
         except TimeoutError:
             raise SttTimeoutError(
                 self.name, f"{self.url} does not say what it is: does it speak Wyoming?"
             ) from None
         finally:
-            await conversation.close()
+            await connection.close()
         if not info.data.get("asr"):
             raise SttProtocolError(self.name, f"{self.url} speaks Wyoming and has no speech recognition")
 
