@@ -65,9 +65,8 @@ class UserError(SlukhError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        if self.problem.endswith(
-            "?"
-        ):  # a recogniser's sentence asks what to look at; what to do stands by itself
+        # A recogniser's sentence asks what to look at; what to do is then a sentence of its own.
+        if self.problem.endswith("?"):
             return f"{self.problem} {self.remedy[:1].upper()}{self.remedy[1:]}"
         return f"{self.problem}: {self.remedy}"
 
