@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from slukh import __version__
 from slukh.commands import ab, bench, calls, cost, evaluate, forget, phrases, weights, whisper
@@ -197,9 +198,9 @@ def doctor(as_json: Json = False) -> None:
         console = Console(highlight=False, soft_wrap=True)
         for finding in findings:
             mark = "[green]ok  [/]" if finding.ok else "[red]WRONG[/]"
-            console.print(f"{mark:<6} {finding.check:<12} {finding.detail}", markup=True)
+            console.print(f"{mark:<6} {finding.check:<12} {escape(finding.detail)}", markup=True)
             if not finding.ok:
-                console.print(f"       -> {finding.remedy}")
+                console.print(f"       -> {finding.remedy}", markup=False)
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 

@@ -19,16 +19,17 @@ from slukh.errors import ErrorType, ServiceError, SttError, UserError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.wer import word_errors
 from slukh.ports import listen
-from slukh.routing.health import Heard, hear_clip, stored_clips
+from slukh.routing.health import Heard, has_its_words, hear_clip, stored_clips
 from slukh.routing.pool import ServerPool
 from slukh.stt.base import StreamConfig, SttProvider
-from slukh.stt.whisper.remedies import REMEDIES
+from slukh.stt.whisper.remedies import remedy_for
 from slukh.stt.whisper.servers import server_name
 from slukh.types import AudioChunk, samples_from_ms
 from slukh.weights import find_silero, find_whisper
 
 RECOGNISER_SECONDS = 8.0
 _LEAST_FREE_BYTES = 1 << 30
+_QUOTED = 60  # characters of what was heard
 
 _TOGETHER = (
     "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
@@ -213,8 +214,8 @@ async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> lis
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=f"{which}{error.problem}", remedy=error.remedy)]
     except SttError as error:
-        remedy = REMEDIES[error.error_type]
-        return [Finding(check="recogniser", ok=False, detail=f"{which}{error.detail}", remedy=remedy)]
+        detail = f"{which}{error.detail}"
+        return [Finding(check="recogniser", ok=False, detail=detail, remedy=remedy_for(error))]
 
 
 async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:
@@ -260,12 +261,20 @@ async def _ask(provider: SttProvider, config: StreamConfig) -> None:
 def _hearing(check: str, heard: Heard, server: str = "") -> Finding:
     said, text = (canonical_text(each, heard.clip.language_code) for each in (heard.clip.text, heard.text))
     wer = word_errors(said, text).wer or 0.0
-    return Finding(
-        check=check, ok=bool(heard.text),
-        detail=f"{f'{server}, ' if server else ''}{heard.clip.language_code} clip: final "
-        f"{heard.final_seconds:.2f} s after the end of the audio, {wer:.0%} words wrong",
-        remedy="it gave no text for clear speech: another model, or another server",
-    )  # fmt: skip
+    detail = (
+        f"{f'{server}, ' if server else ''}{heard.clip.language_code} clip: final "
+        f"{heard.final_seconds:.2f} s after the end of the audio, {wer:.0%} words wrong"
+    )
+    if not heard.text:
+        remedy = "it gave no text for clear speech: another model, or another server"
+        return Finding(check=check, ok=False, detail=detail, remedy=remedy)
+    if not has_its_words(heard):
+        return Finding(
+            check=check, ok=False, detail=f'{detail}: "{heard.text[:_QUOTED]}"',
+            remedy=f"it hears other words than are said: a model that speaks {heard.clip.language_code}, "
+            "or a larger one",
+        )  # fmt: skip
+    return Finding(check=check, ok=True, detail=detail)
 
 
 @contextlib.asynccontextmanager

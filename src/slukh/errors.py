@@ -65,6 +65,9 @@ class UserError(SlukhError):
         self.remedy = remedy
 
     def __str__(self) -> str:
+        # A recogniser's sentence asks what to look at; what to do is then a sentence of its own.
+        if self.problem.endswith("?"):
+            return f"{self.problem} {self.remedy[:1].upper()}{self.remedy[1:]}"
         return f"{self.problem}: {self.remedy}"
 
 
@@ -142,9 +145,14 @@ class SttError(_ProviderError):
     Attributes:
         provider: registry name of the recogniser.
         detail: what was seen, and the remedy where one is known.
+        remedy: what an operator does about it, where more is known than its class says; else empty.
         error_type: the closed label of `stt_whisper_errors_total` and of an Attempt's outcome.
         is_permanent: trying the same provider again cannot help.
     """
+
+    def __init__(self, provider: str, detail: str, *, remedy: str = "") -> None:
+        super().__init__(provider, detail)
+        self.remedy = remedy
 
 
 class SttConnectError(SttError):

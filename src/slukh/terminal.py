@@ -194,18 +194,20 @@ def whisper_tables(report: Values) -> Iterator[Table]:
     facts = Table(title=report["url"], title_justify="left", show_header=False, box=box.SIMPLE)
     first, revised = report["first_interim_seconds"], report["revised_share"]
     facts.add_row("server", f"{report['server']}, spoken to in {report['dialect']}")
-    facts.add_row("words wrong", f"{report['wer']:.0%} of the {report['language_code']} clip")
+    facts.add_row("words wrong", f"{report['wer']:.0%} of {report['words']} in {report['language_code']}")
     if first is None:
-        facts.add_row("interims", "none")
+        facts.add_row("interims", f"none: {report['why_no_interims']}")
     else:
         facts.add_row("interims", f"{report['interims']:.1f} a clip, the first after {first:.1f} s of audio")
         facts.add_row("revised", f"{revised or 0:.0%} of their words")
-    facts.add_row("on silence", report["on_silence"])
+    facts.add_row("on silence", Text(report["on_silence"]))  # a server's words are no markup
     facts.add_row(f"asked for {report['language_code']}", report["on_bcp_47"])
     facts.add_row("on a hang-up", report["on_disconnect"])
-    carries = f"{report['streams']} callers at once"
-    doubled = report["doubled_at"]
-    facts.add_row("carries", f"{carries}; finals take twice as long at {doubled}" if doubled else carries)
+    streams, doubled = report["streams"], report["doubled_at"]
+    carries = f"{'' if doubled else 'at least '}{streams} caller{'' if streams == 1 else 's'} at once"
+    if doubled:
+        carries += f"; finals take twice as long at {doubled}"
+    facts.add_row("would carry" if report["findings"] else "carries", carries)
     yield facts
     load = _table("callers", "p50 seconds", "p95 seconds", "failed")
     for step in sorted(report["steps"], key=lambda step: step["streams"]):

@@ -154,8 +154,9 @@ async def test_a_local_google_that_is_no_whisper_hears_and_errs_otherwise(
 async def examined(
     tmp_path: Path, limits: GoogleLimits, **environment: str
 ) -> tuple[int, list[dict[str, str]]]:
-    """What the doctor says of Google, of a local one with these limits."""
-    async with LocalGoogle(lambda pcm: ["слово"], limits=limits) as google:
+    """What the doctor says of Google, of a local one with these limits, which knows what all clips say."""
+    words = " ".join(clip.text for clip in stored_clips()).split()
+    async with LocalGoogle(lambda pcm: words, limits=limits) as google:
         settings = {
             "GOOGLE_STT_ENDPOINT": google.endpoint,
             "GOOGLE_STT_PROJECT_ID": "shop",

@@ -1,21 +1,32 @@
 """`slukh whisper check` against servers on loopback whose manners are known."""
 
 import asyncio
+import io
 import json
+import wave
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slukh.conformance.measure import Wanted, check, write_capacity
+from slukh.conformance.check import Wanted, check, write_capacity
+from slukh.conformance.clips import clips_in
+from slukh.cost.estimates.capacity_file import read_capacity
 from slukh.doctor import Finding, examine
 from slukh.errors import ServiceError, SettingsError
 from slukh.routing.health import stored_clips
 from slukh.stt.whisper.address import address
 from slukh.testing.socket_server import SocketServer, whisperlivekit
-from slukh.testing.whisper_server import Answer, FakeWhisperServer, Says, Status
+from slukh.testing.whisper_server import Answer, FakeWhisperServer, Hears, Says, Status
 
 UK = stored_clips()[0]
+KNOWN = {clip.pcm: clip.text.split() for clip in clips_in("uk-UA")}
+HEARS = Hears(lambda pcm: KNOWN.get(pcm, []))
+
+
+def wav_pcm(file: bytes) -> bytes:
+    with wave.open(io.BytesIO(file)) as wav:
+        return bytes(wav.readframes(wav.getnframes()))
 
 
 def wanted(url: str, **options: Any) -> Wanted:
@@ -32,9 +43,11 @@ async def checked(url: str, **options: Any) -> Any:
 
 
 async def test_a_server_is_measured_from_one_caller_on_and_its_capacity_written(tmp_path: Path) -> None:
-    async with FakeWhisperServer([Says(UK.text)]) as server:
-        report = await checked(server.url)
-    assert (report.dialect, report.server, report.wer) == ("openai", "an OpenAI-compatible server", 0.0)
+    async with FakeWhisperServer([HEARS]) as server:
+        report = await checked(server.url, rounds=5)
+    assert (report.dialect, report.server) == ("openai", "an OpenAI-compatible server")
+    assert (report.wer, report.words, report.on_silence) == (0.0, 33, "said nothing")
+    assert set(KNOWN) <= {wav_pcm(request.audio) for request in server.received}
     assert [step.streams for step in report.steps] == [1, 2]
     assert report.on_bcp_47 == "takes it"
     assert "uk-UA" in [request.form["language"] for request in server.received]
@@ -46,8 +59,16 @@ async def test_a_server_is_measured_from_one_caller_on_and_its_capacity_written(
         write_capacity(report, tmp_path / "missing" / "capacity.json")
 
 
+async def test_a_server_that_is_unfit_is_written_down_as_one_that_carries_nobody(tmp_path: Path) -> None:
+    async with FakeWhisperServer([Says("зовсім інше")]) as server:
+        report = await checked(server.url)
+    write_capacity(report, tmp_path / "capacity.json")
+    measured, _ = read_capacity(tmp_path / "capacity.json")
+    assert not measured.is_fit
+
+
 async def test_the_first_request_which_may_load_the_model_is_not_measured() -> None:
-    async with FakeWhisperServer([Status(503), Says(UK.text)]) as server:
+    async with FakeWhisperServer([Status(503), HEARS]) as server:
         report = await checked(server.url)
     assert report.steps[0].failed == 0
 
@@ -61,9 +82,31 @@ async def test_a_server_that_invents_words_on_silence_is_found_out() -> None:
 
 async def test_a_socket_is_checked_as_well() -> None:
     async with SocketServer(whisperlivekit(["Скажіть", UK.text])) as server:
-        report = await checked(f"whisperlivekit+ws://127.0.0.1:{server.port}")
+        report = await checked(f"whisperlivekit+ws://127.0.0.1:{server.port}", rounds=1)
     assert (report.server, report.wer) == ("WhisperLiveKit", 0.0)
     assert report.interims >= 1
+    assert not report.why_no_interims
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"metered": True}, "SLUKH_WHISPER_METERED"),
+        ({"asks_again": False}, "SLUKH_WHISPER_INTERIMS"),
+        ({}, "says nothing before the end of speech"),
+    ],
+)
+async def test_that_there_are_no_interims_is_said_with_its_reason(options: dict[str, bool], why: str) -> None:
+    async with FakeWhisperServer([Says("", language="uk")]) as server:
+        report = await checked(server.url, max_streams=1, rounds=1, **options)
+    assert report.first_interim_seconds is None
+    assert why in report.why_no_interims
+
+
+async def test_a_socket_without_interims_is_slower_than_speech() -> None:
+    async with SocketServer(whisperlivekit([UK.text])) as server:
+        report = await checked(f"whisperlivekit+ws://127.0.0.1:{server.port}", max_streams=1, rounds=1)
+    assert report.why_no_interims == "the server is slower than speech"
 
 
 @pytest.mark.parametrize(
@@ -129,6 +172,7 @@ async def test_the_doctor_looks_at_each_of_several_servers(
         (Status(500), "the server failed", "the server's own log"),
         (Says("Привет", language="ru"), "transcribed ru", "a model of many languages"),
         (Says(""), "words wrong", "another model"),
+        (Says("to make them a lot of money"), '100% words wrong: "to make', "a model that speaks uk-UA"),
     ],
 )
 async def test_the_doctor_says_in_plain_words_what_is_wrong_with_a_server(

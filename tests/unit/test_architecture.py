@@ -102,7 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "voices",
         "web",
     },
-    "conformance": {"experiment", "routing", "stt"},
+    "conformance": {"audio", "experiment", "routing", "stt"},
     "testing": {
         "__init__",
         "answering",

@@ -22,6 +22,7 @@ from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
     SttError,
+    SttLanguageError,
     SttOverloadedError,
     SttProtocolError,
     SttRequestError,
@@ -735,7 +736,7 @@ async def test_the_likelier_of_two_languages_is_forced() -> None:
         (Status(200, "<html>welcome</html>", "text/html"), SttProtocolError, "is this a Whisper server"),
         (Status(200, "[]"), SttProtocolError, "is this a Whisper server"),
         (Status(200, "x" * (5 << 20)), SttProtocolError, "4 MiB"),
-        (Says("Привет.", language="ru"), SttProtocolError, "uk-UA was asked"),
+        (Says("Привет.", language="ru"), SttLanguageError, "uk-UA was asked"),
         (Closes(), SttStreamError, "without an answer"),
     ],
 )

@@ -69,6 +69,8 @@ def gathered(sources: Sources, given: AllSettings, calls: tuple[CallRow, ...], u
 def _with_capacity(outside: Outside, path: Path, calls: tuple[CallRow, ...], to: int) -> tuple[Outside, str]:
     """The p95 of whole finals bounds that of their wait; at more callers than were tried it says nothing."""
     measured, on = read_capacity(path)
+    if not measured.is_fit:
+        return outside, f"{path} of {on} says that {measured.url} was found unfit for calls"
     wanted = math.ceil(busiest(calls) * to / 100)
     told = f"{to} % of the busiest moment is {wanted} calls, {path} of {on} has {measured.streams}"
     if not calls or wanted > measured.streams:

@@ -24,19 +24,21 @@ def whisper_check(  # noqa: PLR0917  # a command's parameters are its options
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Clips that one caller plays.")] = 5,
     streams: Annotated[int, typer.Option(min=1, max=256, help="Most callers at once.")] = 16,
     capacity: Annotated[
-        Path | None, typer.Option("--capacity", help="Write how many callers it carries to this file.")
+        Path | None,
+        typer.Option("--capacity", help="Write how many callers it carries to this file, for `slukh cost`."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Whether a Whisper server is fit for calls, and how many it carries.
 
-    Plays the stored clips at the pace of speech, one caller first, then more: dialect, interims, how late
-    finals are, at how many callers that doubles, word errors, silence, hang-ups. WHISPER_API_KEY is its key.
-    A server that bills each request bills this too. Exit code 1 when callers would feel something.
+    Plays five sentences at the pace of speech, one caller first, then more: dialect, interims, how late
+    finals are, at how many callers that doubles, word errors, silence, hang-ups. Takes about two minutes, and
+    longer the slower the server. WHISPER_API_KEY is its key; one that bills each request bills this too.
+    Exit code 1 when callers would feel something; the file of --capacity then says that it carries none.
 
     Example: slukh whisper check http://10.0.0.5:8000 --language uk-UA --capacity whisper.json
     """
-    from slukh.conformance.measure import Wanted, check, write_capacity
+    from slukh.conformance.check import Wanted, check, write_capacity
     from slukh.conformance.report import findings
     from slukh.monitoring.logs import configure_logging
     from slukh.stt.whisper.address import address
@@ -49,16 +51,21 @@ def whisper_check(  # noqa: PLR0917  # a command's parameters are its options
         where=address(url),
         api_key="" if key is None else key.get_secret_value(),
         model=model or settings.whisper_model_size,
+        metered=settings.slukh_whisper_metered,
+        asks_again=settings.slukh_whisper_interims,
         language_code=language,
         rounds=rounds,
         max_streams=streams,
     )
     console = Console(stderr=True, highlight=False)
     report = run(check(wanted, lambda doing: console.print(f"... {doing}", style="dim")))
+    found = findings(report)
     if capacity is not None:
         write_capacity(report, capacity)
+        if found:
+            console.print(f"... {capacity} says that it carries nobody until that is mended")
     if as_json:
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         Console(highlight=False).print(*whisper_tables(report.as_json()))
-    raise typer.Exit(1 if findings(report) else 0)
+    raise typer.Exit(1 if found else 0)

@@ -1,147 +1,22 @@
-"""Plays the stored clips to a Whisper server at the pace of speech, one caller first, then more and more.
+"""Clips through a Whisper server at the pace of speech: one caller, many at once, one who hangs up.
 
 Everything goes through the client that calls use, so what is measured is what callers get.
 """
 
 import asyncio
-import contextlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
+from collections.abc import Awaitable, Callable
 
-from slukh.conformance.report import (
-    Played,
-    Report,
-    Step,
-    bcp_47_sentence,
-    disconnect_sentence,
-    is_doubled,
-    revised_share,
-    silence_sentence,
-    step_of,
-    word_error_rate,
-)
-from slukh.errors import ServiceError, SettingsError, SttError
-from slukh.routing.health import Clip, hear_clip, stored_clips
+from slukh.conformance.clips import beginning
+from slukh.conformance.report import Played, Step, disconnect_sentence, is_doubled, step_of
+from slukh.errors import SttError
+from slukh.routing.health import Clip, hear_clip
 from slukh.stt.base import Rejection, StreamConfig, SttProvider
-from slukh.stt.language import iso_639_1
-from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.remedies import REMEDIES
-from slukh.stt.whisper.servers import server_at, server_name
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
 
 _CHUNK_SECONDS = 0.1
 _CHUNK_BYTES = round(_CHUNK_SECONDS * SAMPLE_RATE_HERTZ) * 2
-_SILENCE_SECONDS = 3
-_SHORT_SECONDS = 2
 _INTO_THE_DECODE_SECONDS = 0.2
-_WAIT_SECONDS = 60.0
-
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be checked.
-
-    Attributes:
-        where: the server.
-        api_key: or empty.
-        model: as the server names it.
-        language_code: BCP-47.
-        rounds: clips that one caller plays.
-        max_streams: most callers at once.
-        final_seconds: longest wait for a final.
-        pace: times the pace of speech.
-    """
-
-    where: Address
-    api_key: str = ""
-    model: str = ""
-    language_code: str
-    rounds: int = 5
-    max_streams: int = 16
-    final_seconds: float = 30.0
-    pace: float = 1.0
-
-    def provider(self, as_language: Callable[[str], str] = iso_639_1) -> SttProvider:
-        """Our client of it."""
-        return server_at(
-            self.where,
-            api_key=self.api_key,
-            model=self.model,
-            as_language=as_language,
-            final_seconds=self.final_seconds,
-        )
-
-
-async def check(wanted: Wanted, progress: Progress) -> Report:
-    """Measure a server; takes minutes.
-
-    Raises:
-        ServiceError: it cannot be used at all.
-        SettingsError: there is no clip in that language.
-    """
-    clip = _clip(wanted.language_code)
-    provider = wanted.provider()
-    try:
-        progress(f"asking {wanted.where} what it is")
-        await _started(provider)
-        progress("one caller whom nobody measures: the first request may load the model")
-        with contextlib.suppress(SttError, TimeoutError):  # what stays wrong is said by the next one
-            await hear_clip(provider, clip, timeout_seconds=_WAIT_SECONDS)
-        progress(f"one caller, {wanted.rounds} times")
-        alone = [await play(provider, clip, wanted.pace) for _ in range(wanted.rounds)]
-        worked = [played for played in alone if played.error is None]
-        if not worked:
-            raise _unusable(alone[0].error)
-        steps = [_as_one_caller(step_of(alone))]
-        doubled_at = await _load(provider, clip, wanted, steps, progress)
-        progress("silence")
-        silence = await play(provider, _silence(wanted.language_code), wanted.pace)
-        progress("a caller who hangs up")
-        on_disconnect = await _on_hang_up(provider, clip)
-        server = server_name(provider)
-    finally:
-        await provider.aclose()
-    progress(f"{wanted.language_code} as the name of the language")
-    other_form = await _with_bcp_47(wanted, clip)
-    first_interims = [p.first_interim_seconds for p in worked if p.first_interim_seconds is not None]
-    return Report(
-        url=str(wanted.where),
-        dialect=wanted.where.dialect,
-        server=server,
-        model=wanted.model,
-        language_code=wanted.language_code,
-        wer=word_error_rate(clip.text, alone, clip.language_code),
-        interims=sum(len(p.interims) for p in worked) / len(worked),
-        first_interim_seconds=median(first_interims) if first_interims else None,
-        revised_share=revised_share(worked),
-        steps=tuple(steps),
-        streams=max(step.streams for step in steps if step is steps[0] or not is_doubled(step, steps[0])),
-        doubled_at=doubled_at,
-        on_silence=silence_sentence(silence),
-        on_bcp_47=bcp_47_sentence(other_form, worked[0]),
-        on_disconnect=on_disconnect,
-    )
-
-
-def write_capacity(report: Report, path: Path) -> None:
-    """The capacity file, whole or not at all.
-
-    Raises:
-        ServiceError: it cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.write_text(json.dumps(report.capacity(), indent=2) + "\n", encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise ServiceError(
-            f"{path} cannot be written ({error.strerror})", remedy="choose another file for --capacity"
-        ) from error
+WAIT_SECONDS = 60.0  # for a text that nobody's caller waits for
 
 
 async def play(provider: SttProvider, clip: Clip, pace: float = 1.0) -> Played:
@@ -152,7 +27,7 @@ async def play(provider: SttProvider, clip: Clip, pace: float = 1.0) -> Played:
     try:
         stream = await provider.open(StreamConfig(language_code=clip.language_code))
     except SttError as error:
-        return Played(error=error)
+        return Played(said=clip.text, error=error)
     interims: list[tuple[float, str]] = []
     final, dropped, heard_at = "", False, 0.0
 
@@ -175,12 +50,13 @@ async def play(provider: SttProvider, clip: Clip, pace: float = 1.0) -> Played:
         await stream.end()
         await listening
     except SttError as error:
-        return Played(error=error)
+        return Played(said=clip.text, error=error)
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
         await stream.close()
     return Played(
+        said=clip.text,
         text=final,
         ended_at=ended,
         final_seconds=heard_at - ended,
@@ -190,35 +66,47 @@ async def play(provider: SttProvider, clip: Clip, pace: float = 1.0) -> Played:
     )
 
 
-async def _load(
-    provider: SttProvider, clip: Clip, wanted: Wanted, steps: list[Step], progress: Progress
-) -> int | None:
-    """Twice as many callers each time; then half way back, to where they begin to wait twice as long."""
+async def load(
+    alone: Step, most: int, at_once: Callable[[int], Awaitable[Step]]
+) -> tuple[list[Step], int | None]:
+    """Twice as many callers each time; then half way back, to where they begin to wait twice as long.
 
-    async def step(streams: int) -> bool:
-        progress(f"{streams} callers at once")
-        steps.append(
-            step_of(await asyncio.gather(*(play(provider, clip, wanted.pace) for _ in range(streams))))
-        )
-        return is_doubled(steps[-1], steps[0])
+    Args:
+        alone: what one caller got.
+        most: callers at once.
+        at_once: lets so many call.
 
-    most, good, streams = wanted.max_streams, 1, 2
-    while streams <= most and not await step(streams):
+    Returns:
+        What was tried, and at how many callers finals are twice as late, or None within `most`.
+    """
+    steps = [alone]
+
+    async def is_too_much(streams: int) -> bool:
+        steps.append(await at_once(streams))
+        return is_doubled(steps[-1], alone)
+
+    good, streams = 1, 2
+    while streams <= most and not await is_too_much(streams):
         good, streams = streams, streams * 2
     if streams > most:
-        return None
+        return steps, None
     bad = streams
     while bad - good > 1:
         middle = (good + bad) // 2
-        good, bad = (good, middle) if await step(middle) else (middle, bad)
-    return bad
+        good, bad = (good, middle) if await is_too_much(middle) else (middle, bad)
+    return steps, bad
 
 
-async def _on_hang_up(provider: SttProvider, clip: Clip) -> str:
+async def callers_at_once(provider: SttProvider, clip: Clip, streams: int, pace: float) -> Step:
+    """So many say the same at the same moment, which is harder than calls that begin when they like."""
+    return step_of(await asyncio.gather(*(play(provider, clip, pace) for _ in range(streams))))
+
+
+async def after_a_hang_up(provider: SttProvider, clip: Clip) -> str:
     """How long a short clip takes alone, and right after a caller has gone in the middle of a decode."""
-    short = Clip(language_code=clip.language_code, pcm=clip.pcm[: _SHORT_SECONDS * 16000], text="")
+    short = beginning(clip)
     try:
-        usual = (await hear_clip(provider, short, timeout_seconds=_WAIT_SECONDS)).final_seconds
+        usual = (await hear_clip(provider, short, timeout_seconds=WAIT_SECONDS)).final_seconds
         stream = await provider.open(StreamConfig(language_code=clip.language_code, interim_results=False))
         try:
             await stream.send(AudioChunk(pcm=clip.pcm))
@@ -226,44 +114,7 @@ async def _on_hang_up(provider: SttProvider, clip: Clip) -> str:
             await asyncio.sleep(_INTO_THE_DECODE_SECONDS)
         finally:
             await stream.close()
-        after = (await hear_clip(provider, short, timeout_seconds=_WAIT_SECONDS)).final_seconds
+        after = (await hear_clip(provider, short, timeout_seconds=WAIT_SECONDS)).final_seconds
     except (SttError, TimeoutError):
         return "the next caller got no answer"
     return disconnect_sentence(after, usual)
-
-
-async def _with_bcp_47(wanted: Wanted, clip: Clip) -> Played:
-    provider = wanted.provider(as_language=str)
-    try:
-        return await play(provider, clip, wanted.pace)
-    finally:
-        await provider.aclose()
-
-
-async def _started(provider: SttProvider) -> None:
-    try:
-        await provider.start()
-    except SttError as error:
-        raise _unusable(error) from error
-
-
-def _unusable(error: SttError | None) -> ServiceError:
-    assert error is not None
-    return ServiceError(error.detail, remedy=REMEDIES[error.error_type])
-
-
-def _as_one_caller(step: Step) -> Step:
-    """The clips of one caller came one after the other."""
-    return Step(streams=1, p50_seconds=step.p50_seconds, p95_seconds=step.p95_seconds, failed=step.failed)
-
-
-def _clip(language_code: str) -> Clip:
-    clips = {clip.language_code: clip for clip in stored_clips()}
-    if language_code not in clips:
-        raise SettingsError(f"no clip in {language_code}", remedy=f"use {' or '.join(clips)}")
-    return clips[language_code]
-
-
-def _silence(language_code: str) -> Clip:
-    pcm = bytes(_SILENCE_SECONDS * SAMPLE_RATE_HERTZ * 2)
-    return Clip(language_code=language_code, pcm=pcm, text="")

@@ -22,6 +22,7 @@ class Played:
     """One clip through the server.
 
     Attributes:
+        said: the words of the clip.
         text: its final; empty when it gave none.
         ended_at: when its audio was over, on the loop's clock.
         final_seconds: from then to the final.
@@ -31,6 +32,7 @@ class Played:
         error: instead of a final.
     """
 
+    said: str = ""
     text: str = ""
     ended_at: float = 0.0
     final_seconds: float = 0.0
@@ -72,9 +74,11 @@ class Report:
         model: that was asked for.
         language_code: of the clips.
         wer: word errors on the clips.
+        words: of the clips, which that stands on; a size of tyre or a telephone number is one.
         interims: that a clip had, on average.
         first_interim_seconds: median from the first sample, or None without interims.
         revised_share: words of interims that a later text changed, or None without interims.
+        why_no_interims: when there were none, else empty.
         steps: one caller first, then more.
         streams: most callers at once whose finals were less than twice as late as one caller's.
         doubled_at: callers at once at which they were, or None within what was tried.
@@ -89,9 +93,11 @@ class Report:
     model: str
     language_code: str
     wer: float
+    words: int
     interims: float
     first_interim_seconds: float | None
     revised_share: float | None
+    why_no_interims: str
     steps: tuple[Step, ...]
     streams: int
     doubled_at: int | None
@@ -108,13 +114,16 @@ class Report:
         }
 
     def capacity(self) -> dict[str, object]:
-        """What the cost model reads: how many callers it carries, and how late its finals then are."""
+        """What the cost model reads: how many callers it carries, and how late its finals then are.
+
+        A server that is not fit for calls carries none, whatever it answers.
+        """
         carried = next(step for step in self.steps if step.streams == self.streams)
         return {
             "version": CAPACITY_VERSION,
             "url": self.url,
             "model": self.model,
-            "streams": self.streams,
+            "streams": 0 if findings(self) else self.streams,
             "p95_ms": round(carried.p95_seconds * 1000),
         }
 
@@ -127,7 +136,8 @@ def findings(report: Report) -> tuple[str, ...]:
         found.append(f"{alone.failed} clips of one caller failed: look into the server's log")
     if report.wer >= CLEARLY_WRONG:
         found.append(
-            f"{report.wer:.0%} of the words are wrong: a larger model, and one for {report.language_code}"
+            f"{report.wer:.0%} of {report.words} words are wrong: a larger model, "
+            f"and one for {report.language_code}"
         )
     if alone.p95_seconds > LATE_SECONDS:
         found.append(
@@ -159,14 +169,14 @@ def is_doubled(step: Step, alone: Step) -> bool:
     return step.failed > 0 or step.p95_seconds >= TWICE * alone.p95_seconds
 
 
-def word_error_rate(reference: str, played: Sequence[Played], language_code: str) -> float:
-    """Over all clips that gave a text, numbers in either spelling; 1.0 when none did."""
-    said = canonical_text(reference, language_code)
-    errors = [word_errors(said, canonical_text(p.text, language_code)) for p in played if p.error is None]
-    if not errors:
-        return 1.0
-    total = sum(errors[1:], start=errors[0])
-    return _rate(total)
+def word_errors_of(played: Sequence[Played], language_code: str) -> WordErrors:
+    """Over all clips that gave a text, numbers in either spelling."""
+    canonical = (
+        (canonical_text(p.said, language_code), canonical_text(p.text, language_code))
+        for p in played
+        if p.error is None
+    )
+    return sum((word_errors(said, text) for said, text in canonical), start=WordErrors())
 
 
 def revised_share(played: Sequence[Played]) -> float | None:
@@ -204,8 +214,3 @@ def disconnect_sentence(after_seconds: float, usual_seconds: float) -> str:
     """Whether a server stops when nobody waits any more."""
     busy = after_seconds > STILL_BUSY * usual_seconds
     return "goes on decoding for a caller who has gone" if busy else "stops, or has room for the next one"
-
-
-def _rate(errors: WordErrors) -> float:
-    rate = errors.wer
-    return 1.0 if rate is None else rate

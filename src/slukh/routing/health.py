@@ -212,7 +212,7 @@ class Probes:
         try:
             heard = await self._hear(self._upstreams.providers[name], seconds)
             self.on_heard(name, heard)
-            outcome = "published" if _has_its_words(heard) else "empty"
+            outcome = "published" if has_its_words(heard) else "empty"
         except TimeoutError:
             outcome = "timeout"
         except SttError as error:
@@ -229,7 +229,7 @@ class Probes:
         return await hear_clip(provider, self._clips[0], timeout_seconds=timeout_seconds)
 
 
-def _has_its_words(heard: Heard) -> bool:
+def has_its_words(heard: Heard) -> bool:
     """A third of a clip's words: far more than chance, and less than a weak model gives."""
     said = set(re.findall(r"\w+", heard.clip.text.casefold()))
     return 3 * len(said & set(re.findall(r"\w+", heard.text.casefold()))) >= len(said)

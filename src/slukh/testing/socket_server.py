@@ -72,15 +72,23 @@ class SocketServer:
     Args:
         script: of every connection.
         key: that a handshake must carry, as a header or in the query; None takes all.
+        refusal: status and body that every handshake is answered with; None answers by the script.
 
     Attributes:
         peers: everybody who connected.
     """
 
-    def __init__(self, script: Script, *, key: str | None = None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        key: str | None = None,
+        refusal: tuple[HTTPStatus, str] | None = None,
+    ) -> None:
         self.script = script
         self.peers: list[Peer] = []
         self._key = key
+        self._refusal = refusal
         self._server: Server | None = None
         self.port = 0
 
@@ -104,6 +112,8 @@ class SocketServer:
         return [message for peer in self.peers for message in peer.messages]
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        if self._refusal is not None:
+            return connection.respond(*self._refusal)
         carried = f"{request.headers.get('Authorization', '')} {request.path}"
         if self._key is None or self._key in carried:
             return None

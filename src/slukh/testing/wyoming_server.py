@@ -11,7 +11,7 @@ from typing import Literal
 from slukh.stt.whisper.wyoming_events import Event, Events, encoded
 from slukh.testing.tcp_server import TcpServer
 
-Fault = Literal["none", "closes", "hangs", "error", "garbage"]
+Fault = Literal["none", "closes", "hangs", "error", "garbage", "language"]
 
 
 class WyomingServer(TcpServer):
@@ -60,6 +60,8 @@ class WyomingServer(TcpServer):
                 writer.write(
                     encoded(Event(type="transcript", data={"text": f" {' '.join(self._hear(pcm))}"}))
                 )
+            case "language":
+                writer.write(encoded(Event(type="transcript", data={"text": "to make", "language": "en"})))
             case "hangs":
                 await asyncio.Event().wait()
             case "error":

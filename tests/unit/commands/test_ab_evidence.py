@@ -134,6 +134,12 @@ def test_more_callers_than_were_tried_are_not_guessed(given: AllSettings, tmp_pa
         gathered(Sources(capacity=tmp_path / "none.json"), given, calls(), UNTIL)
 
 
+def test_a_server_that_was_found_unfit_is_no_room(given: AllSettings, tmp_path: Path) -> None:
+    found = gathered(Sources(capacity=written_capacity(tmp_path, streams=0)), given, calls(), UNTIL)
+    assert found.queue_p95_seconds is None
+    assert gate_origin(found, "capacity").endswith("http://w was found unfit for calls")
+
+
 def written_capacity(folder: Path, *, streams: int) -> Path:
     path = folder / "whisper.json"
     measured = {"version": 1, "url": "http://w", "model": "small", "streams": streams, "p95_ms": 640}

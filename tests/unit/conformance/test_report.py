@@ -17,7 +17,7 @@ from slukh.conformance.report import (
     revised_share,
     silence_sentence,
     step_of,
-    word_error_rate,
+    word_errors_of,
 )
 from slukh.errors import SttStreamError
 from slukh.terminal import whisper_tables
@@ -25,7 +25,7 @@ from slukh.terminal import whisper_tables
 ALONE = Step(streams=1, p50_seconds=0.5, p95_seconds=0.6)
 FIT = Report(
     url="http://gpu1:8000", dialect="openai", server="speaches", model="large-v3", language_code="uk-UA",
-    wer=0.1, interims=3.0, first_interim_seconds=1.2, revised_share=0.1,
+    wer=0.1, words=33, interims=3.0, first_interim_seconds=1.2, revised_share=0.1, why_no_interims="",
     steps=(
         ALONE,
         Step(streams=2, p50_seconds=0.6, p95_seconds=0.7),
@@ -36,14 +36,18 @@ FIT = Report(
 FAILED = Played(error=SttStreamError("whisper", "reset"))
 
 
-def played(text: str, *interims: str, seconds: float = 1.0) -> Played:
-    return Played(text=text, interims=interims, final_seconds=seconds)
+def played(text: str, *interims: str, said: str = "", seconds: float = 1.0) -> Played:
+    return Played(said=said, text=text, interims=interims, final_seconds=seconds)
 
 
 def test_the_capacity_file_has_what_the_cost_model_reads() -> None:
     assert FIT.capacity() == {
         "version": 1, "url": "http://gpu1:8000", "model": "large-v3", "streams": 2, "p95_ms": 700,
     }  # fmt: skip
+
+
+def test_a_server_that_callers_would_complain_of_carries_none() -> None:
+    assert replace(FIT, on_silence='invented "Дякую"').capacity()["streams"] == 0
 
 
 def test_a_server_that_is_fit_has_no_findings() -> None:
@@ -58,10 +62,16 @@ def test_a_step_that_nobody_got_through_is_still_json() -> None:
     assert any("-" in column.cells for table in whisper_tables(strict) for column in table.columns)
 
 
+def test_no_interims_have_a_reason_in_the_table() -> None:
+    none = replace(FIT, interims=0.0, first_interim_seconds=None, why_no_interims="it is slow")
+    facts = next(iter(whisper_tables(none.as_json())))
+    assert "none: it is slow" in facts.columns[1].cells
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"wer": 0.6}, "60% of the words are wrong"),
+        ({"wer": 0.6}, "60% of 33 words are wrong"),
         ({"steps": (replace(ALONE, p95_seconds=5.0),), "streams": 1}, "5.0 s after the end of speech"),
         ({"steps": (replace(ALONE, failed=2),), "streams": 1}, "2 clips of one caller failed"),
         ({"on_silence": 'invented "Дякую"'}, "voice detection"),
@@ -93,8 +103,10 @@ def test_a_load_is_too_much_when_finals_are_twice_as_late_or_fail(step: Step, do
 
 def test_word_errors_are_counted_over_all_clips_that_gave_a_text() -> None:
     said = "шини чотири"
-    assert word_error_rate(said, [played("Шини 4."), played("шини"), FAILED], "uk-UA") == 0.25
-    assert word_error_rate(said, [FAILED], "uk-UA") == 1.0
+    heard = [played("Шини 4.", said=said), played("шини", said=said), played("так", said="так"), FAILED]
+    errors = word_errors_of(heard, "uk-UA")
+    assert (errors.errors, errors.reference_words) == (1, 5)
+    assert word_errors_of([FAILED], "uk-UA").wer is None
 
 
 def test_the_revised_share_is_of_words_that_the_next_text_does_not_have_there() -> None:

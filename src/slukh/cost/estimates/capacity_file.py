@@ -1,6 +1,8 @@
 """What `slukh whisper check` measured: how many calls one Whisper server hears at once.
 
 {"version": 1, "url": "http://10.0.0.7:8000", "model": "large-v3-turbo", "streams": 12, "p95_ms": 640}
+
+`"streams": 0` is a server that callers would complain of: it was found unfit.
 """
 
 from dataclasses import dataclass, replace
@@ -22,17 +24,22 @@ class MeasuredCapacity:
         version: of the file's format.
         url: the server.
         model: what it ran.
-        streams: calls that it heard at once within its deadline.
-        p95_ms: of its finals at that load.
+        streams: calls that it heard at once within its deadline; 0 when it was found unfit for any.
+        p95_ms: of its finals at that load, or with one caller when it is unfit.
     """
 
     version: Literal[1]
     url: str
     model: str
-    streams: Annotated[int, Field(ge=1, le=10_000)]
+    streams: Annotated[int, Field(ge=0, le=10_000)]
     p95_ms: Annotated[float, Field(ge=0)]
 
     __pydantic_config__ = ConfigDict(extra="ignore", frozen=True)
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether calls can be given to it."""
+        return self.streams > 0
 
 
 _ADAPTER: TypeAdapter[MeasuredCapacity] = TypeAdapter(MeasuredCapacity)
@@ -63,8 +70,13 @@ def with_capacity(scenario: Scenario, measured: MeasuredCapacity, on: date) -> S
     """The scenario with a measured number of calls per GPU in place of the assumed one.
 
     Raises:
-        ScenarioError: its Whisper runs on no GPU of yours.
+        ScenarioError: its Whisper runs on no GPU of yours, or what was measured is not fit for calls.
     """
+    if not measured.is_fit:
+        raise ScenarioError(
+            f"{measured.url} was found unfit for calls on {on}, so it carries none",
+            remedy="mend what `slukh whisper check` says of it, and let that write the file anew",
+        )
     whisper = scenario.stt.whisper
     if not isinstance(whisper, WhisperFleet):
         raise ScenarioError(

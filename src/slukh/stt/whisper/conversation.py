@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 
 from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16
-from slukh.errors import SttProtocolError, SttStreamError
+from slukh.errors import SttProtocolError
+from slukh.stt.whisper.failures import closed
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk, Word
 
 Message = str | bytes
 
 NORMAL = 1000  # close codes of RFC 6455, section 7.4.1
 GOING_AWAY = 1001
+WRONG_TOKEN = 4401  # WhisperLiveKit's own, on both of its sockets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +39,14 @@ class Heard:
         is_last: nothing follows.
         confidence: its own 0..1, or None.
         words: timings from the first sample on, where it gives them.
+        language: that it says it heard, as it names it; empty when it does not say.
     """
 
     text: str
     is_last: bool = False
     confidence: float | None = None
     words: tuple[Word, ...] = ()
+    language: str = ""
 
 
 class Conversation(ABC):
@@ -113,7 +117,7 @@ class Conversation(ABC):
 
     def closed(self, code: int, reason: str) -> list[Heard]:
         """The server closed. Never its last word, unless a dialect says so."""
-        raise SttStreamError(self.name, closed_sentence(code, reason))
+        raise closed(self.name, code, reason)
 
     def resampled(self, pcm: bytes, *, is_last: bool = False) -> bytes:
         """Linear audio at the server's rate; the last piece brings what the resampler holds back."""
@@ -165,10 +169,9 @@ class Asked:
     words: bool = False
 
 
-def closed_sentence(code: int, reason: str) -> str:
-    """What a close without a result means, with the server's own words when it gave some."""
-    said = f' ("{" ".join(reason.split())[:160]}")' if reason else ""
-    return f"the server closed without a result, close code {code}{said}"
+def bearer(key: str) -> Mapping[str, str]:
+    """The header that carries a key, where there is one."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def joined(*texts: object) -> str:

@@ -8,17 +8,19 @@ takes 16 kHz only, sends a first `Metadata` at once, and knows no confidence (0.
 from typing import Any
 from urllib.parse import urlencode
 
-from slukh.errors import SttAuthenticationError, SttRequestError, SttStreamError
+from slukh.errors import SttRequestError, SttStreamError
 from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.conversation import (
     GOING_AWAY,
     NORMAL,
+    WRONG_TOKEN,
     Asked,
     Call,
     Conversation,
     Heard,
     joined,
 )
+from slukh.stt.whisper.failures import failed, quoted, refused, wrong_key
 from slukh.stt.whisper.timings import words_from
 from slukh.types import AudioChunk, Word
 
@@ -38,7 +40,7 @@ class DeepgramConversation(Conversation):
         self._interim = ""
         self._words: tuple[Word, ...] = ()
         self._interim_words: tuple[Word, ...] = ()
-        self._has_ended = False
+        self._has_ended = self._has_answered = False
 
     def audio(self, chunk: AudioChunk) -> None:
         """Raw int16. Never an empty message: to Deepgram that is the end."""
@@ -60,18 +62,19 @@ class DeepgramConversation(Conversation):
             case "Metadata" if self._has_ended and said.get("duration"):
                 return [self._last()]
             case "Error":
-                raise self._error(str(said.get("description") or said.get("message") or "no reason"))
+                raise self._error(quoted(said.get("description") or said.get("message")))
         return []
 
     def closed(self, code: int, reason: str) -> list[Heard]:
-        """After `CloseStream` that is how it ends."""
-        if code == 4401:  # noqa: PLR2004  # WhisperLiveKit's own
-            raise SttAuthenticationError(self.name, "the server wants another key, see WHISPER_API_KEY")
-        if self._has_ended and code in (NORMAL, GOING_AWAY):
+        """After `CloseStream`, and any answer, that is how it ends."""
+        if code == WRONG_TOKEN:
+            raise wrong_key(self.name)
+        if self._has_ended and self._has_answered and code in (NORMAL, GOING_AWAY):
             return [self._last()]
         return super().closed(code, reason)
 
     def _results(self, said: dict[str, Any]) -> list[Heard]:
+        self._has_answered = True
         alternatives = (said.get("channel") or {}).get("alternatives") or [{}]
         text = str(alternatives[0].get("transcript") or "")
         score = alternatives[0].get("confidence")
@@ -103,8 +106,8 @@ class DeepgramConversation(Conversation):
 
     def _error(self, said: str) -> SttRequestError | SttStreamError:
         if self._has_ended or self._finals:
-            return SttStreamError(self.name, f"the server failed: {said[:160]}")
-        return SttRequestError(self.name, f'the server refused the session ("{said[:160]}")')
+            return failed(self.name, said)
+        return refused(self.name, said)
 
 
 def deepgram_call(address: Address, asked: Asked) -> Call:

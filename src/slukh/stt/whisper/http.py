@@ -20,17 +20,23 @@ import httpx
 from slukh.audio import wav_from_linear16
 from slukh.errors import (
     SttAuthenticationError,
-    SttConnectError,
     SttOverloadedError,
     SttProtocolError,
     SttRequestError,
-    SttStreamError,
-    SttTimeoutError,
 )
 from slukh.stt.language import SUPPORTED, iso_639_1
 from slukh.stt.whisper.address import Address, Dialect, address
 from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding, likeliest
-from slukh.stt.whisper.http_answers import connect_error, decoding_from_body, error_from_status
+from slukh.stt.whisper.failures import (
+    connect_error,
+    error_from_status,
+    given_back,
+    no_answer,
+    no_words,
+    slow_connect,
+    took_no_more,
+)
+from slukh.stt.whisper.http_answers import decoding_from_body
 from slukh.stt.whisper.http_upload import HttpUpload
 from slukh.stt.whisper.probing import Recognised, recognise
 from slukh.stt.whisper.tcp import BLOCKED_SECONDS, SOCKET_OPTIONS, acknowledge
@@ -241,26 +247,22 @@ class HttpDecoder:
             async with asyncio.timeout(within_seconds):
                 yield
         except httpx.ConnectTimeout as error:
-            detail = f"no connection to {self.url} in {self._connect_seconds:g} s: see WHISPER_API_URL"
-            raise SttConnectError(self._name, detail) from error
+            raise slow_connect(self._name, self.url, self._connect_seconds) from error
         except httpx.ConnectError as error:
             raise connect_error(self._name, self.url, _root(error)) from error
         except httpx.WriteTimeout as error:
-            detail = f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
-            raise SttTimeoutError(self._name, detail) from error
+            raise took_no_more(self._name) from error
         except (httpx.TimeoutException, TimeoutError) as error:
             waited = self.total_seconds if within_seconds is None else within_seconds
-            detail = f"no answer in {waited:g} s: is it a Whisper server, and fast enough?"
-            raise SttTimeoutError(self._name, detail) from error
+            raise no_answer(self._name, waited) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise SttRequestError(self._name, f"{self.url} cannot be asked: see WHISPER_API_URL") from error
         except httpx.RequestError as error:
-            detail = "the server closed the connection without an answer: its own log may say why"
-            raise SttStreamError(self._name, detail) from error
+            raise no_words(self._name, url=self.url) from error
         except RuntimeError as error:
             if not self._client.is_closed:
                 raise
-            raise SttStreamError(self._name, "the connection to the server was given back") from error
+            raise given_back(self._name) from error
 
     def __repr__(self) -> str:
         return f"HttpDecoder({self.url!r})"

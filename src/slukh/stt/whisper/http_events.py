@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from slukh.errors import SttProtocolError, SttStreamError
+from slukh.stt.whisper.failures import failed, quoted
 
 EVENT_STREAM: Final = "text/event-stream"
 _DONE: Final[Mapping[str, Any]] = {"type": "[DONE]"}
@@ -29,7 +30,7 @@ def answer_from_events(provider: str, body: bytes) -> dict[str, Any]:
         if "error" in event:
             error = event["error"]
             said = error.get("message") if isinstance(error, dict) else error
-            raise SttStreamError(provider, f'the server failed ("{said!s:.160}")')
+            raise failed(provider, quoted(said))
     done = next((e for e in events if e.get("type") == "transcript.text.done"), None)
     if done is None and _DONE not in events:
         raise SttStreamError(provider, "the server broke off in the middle of its answer")

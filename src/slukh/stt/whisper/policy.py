@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from slukh.errors import SettingsError, SttLanguageError
 from slukh.stt.base import StreamConfig
-from slukh.stt.language import LanguageTracker
+from slukh.stt.language import LanguageTracker, iso_639_1
 from slukh.stt.whisper.decoding import DecodeRequest, Kind, token_cap
 
 
@@ -67,6 +68,19 @@ def request_for(
         window_seconds=min(window, policy.final_window_seconds),
         no_repeat_ngram_size=3,
     )
+
+
+def refuse_unknown(provider: str, config: StreamConfig) -> None:
+    """See that a Whisper can be asked for the languages of a stream: servers fail silently on others.
+
+    Raises:
+        SttLanguageError: one that nobody knows.
+    """
+    try:
+        for code in (config.language_code, *config.alternative_language_codes):
+            iso_639_1(code)
+    except SettingsError as error:
+        raise SttLanguageError(provider, str(error)) from error
 
 
 def language_prior(config: StreamConfig) -> dict[str, float]:

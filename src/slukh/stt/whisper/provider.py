@@ -1,10 +1,9 @@
 """Whisper as a recogniser: a decoder, wherever it runs, under the one policy."""
 
-from slukh.errors import SettingsError, SttLanguageError
+from slukh.errors import SttLanguageError
 from slukh.stt.base import Capabilities, StreamConfig
-from slukh.stt.language import iso_639_1
 from slukh.stt.whisper.decoding import Decoder
-from slukh.stt.whisper.policy import DEFAULT_POLICY, StreamPolicy
+from slukh.stt.whisper.policy import DEFAULT_POLICY, StreamPolicy, refuse_unknown
 from slukh.stt.whisper.stream import WhisperStream
 
 
@@ -46,11 +45,8 @@ class WhisperProvider:
         Raises:
             SttLanguageError: one that this Whisper does not take.
         """
+        refuse_unknown(self.name, config)
         for code in (config.language_code, *config.alternative_language_codes):
-            try:
-                iso_639_1(code)
-            except SettingsError as error:
-                raise SttLanguageError(self.name, str(error)) from error
             if code not in self.decoder.limits.languages:
                 raise SttLanguageError(self.name, f"the model {self.model!r} does not speak {code}")
         return WhisperStream(

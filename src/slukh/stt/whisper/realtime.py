@@ -17,15 +17,10 @@ from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from slukh.audio import mulaw_from_linear16
-from slukh.errors import (
-    SttAuthenticationError,
-    SttError,
-    SttOverloadedError,
-    SttRequestError,
-    SttStreamError,
-)
+from slukh.errors import SttError, SttOverloadedError
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, bearer, joined
+from slukh.stt.whisper.failures import failed, quoted, refused, wrong_key
 from slukh.types import AudioChunk
 
 Flavour = Literal["openai", "speaches", "vllm"]
@@ -113,7 +108,7 @@ class RealtimeConversation(Conversation):
     def closed(self, code: int, reason: str) -> list[Heard]:
         """Never how it ends."""
         if code == _POLICY_VIOLATION:
-            raise SttAuthenticationError(self.name, "the server wants another key, see WHISPER_API_KEY")
+            raise wrong_key(self.name)
         return super().closed(code, reason)
 
     def _begin(self, flavour: Flavour) -> None:
@@ -176,16 +171,14 @@ class RealtimeConversation(Conversation):
         """Theirs as ours: OpenAI and speaches write an object, vLLM a sentence."""
         about = error if isinstance(error, dict) else {"message": error, "code": code}
         kind = f"{about.get('code')} {about.get('type')}".lower()
-        said = f'"{joined(about.get("message"))[:160]}"'
+        said = quoted(about.get("message"))
         if "api_key" in kind or "authentication" in kind:
-            return SttAuthenticationError(
-                self.name, f"the server wants another key, see WHISPER_API_KEY ({said})"
-            )
+            return wrong_key(self.name, said=said)
         if "rate_limit" in kind or "quota" in kind:
-            return SttOverloadedError(self.name, f"the server has no room now ({said})")
+            return SttOverloadedError(self.name, f"the server has no room now{said}")
         if "invalid" in kind or "not_found" in kind or "unsupported" in kind:
-            return SttRequestError(self.name, f"the server refused: check WHISPER_MODEL_SIZE ({said})")
-        return SttStreamError(self.name, f"the server failed ({said})")
+            return refused(self.name, said)
+        return failed(self.name, said)
 
 
 def _flavour(created: Mapping[str, Any]) -> Flavour:
@@ -205,7 +198,7 @@ def realtime_call(address: Address, asked: Asked) -> Call:
         query |= {"model": asked.model, "language": asked.language}
     return Call(
         url=f"{address.url}?{urlencode(query)}",
-        headers={"Authorization": f"Bearer {asked.key}"} if asked.key else {},
+        headers=bearer(asked.key),
         conversation=RealtimeConversation(
             asked.name, language=asked.language, model=asked.model, hints=asked.hints
         ),

@@ -1,21 +1,26 @@
-"""What an operator does about a Whisper server, by the class of its error."""
+"""What an operator does about a Whisper server, by its error or by the class of that."""
 
 from collections.abc import Mapping
 
-from slukh.errors import ErrorType
+from slukh.errors import ErrorType, SttError
 
 REMEDIES: Mapping[ErrorType, str] = {
-    "connect": "start the server, or correct host, port and http or https in WHISPER_API_URL; "
-    "for a certificate of your own, name its CA in SSL_CERT_FILE",
+    "connect": "start the server, or correct host and port in WHISPER_API_URL",
     "timeout": "it is too slow or still loading: a smaller model, a GPU, fewer calls by SLUKH_WHISPER_CALLS, "
     "or another server beside it in WHISPER_API_URL",
-    "stream": "look into the server's own log: it broke off, its process died, or it wants https",
+    "stream": "look into the server's own log: it broke off, or its process died",
     "limit": "nothing: the next Attempt begins afresh",
     "overloaded": "wait, if it was just started and loads its model; else fewer calls (SLUKH_WHISPER_CALLS), "
     "or another server beside it in WHISPER_API_URL",
     "protocol": "something else answers there, or it speaks another protocol: doc/whisper-servers.md has the "
-    "schemes of WHISPER_API_URL; where another language came back, give it a model of many languages",
+    "schemes of WHISPER_API_URL",
     "request": "correct the path in WHISPER_API_URL, or name a model that it has in WHISPER_MODEL_SIZE",
-    "language": "a model that speaks it, or another SLUKH_LANGUAGE",
+    "language": "give the server a model of many languages, without .en in its name, "
+    "or set SLUKH_LANGUAGE to one that it speaks",
     "authentication": "set WHISPER_API_KEY to the key that the server was started with",
 }
+
+
+def remedy_for(error: SttError) -> str:
+    """What to do about it, one clause."""
+    return error.remedy or REMEDIES[error.error_type]

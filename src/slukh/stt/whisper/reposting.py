@@ -28,6 +28,10 @@ class RepostingDecoder:
         quick_seconds: an interim that takes longer is the last one for a while ...
         pause_seconds: ... of this length.
         name: registry name for errors.
+
+    Attributes:
+        inner: that of the server.
+        held_back: why the last interim was not asked for; empty when it was.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class RepostingDecoder:
         name: str = "whisper",
     ) -> None:
         self.inner = decoder
+        self.held_back = ""
         self._quick_final_seconds = quick_final_seconds
         self._quick_seconds = quick_seconds
         self._pause_seconds = pause_seconds
@@ -105,9 +110,9 @@ class RepostingDecoder:
     async def _decode_interim(self, request: DecodeRequest) -> Decoding:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        is_busy = self._finals > 0 or self._interim is not None
-        if is_busy or not self._is_quick or began < self._none_before:
-            raise SttOverloadedError(self._name, "no interim now: the server has other things to do")
+        self.held_back = self._why_not_now(began)
+        if self.held_back:
+            raise SttOverloadedError(self._name, f"no interim now: {self.held_back}")
         self._interim = asyncio.create_task(self.inner.decode(request))
         try:
             await asyncio.wait((self._interim,))
@@ -119,6 +124,18 @@ class RepostingDecoder:
             self._interim = None
             if loop.time() - began > self._quick_seconds:
                 self._none_before = loop.time() + self._pause_seconds
+
+    def _why_not_now(self, now: float) -> str:
+        """Whom an interim would disturb; empty when nobody."""
+        if self._finals:
+            return "a final is due there"
+        if self._interim is not None:
+            return "another interim is under way"
+        if not self._is_quick:
+            return f"its last final took more than {self._quick_final_seconds:g} s, or failed"
+        if now < self._none_before:
+            return f"an interim took more than {self._quick_seconds:g} s"
+        return ""
 
 
 class _CountedUpload:

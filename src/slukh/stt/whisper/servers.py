@@ -13,7 +13,7 @@ from slukh.stt.whisper.probing import UNKNOWN
 from slukh.stt.whisper.provider import WhisperProvider
 from slukh.stt.whisper.realtime import realtime_call
 from slukh.stt.whisper.reposting import RepostingDecoder
-from slukh.stt.whisper.socket_stream import MakeCall, SocketProvider
+from slukh.stt.whisper.socket_provider import MakeCall, SocketProvider
 from slukh.stt.whisper.whisper_cpp import WHISPER_CPP
 from slukh.stt.whisper.whisperlive import whisperlive_call
 from slukh.stt.whisper.whisperlivekit import whisperlivekit_call
@@ -95,3 +95,19 @@ def server_name(provider: SttProvider) -> str:
     if isinstance(decoder, HttpDecoder) and decoder.recognised is not None:
         return decoder.recognised.server
     return _NAMES["wyoming" if isinstance(decoder, WyomingDecoder) else "openai"]
+
+
+def why_no_interims(provider: SttProvider) -> str:
+    """What keeps texts from coming while a caller speaks, as far as it could be told."""
+    if isinstance(provider, SocketProvider):
+        if provider.address.dialect == "realtime":
+            return "speaches has none on its socket; OpenAI or vLLM would be slower than speech"
+        return "the server is slower than speech"
+    if provider.capabilities.metered:
+        return "the server bills each request, so it is asked once (SLUKH_WHISPER_METERED)"
+    decoder = provider.decoder if isinstance(provider, WhisperProvider) else None
+    if not isinstance(decoder, RepostingDecoder):
+        return "the server gives none, and asking again is switched off (SLUKH_WHISPER_INTERIMS)"
+    if decoder.held_back:
+        return f"the server gives none, and is not asked again because {decoder.held_back}"
+    return "the server gives none, and asked again it says nothing before the end of speech"

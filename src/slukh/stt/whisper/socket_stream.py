@@ -1,7 +1,7 @@
-"""A server that listens while the caller speaks, as a recogniser: the shell of every `Conversation`.
+"""One utterance with a server that listens while the caller speaks: the shell of every `Conversation`.
 
-One socket per utterance, opened with the voice. What the server says goes through the same agreement and the
-same guard as the local engine's texts, so that interims and finals of all dialects mean the same.
+What the server says goes through the same agreement and the same guard as the local engine's texts, so that
+interims and finals of all dialects mean the same.
 """
 
 import asyncio
@@ -9,152 +9,22 @@ import math
 from collections.abc import AsyncIterator, Callable
 
 from slukh.errors import (
-    SettingsError,
     SttError,
     SttLanguageError,
     SttRequestError,
     SttStreamError,
     SttTimeoutError,
 )
-from slukh.stt.base import Capabilities, Result, StreamConfig
-from slukh.stt.language import SUPPORTED, iso_639_1
+from slukh.stt.base import Result
 from slukh.stt.results import ResultQueue
-from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.agreement import LocalAgreement
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard
+from slukh.stt.whisper.conversation import Conversation, Heard
 from slukh.stt.whisper.decoding import WINDOW_SECONDS, Decoding
+from slukh.stt.whisper.failures import no_answer, spoken_language, took_no_more
 from slukh.stt.whisper.finals import Voice, final_results, interim, is_shown
-from slukh.stt.whisper.policy import language_prior
 from slukh.stt.whisper.tcp import BLOCKED_SECONDS
-from slukh.stt.whisper.websocket import Socket, SocketClosedError, open_socket
+from slukh.stt.whisper.websocket import Socket, SocketClosedError
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
-
-MakeCall = Callable[[Address, Asked], Call]
-"""A dialect: how one utterance is put to a server."""
-
-
-class SocketProvider:
-    """An `SttProvider` over a server's socket.
-
-    Args:
-        address: of the server.
-        make_call: its dialect.
-        api_key: or empty.
-        model: which it runs; some dialects name it.
-        metered: whether it bills.
-        as_language: BCP-47 to what is sent.
-        interim_results: whether silence from it, while a caller speaks, means that it fails.
-        words: whether its finals have word timings.
-        final_seconds: longest from our endpoint to its last word.
-        connect_seconds: longest that the connection may take.
-        ready_seconds: longest from there until it takes audio; some load their model then.
-        name: registry name and metric label.
-    """
-
-    def __init__(
-        self,
-        address: Address,
-        make_call: MakeCall,
-        *,
-        api_key: str = "",
-        model: str = "",
-        metered: bool = False,
-        as_language: Callable[[str], str] = iso_639_1,
-        interim_results: bool = False,
-        words: bool = False,
-        final_seconds: float = 10.0,
-        connect_seconds: float = 2.0,
-        ready_seconds: float = 5.0,
-        name: str = "whisper",
-    ) -> None:
-        self.name = name
-        self.model = model
-        self.address = address
-        self.capabilities = Capabilities(
-            interim_results=interim_results,
-            words=words,
-            metered=metered,
-            languages=frozenset(SUPPORTED),
-            max_seconds=WINDOW_SECONDS,
-        )
-        self._make_call = make_call
-        self._as_language = as_language
-        self._api_key = api_key
-        self._final_seconds = final_seconds
-        self._connect_seconds = connect_seconds
-        self._ready_seconds = ready_seconds
-        self._streams: set[SocketStream] = set()
-        self._goodbyes: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> None:
-        """See that it is there, takes the key, and becomes ready. Raises SttError."""
-        stream = await self.open(StreamConfig(language_code="uk-UA"))
-        await stream.close()
-
-    async def open(self, config: StreamConfig) -> "SocketStream":
-        """A connection for one utterance, ready for audio.
-
-        Raises:
-            SttLanguageError: one that nobody knows.
-            SttError: it cannot be reached, or refuses.
-        """
-        try:
-            prior = language_prior(config)
-            for code in prior:
-                iso_639_1(code)
-        except SettingsError as error:
-            raise SttLanguageError(self.name, str(error)) from error
-        language_code = max(prior, key=prior.__getitem__)
-        call = self._make_call(
-            self.address,
-            Asked(
-                name=self.name,
-                key=self._api_key,
-                model=self.model,
-                language=self._as_language(language_code),
-                hints=config.phrase_hints,
-                words=self.capabilities.words,
-            ),
-        )
-        socket = await open_socket(
-            self.name,
-            call.url,
-            headers=call.headers,
-            connect_seconds=self._connect_seconds,
-            secret=self._api_key,
-        )
-        stream = SocketStream(
-            socket,
-            call.conversation,
-            language_code=language_code,
-            interims=config.interim_results,
-            final_seconds=self._final_seconds,
-            on_closed=self._closed,
-        )
-        self._streams.add(stream)
-        try:
-            await stream.wait_ready(self._ready_seconds)
-        except BaseException:
-            await stream.close()
-            raise
-        return stream
-
-    def backlog_seconds(self) -> float:
-        """Nothing waits here."""
-        return 0.0
-
-    async def aclose(self) -> None:
-        """Close what is open; those streams fail."""
-        for stream in tuple(self._streams):
-            await stream.fail(SttStreamError(self.name, "the connection to the server was given back"))
-        await asyncio.gather(*self._goodbyes)
-
-    def _closed(self, stream: "SocketStream", socket: Socket) -> None:
-        """The goodbye of a socket waits for the server's; nobody else does."""
-        self._streams.discard(stream)
-        goodbye = asyncio.create_task(socket.close())
-        self._goodbyes.add(goodbye)
-        goodbye.add_done_callback(self._goodbyes.discard)
 
 
 class SocketStream:
@@ -225,9 +95,7 @@ class SocketStream:
             async with asyncio.timeout(BLOCKED_SECONDS):
                 await self._flush()
         except TimeoutError:
-            raise SttTimeoutError(
-                name, f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
-            ) from None
+            raise took_no_more(name) from None
 
     async def end(self) -> None:
         """The utterance is over; one without a voice is not asked about."""
@@ -302,12 +170,12 @@ class SocketStream:
 
     def _hear(self, heard: list[Heard]) -> None:
         for each in heard:
-            self._tell(each)
+            if each.is_last:
+                self._finish(each)
+            else:
+                self._tell(each)
 
     def _tell(self, heard: Heard) -> None:
-        if heard.is_last:
-            self._finish(heard)
-            return
         decoding = self._decoding(heard)
         if self._interims and not self._has_ended and is_shown(decoding):
             self._results.say(interim(decoding, *self._agreement.update(decoding.text)))
@@ -318,12 +186,16 @@ class SocketStream:
         if not self._has_ended:
             self._over(SttStreamError(self._conversation.name, "a last word before the end of the utterance"))
             return
+        try:
+            spoken_language(self._conversation.name, heard.language, (self._language_code,))
+        except SttLanguageError as error:
+            self._over(error)
+            return
         self._results.say(*final_results(self._decoding(heard), self._voice))
         self._over(None)
 
     def _too_late(self) -> None:
-        name = self._conversation.name
-        self._over(SttTimeoutError(name, f"no last word in {self._final_seconds:g} s"))
+        self._over(no_answer(self._conversation.name, self._final_seconds))
 
     def _over(self, error: SttError | None) -> None:
         if not self._is_over:

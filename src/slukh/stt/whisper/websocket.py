@@ -11,14 +11,15 @@ from websockets.exceptions import (
     InvalidStatus,
     InvalidURI,
 )
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event
 
-from slukh.errors import SttConnectError, SttProtocolError, SttRequestError
-from slukh.stt.whisper.http_answers import connect_error, error_from_status
+from slukh.errors import SttProtocolError, SttRequestError
+from slukh.stt.whisper.failures import NO_GOODBYE, connect_error, error_from_status, no_words, slow_connect
 from slukh.stt.whisper.tcp import watch
 
 _MAX_MESSAGE_BYTES = 4 << 20
 _CLOSE_SECONDS = 0.5
-_NOT_CLOSED = 1006  # RFC 6455: the connection broke without a goodbye
 
 
 class SocketClosedError(Exception):
@@ -33,6 +34,19 @@ class SocketClosedError(Exception):
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+
+
+class _Connection(ClientConnection):
+    """One in which a server's goodbye counts, also of a server that does not close its end.
+
+    "The client SHOULD wait for the server to close the connection but MAY close the connection at any time if
+    it has not received a TCP Close from the server in a reasonable time period" (RFC 6455, section 5.5.1).
+    """
+
+    def process_event(self, event: Event) -> None:
+        super().process_event(event)
+        if isinstance(event, Frame) and event.opcode is Opcode.CLOSE:
+            self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
 
 
 class Socket:
@@ -88,6 +102,7 @@ async def open_socket(
         connection = await connect(
             url,
             additional_headers=headers,
+            create_connection=_Connection,
             proxy=None,  # a caller's audio goes to the address of the setting
             compression=None,
             open_timeout=connect_seconds,
@@ -100,13 +115,20 @@ async def open_socket(
     except InvalidStatus as error:
         response = error.response
         raise error_from_status(
-            name, response.status_code, bytes(response.body or b""), url=shown, secret=secret
+            name,
+            response.status_code,
+            bytes(response.body or b""),
+            url=shown,
+            secret=secret,
+            in_handshake=True,
         ) from error
     except TimeoutError as error:
-        raise SttConnectError(name, f"no connection to {shown} in {connect_seconds:g} s") from error
+        raise slow_connect(name, shown, connect_seconds) from error
     except (ssl.SSLError, OSError) as error:
         raise connect_error(name, shown, error) from error
     except (InvalidMessage, InvalidHandshake) as error:
+        if isinstance(error.__cause__, EOFError):
+            raise no_words(name, url=shown) from error
         raise SttProtocolError(name, f"{shown} is no WebSocket: check WHISPER_API_URL") from error
     except InvalidURI as error:
         raise SttRequestError(name, f"{shown} cannot be asked") from error
@@ -114,4 +136,4 @@ async def open_socket(
 
 def _closed(error: ConnectionClosed) -> SocketClosedError:
     received = error.rcvd
-    return SocketClosedError(received.code if received else _NOT_CLOSED, received.reason if received else "")
+    return SocketClosedError(received.code if received else NO_GOODBYE, received.reason if received else "")

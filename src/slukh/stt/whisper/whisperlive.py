@@ -12,9 +12,10 @@ for.
 from typing import Any, Final
 from uuid import uuid4
 
-from slukh.errors import SttLimitError, SttOverloadedError, SttProtocolError, SttStreamError
+from slukh.errors import SttLimitError, SttOverloadedError, SttProtocolError
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, closed_sentence, joined
+from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, bearer, joined
+from slukh.stt.whisper.failures import failed, quoted, refused
 from slukh.stt.whisper.finals import Voice
 from slukh.stt.whisper.timings import words_of_answer
 from slukh.types import AudioChunk, Word, seconds
@@ -49,6 +50,7 @@ class WhisperLiveConversation(Conversation):
         self._wants_words = words
         self._text = ""
         self._words: tuple[Word, ...] = ()
+        self._spoken = ""
         self._reached = 0.0  # where its last segment ends
         self._voice = Voice()
         self._answers = 0  # since the endpoint
@@ -83,11 +85,14 @@ class WhisperLiveConversation(Conversation):
                 minutes = said.get("message")
                 raise SttOverloadedError(self.name, f"the server is full for {minutes} minutes")
             case "ERROR":
-                raise SttStreamError(self.name, f"the server failed: {str(said.get('message'))[:160]}")
+                error = failed if self.is_ready else refused
+                raise error(self.name, quoted(said.get("message")))
         if said.get("message") == "SERVER_READY":
             self.is_ready = True
         elif said.get("message") == "DISCONNECT":
             raise SttLimitError(self.name, "the server's time for one connection is over")
+        elif "language" in said:
+            self._spoken = str(said["language"])
         elif "segments" in said:
             return self._heard(said["segments"], now)
         return []
@@ -103,7 +108,9 @@ class WhisperLiveConversation(Conversation):
     def closed(self, code: int, reason: str) -> list[Heard]:
         """Before it is ready: options that it did not take."""
         if not self.is_ready:
-            raise SttProtocolError(self.name, f"{closed_sentence(code, reason)}: is this WhisperLive?")
+            raise SttProtocolError(
+                self.name, f"the server closed before it was ready, close code {code}: is this WhisperLive?"
+            )
         return super().closed(code, reason)
 
     def _heard(self, segments: list[dict[str, Any]], now: float) -> list[Heard]:
@@ -129,14 +136,14 @@ class WhisperLiveConversation(Conversation):
 
     def _last(self) -> Heard:
         self.is_over, self.look_in = True, None
-        return Heard(text=self._text, is_last=True, words=self._words)
+        return Heard(text=self._text, is_last=True, words=self._words, language=self._spoken)
 
 
 def whisperlive_call(address: Address, asked: Asked) -> Call:
     """Where an utterance goes."""
     return Call(
         url=address.url,
-        headers={"Authorization": f"Bearer {asked.key}"} if asked.key else {},
+        headers=bearer(asked.key),
         conversation=WhisperLiveConversation(
             asked.name,
             language=asked.language,

@@ -8,14 +8,15 @@ was heard. The server leaves the socket open afterwards.
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from slukh.errors import SttAuthenticationError, SttRequestError, SttStreamError
+from slukh.errors import SttRequestError
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, joined
+from slukh.stt.whisper.conversation import WRONG_TOKEN, Asked, Call, Conversation, Heard, joined
+from slukh.stt.whisper.failures import failed, quoted, refused, wrong_key
 from slukh.types import AudioChunk
 
 RATE_HERTZ: Final = 16000
 _SILENCE = -2  # the speaker of a line in which nobody speaks
-_WRONG_TOKEN, _WRONG_PARAMETERS = 4401, 4400
+_WRONG_PARAMETERS = 4400
 
 
 class WhisperLiveKitConversation(Conversation):
@@ -23,7 +24,7 @@ class WhisperLiveKitConversation(Conversation):
 
     def __init__(self, name: str) -> None:
         super().__init__(name, rate_hertz=RATE_HERTZ)
-        self._text = ""
+        self._text = self._language = ""
 
     def open(self) -> None:
         """Nothing: the server speaks first."""
@@ -45,36 +46,35 @@ class WhisperLiveKitConversation(Conversation):
             case "config":
                 if not said.get("useAudioWorklet"):
                     raise SttRequestError(
-                        self.name, "WhisperLiveKit wants a container: start it with --pcm-input"
+                        self.name,
+                        "WhisperLiveKit wants a container: start it with --pcm-input",
+                        remedy="start WhisperLiveKit with --pcm-input, or use its deepgram+ws:// address",
                     )
                 self.is_ready = True
                 return []
             case "ready_to_stop":
                 self.is_over = True
-                return [Heard(text=self._text, is_last=True)]
+                return [Heard(text=self._text, is_last=True, language=self._language)]
             case "error":
-                raise SttRequestError(
-                    self.name, f'the server refused the session ("{said.get("error")!s:.160}")'
-                )
+                raise refused(self.name, quoted(said.get("error")))
         if said.get("error"):
-            raise SttStreamError(self.name, f"the server failed: {said['error']!s:.160}")
+            raise failed(self.name, quoted(said["error"]))
         if "lines" not in said and "buffer_transcription" not in said:
             return []
-        self._text = _text(said)
+        lines = [line for line in said.get("lines") or () if line.get("speaker") != _SILENCE]
+        self._text = joined(*(line.get("text") for line in lines), said.get("buffer_transcription"))
+        self._language = next(
+            (str(line["detected_language"]) for line in lines if line.get("detected_language")), ""
+        )
         return [Heard(text=self._text)]
 
     def closed(self, code: int, reason: str) -> list[Heard]:
         """Its two codes of its own, else as others."""
-        if code == _WRONG_TOKEN:
-            raise SttAuthenticationError(self.name, "the server wants another key, see WHISPER_API_KEY")
+        if code == WRONG_TOKEN:
+            raise wrong_key(self.name)
         if code == _WRONG_PARAMETERS:
-            raise SttRequestError(self.name, "the server refused the session: see its log")
+            raise refused(self.name, quoted(reason))
         return super().closed(code, reason)
-
-
-def _text(said: dict[str, Any]) -> str:
-    lines = [line for line in said.get("lines") or () if line.get("speaker") != _SILENCE]
-    return joined(*(line.get("text") for line in lines), said.get("buffer_transcription"))
 
 
 def whisperlivekit_call(address: Address, asked: Asked) -> Call:

@@ -10,9 +10,20 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from slukh.errors import SttConnectError, SttError, SttProtocolError, SttStreamError, SttTimeoutError
+from slukh.errors import SttError, SttProtocolError, SttTimeoutError
 from slukh.stt.language import SUPPORTED, iso_639_1
 from slukh.stt.whisper.decoding import DecodeRequest, DecoderLimits, Decoding, likeliest
+from slukh.stt.whisper.failures import (
+    connect_error,
+    failed,
+    given_back,
+    no_answer,
+    no_words,
+    quoted,
+    slow_connect,
+    spoken_language,
+    took_no_more,
+)
 from slukh.stt.whisper.tcp import BLOCKED_SECONDS, watch
 from slukh.stt.whisper.wyoming_events import Event, Events, WyomingFormatError, encoded
 from slukh.types import SAMPLE_RATE_HERTZ
@@ -58,16 +69,18 @@ class WyomingDecoder:
 
     async def start(self) -> None:
         """Ask it what it is. Raises SttError."""
-        conversation = WyomingConnection(self)
+        connection = WyomingConnection(self)
         try:
             async with asyncio.timeout(self.connect_seconds + self.total_seconds):
-                await conversation.open()
-                await conversation.send(Event(type="describe"))
-                info = await conversation.receive("info")
+                await connection.open()
+                await connection.send(Event(type="describe"))
+                info = await connection.receive("info")
         except TimeoutError:
-            raise SttTimeoutError(self.name, f"{self.url} does not say what it is") from None
+            raise SttTimeoutError(
+                self.name, f"{self.url} does not say what it is: does it speak Wyoming?"
+            ) from None
         finally:
-            await conversation.close()
+            await connection.close()
         if not info.data.get("asr"):
             raise SttProtocolError(self.name, f"{self.url} speaks Wyoming and has no speech recognition")
 
@@ -118,7 +131,7 @@ class WyomingUpload:
         """Its text. Raises SttError."""
         decoder, connection = self._decoder, self._connection
         if decoder.is_closed:
-            raise SttStreamError(decoder.name, "the connection to the server was given back")
+            raise given_back(decoder.name)
         decoder.uploads.add(self)
         tasks: list[asyncio.Task[Any]] = []
         try:
@@ -135,7 +148,7 @@ class WyomingUpload:
             async with asyncio.timeout(decoder.total_seconds):
                 transcript = await answer
         except TimeoutError:
-            raise SttTimeoutError(decoder.name, f"no answer in {decoder.total_seconds:g} s") from None
+            raise no_answer(decoder.name, decoder.total_seconds) from None
         finally:
             decoder.uploads.discard(self)
             for task in tasks:
@@ -143,7 +156,9 @@ class WyomingUpload:
             await asyncio.gather(*tasks, return_exceptions=True)
             await connection.close()
         text = " ".join(str(transcript.data.get("text") or "").split())
-        return Decoding(text=text, language_code=likeliest(self._request))
+        asked = likeliest(self._request)
+        spoken = spoken_language(decoder.name, transcript.data.get("language"), (asked,))
+        return Decoding(text=text, language_code=spoken)
 
     async def _send(self) -> None:
         connection = self._connection
@@ -173,11 +188,9 @@ class WyomingConnection:
                 self._reader, self._writer = await asyncio.open_connection(parts.hostname, parts.port)
             watch(self._writer.get_extra_info("socket"))
         except TimeoutError as error:
-            detail = f"no connection to {decoder.url} in {decoder.connect_seconds:g} s"
-            raise SttConnectError(decoder.name, detail) from error
+            raise slow_connect(decoder.name, decoder.url, decoder.connect_seconds) from error
         except OSError as error:
-            detail = f"cannot connect to {decoder.url}: is the server running?"
-            raise SttConnectError(decoder.name, detail) from error
+            raise connect_error(decoder.name, decoder.url, error) from error
 
     async def send(self, event: Event) -> None:
         """Raises SttError."""
@@ -187,8 +200,7 @@ class WyomingConnection:
             async with asyncio.timeout(BLOCKED_SECONDS):
                 await self._writer.drain()
         except TimeoutError:
-            detail = f"the server took no more of the audio for {BLOCKED_SECONDS:g} s"
-            raise SttTimeoutError(self._decoder.name, detail) from None
+            raise took_no_more(self._decoder.name) from None
         except OSError as error:
             raise self._broken() from error
 
@@ -209,8 +221,7 @@ class WyomingConnection:
                 if event.type == wanted:
                     return event
                 if event.type == "error":
-                    said = f"{event.data.get('text')!s:.160}"
-                    raise SttStreamError(self._decoder.name, f'the server failed ("{said}")')
+                    raise failed(self._decoder.name, quoted(event.data.get("text")))
             if not data:
                 raise self._broken()
 
@@ -227,4 +238,4 @@ class WyomingConnection:
                 await self._writer.wait_closed()
 
     def _broken(self) -> SttError:
-        return SttStreamError(self._decoder.name, "the server closed the connection without an answer")
+        return no_words(self._decoder.name)

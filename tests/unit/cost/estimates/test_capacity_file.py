@@ -41,12 +41,20 @@ def test_what_was_measured_takes_the_place_of_what_was_assumed(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"streams": 0}, "streams"), ({"version": 2}, "version"), ({"model": None}, "model")],
+    [({"streams": -1}, "streams"), ({"version": 2}, "version"), ({"model": None}, "model")],
 )
 def test_a_capacity_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
     path = written(tmp_path, MEASURED | change)
     with pytest.raises(ScenarioError, match=f"capacity.json: {said}: .*write it anew: `slukh whisper check`"):
         read_capacity(path)
+
+
+def test_a_server_that_was_found_unfit_carries_no_calls(tmp_path: Path) -> None:
+    measured, on = read_capacity(written(tmp_path, MEASURED | {"streams": 0}))
+    with pytest.raises(
+        ScenarioError, match=r"10\.0\.0\.7:8000 was found unfit for calls on 2026-11-26.*write"
+    ):
+        with_capacity(load_scenario("tyre-shop"), measured, on)
 
 
 def test_a_file_that_is_not_there_or_no_json_is_refused(tmp_path: Path) -> None:
@@ -67,7 +75,7 @@ def test_a_service_has_no_capacity_of_yours(tmp_path: Path) -> None:
 def test_the_check_of_a_server_writes_what_is_read_here(tmp_path: Path) -> None:
     report = Report(
         url="http://gpu:8000", dialect="http", server="speaches", model="turbo", language_code="uk-UA",
-        wer=0.1, interims=0.0, first_interim_seconds=None, revised_share=None,
+        wer=0.1, words=33, interims=0.0, first_interim_seconds=None, revised_share=None, why_no_interims="-",
         steps=(Step(streams=6, p50_seconds=0.4, p95_seconds=0.61, failed=0),), streams=6, doubled_at=None,
         on_silence="nothing", on_bcp_47="as uk", on_disconnect="stops",
     )  # fmt: skip

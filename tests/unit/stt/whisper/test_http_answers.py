@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from slukh.errors import SttProtocolError
+from slukh.errors import SttLanguageError, SttProtocolError
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
-from slukh.stt.whisper.http_answers import decoding_from_body, error_from_status
+from slukh.stt.whisper.failures import error_from_status
+from slukh.stt.whisper.http_answers import decoding_from_body
 from slukh.testing.whisper_server import Says
 
 UK = DecodeRequest(pcm=b"", kind="final", language_code="uk-UA")
@@ -81,7 +82,7 @@ def test_another_allowed_language_is_reported_as_heard() -> None:
 
 @pytest.mark.parametrize("language", ["ru", "english", "ja", "klingon"])
 def test_a_language_that_was_not_asked_for_is_a_broken_promise(language: str) -> None:
-    with pytest.raises(SttProtocolError, match="uk-UA was asked"):
+    with pytest.raises(SttLanguageError, match="uk-UA was asked"):
         heard({"text": "x", "language": language})
 
 

@@ -265,14 +265,14 @@ def closes_with(code: int) -> Script:
     [
         ("deepgram+ws", closes, SttStreamError, "closed without a result, close code 1000"),
         ("deepgram+ws", resets, SttStreamError, "close code 1006"),
-        ("deepgram+ws", hangs, SttTimeoutError, "no last word in 0.5 s"),
+        ("deepgram+ws", hangs, SttTimeoutError, "no answer in 0.5 s"),
         ("deepgram+ws", says_html, SttProtocolError, "cannot be read"),
         ("deepgram+ws", says(type="Error", description="8000 Hz"), SttRequestError, "8000 Hz"),
         ("deepgram+ws", closes_with(4401), SttAuthenticationError, "WHISPER_API_KEY"),
         ("whisperlive+ws", closes, SttProtocolError, "is this WhisperLive"),
         ("whisperlive+ws", says(status="WAIT", message=2.5), SttOverloadedError, "2.5 minutes"),
         ("whisperlive+ws", says(uid="1", message="DISCONNECT"), SttLimitError, "time for one connection"),
-        ("whisperlive+ws", says(status="ERROR", message="no model"), SttStreamError, "no model"),
+        ("whisperlive+ws", says(status="ERROR", message="no model"), SttRequestError, "no model"),
         ("whisperlivekit+ws", whisperlivekit([""], pcm_input=False), SttRequestError, "--pcm-input"),
         ("whisperlivekit+ws", closes_with(4401), SttAuthenticationError, "WHISPER_API_KEY"),
         ("whisperlivekit+ws", says(type="error", error="bad"), SttRequestError, "bad"),
@@ -346,11 +346,31 @@ async def test_tls_with_a_server_that_speaks_none_says_so() -> None:
 
 
 async def test_what_speaks_no_websocket_is_a_protocol_error() -> None:
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.internal ESMTP\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
     provider = server_at(address(f"deepgram+ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
     with pytest.raises(SttProtocolError, match="no WebSocket"):
         await provider.open(UK)
     server.close()
+
+
+async def test_a_goodbye_counts_although_the_server_keeps_its_end_open() -> None:
+    """It does not read what we still send, so it never learns that we have said goodbye as well."""
+
+    async def script(peer: Peer) -> None:
+        await peer.hear()
+        peer.connection.transport.pause_reading()
+        peer.connection.protocol.send_close(1011, "out of memory")
+        for data in peer.connection.protocol.data_to_send():
+            peer.connection.transport.write(data)
+        await asyncio.sleep(60)
+
+    caught = await failure(script, final_seconds=30.0)
+    assert type(caught) is SttStreamError
+    assert 'close code 1011 ("out of memory")' in str(caught)
 
 
 async def test_a_stream_of_a_provider_that_was_given_back_fails() -> None:
