@@ -1,6 +1,7 @@
 """The house keeps its shape: who may import whom, and which names are public."""
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -280,7 +281,8 @@ PUBLIC = {
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """Dotted names of every module a file imports, wherever in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse((SOURCE / path).read_text(encoding="utf-8"))):
@@ -289,7 +291,7 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             names.add(node.module or "")
-    return names
+    return frozenset(names)
 
 
 def part(name: str) -> str:
