@@ -80,6 +80,7 @@ async def test_the_same_call_through_chan_websocket_is_heard_sample_by_sample(
         "SLUKH_TTS_RATE": str(RATE),
         "SLUKH_PHRASE_CACHE_DIR": str(folder),
         "SLUKH_WEBSOCKET_PASSWORD": "secret",
+        "SLUKH_FINAL_SECONDS": "30",  # however long a busy machine decodes
     }
     peer = WebSocketPeer(password="secret")
     (sentence,) = between_pauses(read_recording(speech).samples)
@@ -93,7 +94,7 @@ async def test_the_same_call_through_chan_websocket_is_heard_sample_by_sample(
         async with handset("127.0.0.1", port, call_id, peer=peer) as phone:
             greeting = await phone.answered()
             await phone.say(sentence)
-            answer = await phone.answered()
+            answer = await phone.answered(longest_seconds=40.0)
     for heard, texts in ((greeting, GREETING), (answer, SIZE)):
         for text, kept in (await kept_phrases(folder, voice, "ru-RU", texts)).items():
             assert kept in heard, text
