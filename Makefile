@@ -6,6 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # Google is the default recogniser, and needs an account; Whisper needs none.
 FF_STT_PROVIDER ?= whisper
+# Some images forbid it; each of the commands that tests run, hundreds of them, would then compile Slukh anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run talk test test-servers test-asterisk check format weights docs bench constraints clean
 
@@ -45,8 +47,9 @@ talk: weights
 	@FF_STT_PROVIDER=$(FF_STT_PROVIDER) SLUKH_DIALOG=examples/dialog/tyre-shop.yaml $(BIN)/slukh call $(CALL) \
 		--language $(LANGUAGE) --interactive --with-server
 
+# Two at once, for a machine with two cores; whoever is done first takes half of what the other has left.
 test: weights
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 test-servers: weights
 	$(BIN)/pytest tests/servers

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import httpx
 from slukh.audio import samples_from_linear16
 from slukh.errors import ServiceError, TelephonyError
 from slukh.handset import between_pauses, handset
+from slukh.ports import reserved_port
 from slukh.telephony.audiosocket import AUDIO_8K, AudioSocketCodec, encode_frame, encode_id
 from slukh.telephony.base import PeerHungUp
 from slukh.telephony.wavfile import Recording, write_wav
@@ -97,26 +97,26 @@ async def running_gateway(plan: CallPlan, note: Callable[[str], None]) -> AsyncI
     Raises:
         ServiceError: it did not become ready.
     """
-    media, http = _free_port(), _free_port()
-    environment = os.environ | {
-        "SLUKH_AUDIOSOCKET_HOST": "127.0.0.1",
-        "SLUKH_AUDIOSOCKET_PORT": str(media),
-        "SLUKH_WEBSOCKET_PORT": "",
-        "SLUKH_HTTP_HOST": "127.0.0.1",
-        "SLUKH_HTTP_PORT": str(http),
-        "SLUKH_LOG_LEVEL": "ERROR",  # what fails in the call is among its events
-    }
-    note(f"starting a gateway: AudioSocket 127.0.0.1:{media}, HTTP 127.0.0.1:{http}")
-    server = await asyncio.create_subprocess_exec(sys.executable, "-m", "slukh", "serve", env=environment)
-    try:
-        own = replace(plan, host="127.0.0.1", port=media, api=f"http://127.0.0.1:{http}")
-        await _until_ready(own.api, server)
-        note("ready")
-        yield own
-    finally:
-        if server.returncode is None:
-            server.terminate()
-        await server.wait()
+    with reserved_port() as media, reserved_port() as http:
+        environment = os.environ | {
+            "SLUKH_AUDIOSOCKET_HOST": "127.0.0.1",
+            "SLUKH_AUDIOSOCKET_PORT": str(media),
+            "SLUKH_WEBSOCKET_PORT": "",
+            "SLUKH_HTTP_HOST": "127.0.0.1",
+            "SLUKH_HTTP_PORT": str(http),
+            "SLUKH_LOG_LEVEL": "ERROR",  # what fails in the call is among its events
+        }
+        note(f"starting a gateway: AudioSocket 127.0.0.1:{media}, HTTP 127.0.0.1:{http}")
+        server = await asyncio.create_subprocess_exec(sys.executable, "-m", "slukh", "serve", env=environment)
+        try:
+            own = replace(plan, host="127.0.0.1", port=media, api=f"http://127.0.0.1:{http}")
+            await _until_ready(own.api, server)
+            note("ready")
+            yield own
+        finally:
+            if server.returncode is None:
+                server.terminate()
+            await server.wait()
 
 
 async def _until_ready(api: str, server: asyncio.subprocess.Process) -> None:
@@ -135,11 +135,6 @@ async def _until_ready(api: str, server: asyncio.subprocess.Process) -> None:
                 wrong = "; ".join(answer.json()["wrong"].values())
             await asyncio.sleep(0.2)
     raise ServiceError(f"the gateway is not ready after 60 s ({wrong})", remedy="run `slukh doctor`")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _client_of(plan: CallPlan) -> httpx.AsyncClient:

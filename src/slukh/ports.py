@@ -1,8 +1,9 @@
-"""The ports we listen on: taken before anything is loaded, or refused in words."""
+"""The ports we listen on: taken before anything is loaded, or refused in words; and one kept for a child."""
 
 import contextlib
 import errno
 import socket
+import sys
 from collections.abc import Iterator
 
 from slukh.errors import ServiceError
@@ -27,6 +28,22 @@ def listen(host: str, port: int, name: str) -> Iterator[socket.socket]:
         raise ServiceError(f"cannot listen on {host}:{port} ({why})", remedy=_remedy(error, name)) from error
     with listener:
         yield listener
+
+
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """A free port of 127.0.0.1 for a program that is told where to listen, for as long as the block.
+
+    It is bound and never listened on. On Linux whoever names it may listen there all the same, because both
+    say SO_REUSEADDR, and whoever asks for any free port is given another one.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()  # elsewhere a bound port is a taken one
+        yield port
 
 
 def _remedy(error: OSError, name: str) -> str:

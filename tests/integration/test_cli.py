@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from slukh.experiment.wer import plain_text, word_errors
+from slukh.ports import reserved_port
 from slukh.telephony.wavfile import write_wav
 from slukh.testing.whisper_server import FakeWhisperServer, Status
 from slukh.weights import weights_dir
@@ -40,11 +41,6 @@ def slukh(*arguments: str | Path, **environment: str) -> subprocess.CompletedPro
         timeout=120,
         check=False,
     )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -95,17 +91,16 @@ def test_transcribe_tells_events_as_json_lines(speech: Path) -> None:
 
 @contextmanager
 def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
-    media, http = free_port(), free_port()
-    clean = whisper_alone()
-    settings = {
-        "SLUKH_AUDIOSOCKET_PORT": str(media),
-        "SLUKH_HTTP_PORT": str(http),
-        "SLUKH_DATA_DIR": str(tmp_path / "data"),
-    }
-    with (tmp_path / "serve.log").open("w") as log:
+    log_file = tmp_path / "serve.log"
+    with reserved_port() as media, reserved_port() as http, log_file.open("w") as log:
+        settings = {
+            "SLUKH_AUDIOSOCKET_PORT": str(media),
+            "SLUKH_HTTP_PORT": str(http),
+            "SLUKH_DATA_DIR": str(tmp_path / "data"),
+        }
         server = subprocess.Popen(
             [sys.executable, "-m", "slukh", "serve"],
-            env=clean | settings | environment,
+            env=whisper_alone() | settings | environment,
             stderr=log,
             text=True,
         )
@@ -113,7 +108,7 @@ def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subp
         try:
             give_up = time.monotonic() + 60
             while not ready(api):
-                assert server.poll() is None, (tmp_path / "serve.log").read_text()
+                assert server.poll() is None, log_file.read_text()
                 assert time.monotonic() < give_up, "never ready"
                 time.sleep(0.2)
             yield media, api, server

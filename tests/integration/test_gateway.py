@@ -2,141 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from pathlib import Path
+from dataclasses import replace
 from uuid import uuid4
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from tests.integration.house import House, house, speech
 
-from slukh.assembly import Parts
-from slukh.callbook import CallBook, CallRecord
-from slukh.cost.drain import MeterSink
-from slukh.cost.ledger.store import Ledger
-from slukh.cost.live import Budget, LiveCosts
-from slukh.cost.pricing.price import Price
-from slukh.cost.pricing.price_book import PriceBook
-from slukh.cost.spool import Spool
 from slukh.errors import SttStreamError
-from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.fake import FakeProvider, Script
 from slukh.telephony.audiosocket import AUDIO_8K, encode_frame, encode_id
 from slukh.telephony.base import MediaReceived, PeerHungUp
-from slukh.testing.calls import Caller
 from slukh.testing.numbered import heard_words, numbered_speech, numbered_word, silence
 from slukh.testing.parts import fake_parts
-from slukh.types import (
-    AudioGap,
-    CallCost,
-    CallEnded,
-    CallEvent,
-    CallStarted,
-    Dtmf,
-    Event,
-    RecognisersDown,
-    SpeechEnded,
-    Transcript,
-)
-
-
-@dataclass
-class Events:
-    """A sink that remembers, and tells when a call has ended."""
-
-    seen: list[CallEvent] = field(default_factory=list)
-    ended: asyncio.Queue[CallEnded] = field(default_factory=asyncio.Queue)
-    bell: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def observe(self, event: CallEvent) -> None:
-        self.seen.append(event)
-        self.bell.set()
-        if isinstance(event.event, CallEnded):
-            self.ended.put_nowait(event.event)
-
-    async def until(self, is_true: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
-            while not is_true():
-                self.bell.clear()
-                await self.bell.wait()
-
-    def of(self, kind: type[Event]) -> list[Event]:
-        return [e.event for e in self.seen if isinstance(e.event, kind)]
-
-    def finals(self, call_id: str) -> list[tuple[int, str]]:
-        return [
-            (e.event.utterance_id, e.event.text)
-            for e in self.seen
-            if e.call_id == call_id and isinstance(e.event, Transcript) and e.event.is_final
-        ]
-
-
-class Broken:
-    """A sink that fails on everything."""
-
-    def observe(self, event: CallEvent) -> None:
-        raise ZeroDivisionError(event.call_id)
-
-
-@dataclass
-class House:
-    gateway: Gateway
-    book: CallBook
-    events: Events
-    refused: list[str]
-    port: int
-
-    def caller(self, call_id: str | None = None) -> Caller:
-        return Caller(self.port, call_id or str(uuid4()))
-
-    def record(self, call_id: str) -> CallRecord:
-        record = self.book.get(call_id)
-        assert record is not None
-        return record
-
-    async def until_live(self) -> None:
-        await self.events.until(lambda: self.book.live)
-
-    async def ended(self) -> CallEnded:
-        async with asyncio.timeout(10):
-            return await self.events.ended.get()
-
-
-@asynccontextmanager
-async def house(
-    scripts: Iterable[Script] = (),
-    *,
-    max_calls: int = 10,
-    require_announced: bool = False,
-    when_down: WhenDown = "continue",
-    parts: Parts | None = None,
-    admission: Admission | None = None,
-    costs_of: Callable[[CallEvent], Sequence[CallCost]] = lambda _event: (),
-) -> AsyncIterator[House]:
-    book, events, refused = CallBook(transcript_seconds=600), Events(), list[str]()
-    gateway = Gateway(
-        parts or fake_parts(scripts),
-        book,
-        (Broken(), events),
-        admission or Admission(max_calls=max_calls, require_announced=require_announced, when_down=when_down),
-        refused.append,
-        costs_of=costs_of,
-    )
-    server = await asyncio.start_server(gateway.handle, "127.0.0.1", 0)
-    try:
-        yield House(gateway, book, events, refused, server.sockets[0].getsockname()[1])
-    finally:
-        server.close()
-        await gateway.drain(0)
-
-
-def speech(*utterances: Iterable[int]) -> list[NDArray[np.int16]]:
-    return [part for numbers in utterances for part in (silence(0.4), numbered_speech(numbers), silence(0.8))]
+from slukh.types import AudioGap, CallStarted, Dtmf, RecognisersDown, SpeechEnded, Transcript
 
 
 async def test_a_call_is_heard_to_its_last_word_even_when_a_sink_fails() -> None:
@@ -245,7 +124,7 @@ async def test_a_broken_peer_is_cut_off_with_a_reason_and_disturbs_nobody() -> N
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [
-        (encode_id(str(uuid4())), "second_id"),
+        (encode_id("8d1c0b9e-6f0a-4c57-9f5e-2a4f6f1f6c11"), "second_id"),
         (encode_frame(AUDIO_8K, b"odd"), "malformed"),
         (encode_frame(0x03, b"12"), "malformed"),
         (encode_frame(0xFF, b"\x01"), "peer_error"),
@@ -410,85 +289,3 @@ async def test_twenty_calls_at_once_are_heard_each_for_itself() -> None:
         for heard, said in await asyncio.gather(*(one(gateway, n) for n in range(20))):
             assert heard == said
         assert not gateway.events.of(AudioGap)
-
-
-HEARD = Price(
-    id="heard", component="stt", provider="*", unit="audio_ms", per=1000, amount=Decimal(1),
-    basis="audio_sent", effective_from=date(2026, 1, 1), source="test", read_on=None, confidence="fact",
-)  # fmt: skip
-DEAR = PriceBook(
-    name="dear",
-    prices=(
-        HEARD,
-        replace(
-            HEARD, id="line", component="line", unit="call_ms", amount=Decimal("0.01"), basis="call_time"
-        ),
-    ),
-)
-
-
-@asynccontextmanager
-async def metered_house(
-    folder: Path, budget: Budget, when_over_budget: WhenDown = "continue"
-) -> AsyncIterator[House]:
-    """A gateway that pays a dollar for each second that is heard, and a cent for each of the line."""
-    costs = LiveCosts(DEAR, budget)
-    with Ledger(f"sqlite:///{folder}/ledger.db") as ledger, Spool(folder / "spool") as spool:
-        meter = MeterSink(spool, ledger, costs=costs)
-        admission = Admission(
-            max_calls=10,
-            when_over_budget=when_over_budget,
-            is_spent=lambda: costs.is_day_spent(datetime.now(UTC)),
-        )
-        async with house(admission=admission, costs_of=meter.costs_of) as opened:
-            yield opened
-
-
-async def test_a_calls_running_cost_is_on_its_event_stream_and_whole_before_its_end(tmp_path: Path) -> None:
-    async with (
-        metered_house(tmp_path, Budget()) as gateway,
-        gateway.caller(call_id := str(uuid4())) as caller,
-    ):
-        await caller.say(speech([1, 2], [3]))
-        await caller.hang_up()
-        await gateway.ended()
-        events = [event async for event in gateway.book.events(call_id, idle_seconds=1.0)]
-    told = [event for _, event in (item for item in events if item is not None)]
-    costs = [event for event in told if event["event"] == "call_cost"]
-    assert [cost["component"] for cost in costs] == ["stt", "stt", "line"]
-    amounts = [Decimal(str(cost["added_usd"])) for cost in costs]
-    assert Decimal(str(costs[-1]["call_usd"])) == sum(amounts)
-    assert costs[-1]["is_final"]
-    assert [event["event"] for event in told[-2:]] == ["call_cost", "call_ended"]
-    usage = gateway.record(call_id).detail()["usage"]
-    assert isinstance(usage, dict)
-    assert usage["cost_usd"] == costs[-1]["call_usd"]
-
-
-async def test_a_call_that_spends_its_budget_is_given_back_to_the_dial_plan(tmp_path: Path) -> None:
-    budget = Budget(call_usd=Decimal("0.5"))
-    async with metered_house(tmp_path, budget, "hangup") as gateway, gateway.caller() as caller:
-        await caller.say(speech([1, 2, 3]))
-        assert (await gateway.ended()).reason == "gateway"
-
-
-async def test_a_call_that_spends_its_budget_goes_on_where_that_is_only_logged(tmp_path: Path) -> None:
-    budget = Budget(call_usd=Decimal("0.5"))
-    async with metered_house(tmp_path, budget) as gateway, gateway.caller(call_id := str(uuid4())) as caller:
-        await caller.say(speech([1, 2, 3], [4, 5]))
-        await caller.hang_up()
-        assert (await gateway.ended()).reason == "hangup"
-        assert gateway.events.finals(call_id) == [(1, "1 2 3"), (2, "4 5")]
-
-
-async def test_after_the_days_budget_a_running_call_goes_on_and_new_ones_are_refused(tmp_path: Path) -> None:
-    budget = Budget(day_usd=Decimal("0.5"))
-    async with metered_house(tmp_path, budget, "hangup") as gateway:
-        async with gateway.caller() as caller:
-            await caller.say(speech([1, 2, 3]))
-            await caller.hang_up()
-            assert (await gateway.ended()).reason == "hangup"
-        assert gateway.gateway.refuse_reason() == "over_budget"
-        async with gateway.caller() as second:
-            await second.until_closed()
-        assert gateway.refused == ["over_budget"]

@@ -18,6 +18,7 @@ from slukh.cost.ledger.tables import MIGRATIONS
 from slukh.cost.meter import CallFacts, Row
 from slukh.cost.spool import Spool
 from slukh.errors import LedgerError
+from slukh.ports import reserved_port
 from slukh.testing.local_postgres import LocalPostgres, local_postgres
 from slukh.types import Usage
 
@@ -281,19 +282,19 @@ def test_a_user_who_may_not_create_tables_is_told_so(postgres: LocalPostgres) ->
 
 
 def test_an_outage_of_the_server_delays_rows_and_loses_none(tmp_path: Path) -> None:
-    with local_postgres() as server:
-        ledger = Ledger(server.url())
-        port = server.port
-    with Spool(tmp_path / "spool") as spool, ledger:
-        drain = Drain(spool, ledger)
-        spool.append(usage(1))
-        assert spool.flush()
-        with pytest.raises(LedgerError, match="start it"):
-            drain.drain_once()
-        assert spool.waiting_rows == 1
-        with local_postgres(port) as server, Ledger(server.url()) as back:
-            assert Drain(spool, back).drain_once() == Recorded(inserted=1)
-        assert spool.waiting_rows == 0
+    with reserved_port() as port:
+        with local_postgres(port) as server:
+            ledger = Ledger(server.url())
+        with Spool(tmp_path / "spool") as spool, ledger:
+            drain = Drain(spool, ledger)
+            spool.append(usage(1))
+            assert spool.flush()
+            with pytest.raises(LedgerError, match="start it"):
+                drain.drain_once()
+            assert spool.waiting_rows == 1
+            with local_postgres(port) as server, Ledger(server.url()) as back:
+                assert Drain(spool, back).drain_once() == Recorded(inserted=1)
+            assert spool.waiting_rows == 0
 
 
 def test_a_gateway_starts_while_its_server_is_away_and_books_when_it_is_back(postgres: LocalPostgres) -> None:

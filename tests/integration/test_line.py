@@ -1,117 +1,18 @@
-"""A line over real loopback sockets: what Asterisk may do to us, and what we must never do to Asterisk."""
+"""A line over real loopback sockets: what Asterisk may do to us."""
 
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import cast
-from uuid import uuid4
 
 import numpy as np
 import pytest
+from tests.integration.caller_and_line import CALL_ID, PATIENCE, connected, frame
 
-from slukh.audio import Samples, linear16_from_samples
-from slukh.errors import TelephonyError
-from slukh.telephony.audiosocket import AudioSocketCodec, encode_dtmf, encode_frame, encode_id
-from slukh.telephony.base import CodecEvent, MediaReceived, PeerHungUp
-from slukh.telephony.clock import CallClock, Heard
-from slukh.telephony.line import FRAME_BYTES, LineEvent, Rounds, SocketLine, identify
-from slukh.types import AudioGap, CallEnded, Dtmf
-
-CALL_ID = str(uuid4())
-PATIENCE = 5.0
-
-
-def frame(number: int) -> bytes:
-    """20 ms whose samples all have the frame's number."""
-    return encode_frame(0x10, number.to_bytes(2, "little") * 160)
-
-
-class Caller:
-    """Asterisk's side of one connection, and our line at the other end of it."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.line: SocketLine
-        self.call_id = ""
-        self.refusal: TelephonyError | None = None
-        self.events: list[LineEvent] = []
-        self.over = asyncio.Event()
-        self.happened = asyncio.Condition()
-
-    async def sends(self, *chunks: bytes) -> None:
-        for chunk in chunks:
-            self.writer.write(chunk)
-            await self.writer.drain()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE), self.happened:
-            await self.happened.wait_for(condition)
-
-    async def until_over(self) -> CallEnded:
-        async with asyncio.timeout(PATIENCE):
-            await self.over.wait()
-        ended = self.events[-1]
-        assert isinstance(ended, CallEnded)
-        assert sum(isinstance(event, CallEnded) for event in self.events) == 1
-        return ended
-
-    async def hears(self, count: int) -> list[CodecEvent]:
-        """The next frames of the gateway, at least so many."""
-        codec = AudioSocketCodec(side="caller")
-        events: list[CodecEvent] = []
-        async with asyncio.timeout(PATIENCE):
-            while len(events) < count and (data := await self.reader.read(65_536)):
-                events += codec.receive_data(data)
-        return events
-
-    @property
-    def samples(self) -> Samples:
-        return np.concatenate(
-            [np.zeros(0, np.int16), *(e.samples for e in self.events if isinstance(e, Heard))]
-        )
-
-
-@asynccontextmanager
-async def connected(
-    *, within: float = 2.0, clock: CallClock | None = None, listen: bool = True, rounds: Rounds | None = None
-) -> AsyncIterator[Caller]:
-    """A caller connected to a gateway of one line, which it listens to in the background."""
-    ready = asyncio.Event()
-    finished: asyncio.Queue[None] = asyncio.Queue()
-
-    async def gateway(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        codec = AudioSocketCodec()
-        await ready.wait()
-        try:
-            caller.call_id, early = await identify(reader, writer, codec, within=within)
-            caller.line = SocketLine(reader, writer, codec, clock=clock, early=early, rounds=rounds)
-            async with caller.happened:
-                caller.happened.notify_all()
-            if listen:
-                async for event in caller.line.events():
-                    caller.events.append(event)
-                    async with caller.happened:
-                        caller.happened.notify_all()
-        except TelephonyError as refusal:
-            caller.refusal = refusal
-            writer.close()
-        finally:
-            caller.over.set()
-            finished.put_nowait(None)
-
-    server = await asyncio.start_server(gateway, "127.0.0.1", 0)
-    caller = Caller(*await asyncio.open_connection(*server.sockets[0].getsockname()))
-    ready.set()
-    try:
-        yield caller
-    finally:
-        caller.writer.transport.abort()
-        async with asyncio.timeout(PATIENCE):
-            await finished.get()
-        server.close()
+from slukh.audio import linear16_from_samples
+from slukh.telephony.audiosocket import encode_dtmf, encode_frame, encode_id
+from slukh.telephony.clock import Heard
+from slukh.telephony.line import Rounds
+from slukh.types import CallEnded, Dtmf
 
 
 async def test_a_call_is_heard_from_its_id_to_its_hang_up() -> None:
@@ -304,129 +205,6 @@ async def test_16_khz_audio_becomes_8_khz() -> None:
         assert loudest == 500
 
 
-async def test_asterisk_hears_silence_at_least_every_second_in_frames_of_20_ms() -> None:
-    loop = asyncio.get_running_loop()
-    async with connected() as caller:
-        began = loop.time()
-        await caller.sends(encode_id(CALL_ID))
-        silence = await caller.hears(2)
-        assert loop.time() - began < 5.0
-        assert silence == [MediaReceived(linear16=bytes(FRAME_BYTES), sample_rate_hertz=8000)] * 2
-
-
-async def test_what_is_played_arrives_whole_in_20_ms_frames() -> None:
-    async with connected() as caller:
-        await caller.sends(encode_id(CALL_ID), frame(1))
-        await caller.until(lambda: len(caller.samples) == 160)
-        pcm = bytes(range(250)) * 4  # 500 samples: three frames and a bit
-        await caller.line.send_audio(pcm)
-        heard = await caller.hears(4)
-        assert b"".join(event.linear16 for event in heard if isinstance(event, MediaReceived)) == pcm
-        assert [len(e.linear16) for e in heard if isinstance(e, MediaReceived)] == [320, 320, 320, 40]
-        await caller.line.hang_up()
-        assert await caller.hears(1) == [PeerHungUp()]
-
-
-class Wire(asyncio.Transport):
-    """A transport that only notes what is written."""
-
-    def __init__(self) -> None:
-        super().__init__({})
-        self.writes: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.writes.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-
-async def test_header_and_payload_of_a_frame_are_one_write() -> None:
-    wire, reader = Wire(), asyncio.StreamReader()
-    writer = asyncio.StreamWriter(
-        wire, asyncio.StreamReaderProtocol(reader), reader, asyncio.get_running_loop()
-    )
-    await SocketLine(reader, writer, AudioSocketCodec()).send_audio(bytes(3 * FRAME_BYTES))
-    assert wire.writes == [b"\x10\x01\x40" + bytes(FRAME_BYTES)] * 3
-    writer.close()
-
-
-async def test_a_peer_that_does_not_read_is_still_heard_and_can_be_hung_up() -> None:
-    async with connected() as caller:
-        cast("asyncio.Transport", caller.writer.transport).pause_reading()
-        await caller.sends(encode_id(CALL_ID), frame(1))
-        await caller.until(lambda: len(caller.samples) == 160)
-        playing = asyncio.create_task(caller.line.send_audio(bytes(16_000_000)))
-        assert not (await asyncio.wait({playing}, timeout=0.2))[0]
-        unsent = caller.line._writer.transport.get_write_buffer_size()
-        await caller.sends(frame(2))
-        await caller.until(lambda: len(caller.samples) >= 320)
-        assert not playing.done()
-        caller.line._send_silence(caller.line._loop.time())
-        assert caller.line._writer.transport.get_write_buffer_size() == unsent > 4096
-        await caller.line.hang_up()
-        assert (await caller.until_over()).reason == "gateway"
-        async with asyncio.timeout(PATIENCE):
-            await playing  # the line is aborted after a second, and the player is released
-
-
-async def test_a_line_that_stops_sending_is_filled_with_silence_until_it_comes_back() -> None:
-    async with connected() as caller:
-        await caller.sends(encode_id(CALL_ID), frame(1))
-        await caller.until(lambda: len(caller.samples) >= 160 + 4000)  # half a second of what nobody sent
-        await caller.sends(frame(2))
-        await caller.until(lambda: any(isinstance(event, AudioGap) for event in caller.events))
-        caller.writer.write_eof()
-        ended = await caller.until_over()
-        [gap] = [event for event in caller.events if isinstance(event, AudioGap)]
-        assert (gap.start, gap.reason) == (160, "idle")
-        assert not caller.samples[gap.start : gap.end].any()
-        assert caller.samples[gap.end : gap.end + 160].tolist() == [2] * 160
-        assert ended.heard == 320
-
-
-async def test_audio_that_waited_while_we_were_stalled_is_discarded_beyond_2_s() -> None:
-    # The clock of the call began 3 s ago and stands at 0: as after a stall of that length.
-    clock = CallClock()
-    clock.attach(0, asyncio.get_running_loop().time() - 3.0)
-    async with connected(clock=clock) as caller:
-        await caller.sends(encode_id(CALL_ID) + b"".join(frame(number) for number in range(1, 141)))
-        caller.writer.write_eof()
-        ended = await caller.until_over()
-        [gap] = [event for event in caller.events if isinstance(event, AudioGap)]
-        assert gap.reason == "stale"
-        assert 8000 <= gap.end - gap.start < 12_000
-        assert caller.samples[-160:].tolist() == [140] * 160
-        assert ended.position == 140 * 160
-
-
-async def test_a_second_leg_continues_the_clock_of_the_first() -> None:
-    clock = CallClock()
-    async with connected(clock=clock) as caller:
-        await caller.sends(encode_id(CALL_ID) + frame(1))
-        caller.writer.write_eof()
-        await caller.until_over()
-    now = asyncio.get_running_loop().time()
-    clock.attach(clock.due(now) + 800, now)
-    async with connected(clock=clock) as caller:
-        await caller.sends(encode_id(CALL_ID) + frame(2))
-        caller.writer.write_eof()
-        ended = await caller.until_over()
-        gap, heard = caller.events[:2]
-        assert isinstance(gap, AudioGap)
-        assert isinstance(heard, Heard)
-        assert (gap.start, gap.reason) == (160, "detached")
-        assert heard.position == gap.end >= 160 + 640
-        assert ended.heard == 160
-
-
 async def test_a_cancelled_listener_closes_the_connection() -> None:
     async with connected(listen=False) as caller:
         await caller.sends(encode_id(CALL_ID))
@@ -445,42 +223,3 @@ async def test_a_cancelled_listener_closes_the_connection() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await listening
             assert await caller.reader.read() == b""
-
-
-async def test_a_listener_that_is_cancelled_while_silence_is_due_is_cancelled() -> None:
-    async with connected(listen=False) as caller:
-        await caller.sends(encode_id(CALL_ID))
-        await caller.until(lambda: hasattr(caller, "line"))
-        heard = asyncio.Event()
-
-        async def listen() -> None:
-            async for _ in caller.line.events():
-                heard.set()
-
-        listening = asyncio.create_task(listen())
-        await caller.sends(frame(1))
-        async with asyncio.timeout(PATIENCE):
-            await heard.wait()
-            caller.line.clock._last_audio -= 3.0
-            caller.line._tick()
-            listening.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await listening
-
-
-@pytest.mark.parametrize(("late_seconds", "fills"), [(0.0, True), (3.0, False)])
-async def test_a_tick_that_is_late_itself_does_not_take_a_stall_for_an_idle_line(
-    late_seconds: float, *, fills: bool
-) -> None:
-    async with connected() as caller:
-        await caller.sends(encode_id(CALL_ID), frame(1))
-        await caller.until(lambda: len(caller.samples) == 160)
-        line = caller.line
-        assert line.clock._origin is not None
-        line.clock._origin -= 3.0
-        line.clock._last_audio -= 3.0
-        assert line._timer is not None
-        line._timer.cancel()
-        line._tick_at = asyncio.get_running_loop().time() - late_seconds
-        line._tick()
-        assert (line.clock.position > 160) is fills

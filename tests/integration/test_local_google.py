@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from slukh.config import load_all
 from slukh.experiment.wer import character_errors, plain_text
+from slukh.ports import reserved_port
 from slukh.routing.health import hear_clip, stored_clips
 from slukh.stt.base import Hypothesis, StreamConfig
 from slukh.stt.google import GoogleProvider
@@ -84,28 +84,27 @@ def test_anyone_can_try_google_without_an_account(tmp_path: Path, speech: Path) 
 
 
 def test_a_gateway_with_a_local_google_hears_the_stored_clips_through_it(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
     clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    settings = {
-        "SLUKH_AUDIOSOCKET_PORT": "0",
-        "SLUKH_HTTP_PORT": port,
-        "SLUKH_DATA_DIR": str(tmp_path),
-    }
-    with (tmp_path / "log").open("w") as log:
+    accuracy = re.compile(r'stt_provider_accuracy\{language="ru-RU",provider="google",.*\} 0\.\d')
+    with reserved_port() as free, (tmp_path / "log").open("w") as log:
+        port = str(free)
+        settings = {
+            "SLUKH_AUDIOSOCKET_PORT": "0",
+            "SLUKH_HTTP_PORT": port,
+            "SLUKH_DATA_DIR": str(tmp_path),
+        }
         gateway = subprocess.Popen(
             [sys.executable, "-m", "slukh", "serve", "--with-local-google"], env=clean | settings, stderr=log
         )
-    try:
-        accuracy = re.compile(r'stt_provider_accuracy\{language="ru-RU",provider="google",.*\} 0\.\d')
-        give_up = time.monotonic() + 90
-        while not accuracy.search(metrics(port)):
-            assert gateway.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < give_up, metrics(port)
-            time.sleep(0.2)
-    finally:
-        gateway.terminate()
-        assert gateway.wait(30) == 0
+        try:
+            give_up = time.monotonic() + 90
+            while not accuracy.search(metrics(port)):
+                assert gateway.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < give_up, metrics(port)
+                time.sleep(0.2)
+        finally:
+            gateway.terminate()
+            assert gateway.wait(30) == 0
 
 
 def metrics(port: str) -> str:

@@ -175,7 +175,7 @@ async def test_a_child_killed_in_mid_decode_fails_that_attempt_and_serves_the_ne
 
 async def test_a_child_that_hangs_is_killed_and_replaced(base: Path) -> None:
     pcm, _ = clip(UK)
-    async with decoder_of(base, decode_seconds=3.0) as decoder:
+    async with decoder_of(base, decode_seconds=6.0) as decoder:
         hung = pid_of(decoder)
         os.kill(hung, signal.SIGSTOP)
         with pytest.raises(SttTimeoutError, match="hung"):
@@ -226,7 +226,7 @@ async def test_of_two_workers_one_is_kept_for_finals(base: Path) -> None:
 
 async def test_ten_callers_at_once_all_get_their_final(base: Path) -> None:
     pcm, _ = clip(UK)
-    async with decoder_of(base, workers=2) as decoder:
+    async with decoder_of(base, workers=2, request_seconds=60.0) as decoder:
         provider = WhisperProvider(decoder, model="base")
         calls = [transcribed(provider, pcm[:40000], interim_results=False) for _ in range(10)]
         results = await asyncio.gather(*calls)

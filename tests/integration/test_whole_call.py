@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.integration.test_cli import free_port, serving, slukh, speech
+from tests.integration.test_cli import serving, slukh, speech
 from tests.said_back import kept_phrases
 
 from slukh.errors import SettingsError
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.handset import between_pauses, handset
+from slukh.ports import reserved_port
 from slukh.telephony.wavfile import read_recording, write_wav
 from slukh.testing.websocket_calls import WebSocketPeer
 from slukh.tts.espeak import EspeakVoice
@@ -72,25 +73,28 @@ async def test_a_recorded_caller_is_answered_out_loud_and_everything_is_booked(
 async def test_the_same_call_through_chan_websocket_is_heard_sample_by_sample(
     speech: Path, voice: EspeakVoice, tmp_path: Path
 ) -> None:
-    folder, websocket, call_id = tmp_path / "phrases", free_port(), str(uuid4())
+    folder, call_id = tmp_path / "phrases", str(uuid4())
     environment = {
         "SLUKH_DIALOG": str(DIALOG),
         "SLUKH_TTS": "espeak",
         "SLUKH_TTS_RATE": str(RATE),
         "SLUKH_PHRASE_CACHE_DIR": str(folder),
-        "SLUKH_WEBSOCKET_PORT": str(websocket),
         "SLUKH_WEBSOCKET_PASSWORD": "secret",
+        "SLUKH_FINAL_SECONDS": "30",  # however long a busy machine decodes
     }
     peer = WebSocketPeer(password="secret")
     (sentence,) = between_pauses(read_recording(speech).samples)
-    with serving(tmp_path, **environment) as (_, api, _server):
+    with (
+        reserved_port() as port,
+        serving(tmp_path, **environment, SLUKH_WEBSOCKET_PORT=str(port)) as (_, api, _server),
+    ):
         async with httpx.AsyncClient(base_url=api) as client:
             call = {"call_id": call_id, "language_code": "ru-RU"}
             (await client.post("/v1/calls", json=call)).raise_for_status()
-        async with handset("127.0.0.1", websocket, call_id, peer=peer) as phone:
+        async with handset("127.0.0.1", port, call_id, peer=peer) as phone:
             greeting = await phone.answered()
             await phone.say(sentence)
-            answer = await phone.answered()
+            answer = await phone.answered(longest_seconds=40.0)
     for heard, texts in ((greeting, GREETING), (answer, SIZE)):
         for text, kept in (await kept_phrases(folder, voice, "ru-RU", texts)).items():
             assert kept in heard, text
@@ -115,7 +119,7 @@ async def test_what_a_recorded_voice_says_is_understood_by_whisper(
     result = slukh(
         "call", speech, "--language", "ru-RU", "--interactive", "--with-server", "--save", heard, "--json",
         SLUKH_DIALOG=str(script), SLUKH_TTS="recorded", SLUKH_TTS_RECORDINGS=str(pack.parent),
-        SLUKH_DATA_DIR=str(tmp_path / "data"),
+        SLUKH_PHRASE_CACHE_DIR=str(tmp_path / "phrases"), SLUKH_DATA_DIR=str(tmp_path / "data"),
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     events = [json.loads(line) for line in result.stdout.splitlines()]

@@ -1,6 +1,7 @@
 """The house keeps its shape: who may import whom, and which names are public."""
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transcribe": {"assembly", "config", "session", "telephony"},
     "evaluation": {"assembly", "audio", "config", "cost", "experiment", "session", "stt", "telephony"},
     "engine": {"assembly", "audio", "config", "routing", "speech", "stt"},
-    "caller": {"audio", "handset", "telephony"},
+    "caller": {"audio", "handset", "ports", "telephony"},
     "handset": {"audio", "telephony"},
     "terminal": set(),
     "ports": set(),
@@ -115,6 +116,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "dialog",
         "gateway",
         "monitoring",
+        "ports",
         "routing",
         "server",
         "session",
@@ -279,7 +281,8 @@ PUBLIC = {
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """Dotted names of every module a file imports, wherever in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse((SOURCE / path).read_text(encoding="utf-8"))):
@@ -288,7 +291,7 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             names.add(node.module or "")
-    return names
+    return frozenset(names)
 
 
 def part(name: str) -> str:

@@ -194,7 +194,7 @@ def test_any_rate_keeps_the_length_and_the_pitch(from_hertz: int) -> None:
     assert np.argmax(settled) * 8000 / 7600 == pytest.approx(1000, abs=2)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     rates=st.sampled_from(
         [(8000, 16000), (16000, 8000), (44100, 8000), (11025, 8000), (8000, 24000), (8000, 8000)]

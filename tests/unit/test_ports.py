@@ -1,11 +1,12 @@
 """A port that cannot be had is refused with the setting that mends it."""
 
+import contextlib
 import socket
 
 import pytest
 
 from slukh.errors import ServiceError
-from slukh.ports import listen
+from slukh.ports import listen, reserved_port
 
 
 def refusal(host: str, port: int) -> ServiceError:
@@ -19,6 +20,14 @@ def test_a_free_port_is_ours_for_as_long_as_the_block() -> None:
         port = listener.getsockname()[1]
     with listen("127.0.0.1", port, "HTTP"):
         pass
+
+
+def test_a_reserved_port_is_for_whoever_names_it_and_for_nobody_who_asks_for_any() -> None:
+    with reserved_port() as port, contextlib.ExitStack() as stack:
+        others = [stack.enter_context(listen("127.0.0.1", 0, "HTTP")) for _ in range(100)]
+        assert port not in {other.getsockname()[1] for other in others}
+        named = stack.enter_context(listen("127.0.0.1", port, "HTTP"))
+        assert stack.enter_context(socket.create_connection(named.getsockname()))
 
 
 def test_a_taken_port_names_its_setting_and_the_address_once() -> None:

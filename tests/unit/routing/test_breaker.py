@@ -347,7 +347,7 @@ class BreakerModel(RuleBasedStateMachine):
 
 
 TestBreakerModel = BreakerModel.TestCase
-TestBreakerModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBreakerModel.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 @pytest.mark.parametrize("calls", [2, 5, 20, 60, 200])
