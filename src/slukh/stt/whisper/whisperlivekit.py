@@ -60,8 +60,11 @@ class WhisperLiveKitConversation(Conversation):
             raise SttStreamError(self.name, f"the server failed: {said['error']!s:.160}")
         if "lines" not in said and "buffer_transcription" not in said:
             return []
-        self._text = _text(said)
-        return [Heard(text=self._text)]
+        text = _text(said)
+        if text == self._text:  # said again as time passes, not heard again: the agreement would count it
+            return []
+        self._text = text
+        return [Heard(text=text)]
 
     def closed(self, code: int, reason: str) -> list[Heard]:
         """Its two codes of its own, else as others."""
