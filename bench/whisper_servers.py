@@ -6,7 +6,7 @@
     added    of ours, what the server did not take: the wait less the time between the last byte that reached
              the server and the last one that came back before the final
     interims from the same clips; a server that is too slow to be asked again for interims is asked all the
-             same, with every fourth clip, to see what callers would get of a quicker one
+             same, with every second clip, to see what callers would get of a quicker one
     crowd    1, 5, 10 and 20 callers through the router, half of them Ukrainian and half Russian, who all
              stop speaking at the same moment: finals that are lost, doubled or somebody else's, and how late
 
@@ -56,7 +56,8 @@ from slukh.weights import find_silero, find_whisper, weights_dir
 ROOT = Path(__file__).parents[1]
 WAIT_SECONDS = 300.0
 SERVER_SECONDS = 1200.0  # after which a server is given up
-EVERY = 4  # of the clips, where not all are needed
+EVERY = 4  # of the recordings the plain client says
+EAGER_EVERY = 2  # of the clips, for interims from a server that is too slow for them
 
 
 class Rivals:
@@ -108,7 +109,7 @@ async def measured(row: Row, url: str, model: str, said: Sayings, crowds: Sequen
                 print(f"  {row.server}: clip {number + 1} of {len(said.clips)}", file=sys.stderr)
             told = interims_of(rivals.played)
             if told is None or 2 * len(told.firsts) < told.clips:
-                told = await eager_interims(rivals.provider, said.clips[::EVERY]) or told
+                told = await eager_interims(rivals.provider, said.clips[::EAGER_EVERY]) or told
             row = replace(row, interims=told)
             for callers in crowds:
                 row.crowd.append(await crowd(rivals.provider, callers))
