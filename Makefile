@@ -15,7 +15,7 @@ help:
 	@echo "make run            a recorded call through a real server (CALL=FILE LANGUAGE=ru-RU for another)"
 	@echo "make talk           a Russian caller, answered by a script and a voice (CALL, LANGUAGE as above)"
 	@echo "make test           unit and integration tests"
-	@echo "make test-servers   the Whisper client against four real servers, six faults each (2 GB once)"
+	@echo "make test-servers   the Whisper client against five real servers, six faults each (2.5 GB once)"
 	@echo "make test-asterisk  fifty SIP calls through a real Asterisk (root, a Debian mirror)"
 	@echo "make check          ruff and mypy"
 	@echo "make weights        fetch Silero and Whisper base into the user's cache"

@@ -17,7 +17,6 @@ sentences of examples/calls are played. Weights: `slukh weights get silero base`
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,35 +32,19 @@ from rich.progress import track
 from rich.table import Table
 
 from slukh.assembly import Parts, build_parts
-from slukh.audio import Resampler, Samples, float32_from_linear16, linear16_from_samples
+from slukh.audio import Resampler, float32_from_linear16, linear16_from_samples
 from slukh.config import load_all
 from slukh.experiment.wer import CharacterErrors, WordErrors, character_errors, plain_text, word_errors
 from slukh.session import run_call
 from slukh.speech.segmenter import UtteranceEnded
 from slukh.telephony.wavfile import FileLine, Recording, read_recording
 from slukh.testing.numbered import silence
+from slukh.testing.recorded_speech import LANGUAGES, Clip, recorded_clips
 from slukh.types import AttemptEnded, CallStarted, Event, Transcript
 from slukh.weights import find_whisper
 
 ROOT = Path(__file__).parents[1]
-LANGUAGES = {"uk": "uk-UA", "ru": "ru-RU"}
-# set -> (folder of the recorded speech, pattern, clips of the paced run)
-RECORDED = {
-    "uk prompts": ("uk", "real-vikdon_*_tel8k.wav", 30),
-    "ru prompts": ("ru", "real-debian_*_tel8k.wav", 30),
-    "ru sentences": ("ru", "real-festvox_*_tel8k.wav", 15),
-}
 PATIENCE_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clip:
-    """A recording of one sentence or a few, and what is said in it."""
-
-    set: str
-    language: str
-    samples: Samples
-    text: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,22 +67,6 @@ class Duel:
     clip: Clip
     ours: Heard
     rival: Heard
-
-
-def recorded_clips(*, every: bool) -> list[Clip]:
-    """Evenly spread over the sorted names, so that another run takes the same ones."""
-    folder = Path(os.environ.get("SLUKH_TEST_CALLS", ROOT.parent / "shared" / "calls"))
-    clips = []
-    for name, (language, pattern, count) in RECORDED.items():
-        paths = sorted((folder / language).glob(pattern))
-        step = 1 if every else max(1.0, len(paths) / count)
-        taken = [paths[int(i * step)] for i in range(round(len(paths) / step))]
-        clips += [
-            Clip(set=name, language=language, samples=read_recording(path).samples,
-                 text=path.with_suffix(".txt").read_text("utf-8"))
-            for path in taken
-        ]  # fmt: skip
-    return clips
 
 
 def example_clips(parts: Parts) -> list[Clip]:
@@ -155,7 +122,7 @@ async def hear_all(options: argparse.Namespace) -> list[Duel]:
         compute_type=whisper.slukh_whisper_compute_type,
         cpu_threads=whisper.slukh_whisper_threads,
     )
-    clips = [*example_clips(parts), *recorded_clips(every=options.all)]
+    clips = [*example_clips(parts), *recorded_clips(ROOT, every=options.all)]
     duels = []
     await parts.start()
     try:

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from slukh.conformance.report import is_understood
 from slukh.errors import ServiceError, SttConnectError, SttRequestError, SttTimeoutError, WeightsError
-from slukh.experiment.wer import character_errors, plain_text
+from slukh.experiment.wer import plain_text
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.choosing import Assignment
 from slukh.routing.health import Clip, stored_clips
@@ -28,7 +29,7 @@ from slukh.stt.whisper.address import address
 from slukh.stt.whisper.servers import server_at
 from slukh.testing.fault_proxy import BLACK_HOLE, FaultProxy
 from slukh.testing.real_whisper import SERVERS, RealServer, Running, environment, running, starting
-from slukh.testing.socket_server import Peer, SocketServer
+from slukh.testing.socket_server import Peer, Script, SocketServer
 from slukh.testing.whisper_server import FakeWhisperServer, Status
 from slukh.testing.wyoming_server import WyomingServer
 from slukh.types import AttemptEnded, AudioChunk, CallStarted, Event, RecognisersDown, Transcript
@@ -77,11 +78,6 @@ def subject(request: pytest.FixtureRequest, base: Path) -> Iterator[Subject]:
         yield Subject(server, base, run)
 
 
-def is_heard(clip: Clip, text: str) -> bool:
-    """Letters, not words: one word boundary moves with rounding and costs two words of eight."""
-    return (character_errors(plain_text(clip.text), plain_text(text)).cer or 0.0) <= 0.35
-
-
 async def transcribed(provider: SttProvider, pcm: bytes, language_code: str = UK.language_code) -> list[Any]:
     stream = await provider.open(StreamConfig(language_code=language_code))
     try:
@@ -100,14 +96,17 @@ async def test_a_caller_is_understood(subject: Subject, clip: Clip) -> None:
     await provider.start()
     *_, final = await transcribed(provider, clip.pcm, clip.language_code)
     await provider.aclose()
-    assert is_heard(clip, final.text), final.text
+    assert is_understood(clip.text, final.text), final.text
     assert (final.is_final, final.language_code) == (True, clip.language_code)
     assert final.confidence is None or 0.3 < final.confidence <= 1.0
 
 
 async def test_words_are_timed_where_they_are_asked_for(subject: Subject) -> None:
-    if subject.server.package not in ("open-asr-server", "whisper-live"):
-        pytest.skip(f"{subject.server.package} has no word timings")
+    if subject.server.package != "open-asr-server" and subject.server.scheme not in (
+        "whisperlive+ws",
+        "deepgram+ws",
+    ):
+        pytest.skip(f"{subject.server.package} has no word timings there")
     provider = subject.at(subject.run.address, words=True)
     *_, final = await transcribed(provider, UK.pcm)
     await provider.aclose()
@@ -119,11 +118,15 @@ async def test_callers_at_once_all_get_their_final(subject: Subject) -> None:
     provider = subject.at(subject.run.address)
     results = await asyncio.gather(*(transcribed(provider, UK.pcm) for _ in range(3)))
     await provider.aclose()
-    assert all(is_heard(UK, result[-1].text) for result in results)
+    assert all(is_understood(UK.text, result[-1].text) for result in results)
     assert all([r.is_final for r in result].count(True) == 1 for result in results)
 
 
 async def test_silence_that_was_taken_for_voice_gives_no_invented_text(subject: Subject) -> None:
+    if subject.server.package == "whisperlivekit":
+        pytest.skip(
+            "without its own voice detection it looks for words in five seconds of silence for a minute"
+        )
     provider = subject.at(
         subject.run.address, final_seconds=20.0 if subject.server.package == "whisper-live" else WAIT_SECONDS
     )
@@ -150,7 +153,7 @@ async def test_an_address_may_leave_out_its_path_and_a_wrong_one_is_named(path: 
             with pytest.raises(SttRequestError, match="/whisper/v1/audio/transcriptions"):
                 await transcribed(provider, UK.pcm)
         else:
-            assert is_heard(UK, (await transcribed(provider, UK.pcm))[-1].text)
+            assert is_understood(UK.text, (await transcribed(provider, UK.pcm))[-1].text)
         await provider.aclose()
 
 
@@ -189,17 +192,38 @@ async def silent(subject: Subject) -> AsyncIterator[Scene]:
         yield Scene(subject.behind(proxy.port), strike)
 
 
+async def whisperlive_fails(peer: Peer) -> None:
+    options = await peer.hear()
+    await peer.say(uid=options["uid"], message="SERVER_READY", backend="faster_whisper")
+    await peer.hear()
+    await peer.say(uid=options["uid"], status="ERROR", message="out of memory")
+    await peer.connection.wait_closed()
+
+
+async def whisperlivekit_fails(peer: Peer) -> None:
+    await peer.say(type="config", useAudioWorklet=True, mode="full")
+    await peer.hear()
+    await peer.say(status="error", lines=[], buffer_transcription="", error="out of memory")
+    await peer.connection.wait_closed()
+
+
+async def listen_fails(peer: Peer) -> None:
+    await peer.say(type="Metadata", request_id="0", duration=0, channels=1)
+    await peer.hear()
+    await peer.say(type="Error", description="out of memory")
+    await peer.connection.close(1011)
+
+
+FAILS: dict[str, Script] = {
+    "whisperlive+ws": whisperlive_fails,
+    "whisperlivekit+ws": whisperlivekit_fails,
+    "deepgram+ws": listen_fails,
+}
+
+
 @asynccontextmanager
 async def answers_500(subject: Subject) -> AsyncIterator[Scene]:
     """A server of the same kind that answers with the failure of its protocol."""
-
-    async def error(peer: Peer) -> None:
-        options = await peer.hear()
-        await peer.say(uid=options["uid"], message="SERVER_READY", backend="faster_whisper")
-        await peer.hear()
-        await peer.say(uid=options["uid"], status="ERROR", message="out of memory")
-        await peer.connection.wait_closed()
-
     async with AsyncExitStack() as stack:
         if subject.server.scheme == "http":
             url = (
@@ -210,7 +234,7 @@ async def answers_500(subject: Subject) -> AsyncIterator[Scene]:
         port = (
             (await stack.enter_async_context(WyomingServer(lambda _: [], fault="error"))).port
             if subject.server.scheme == "wyoming+tcp"
-            else (await stack.enter_async_context(SocketServer(error))).port
+            else (await stack.enter_async_context(SocketServer(FAILS[subject.server.scheme]))).port
         )
         yield Scene(subject.behind(port), nothing)
 
@@ -287,7 +311,7 @@ def assert_nothing_was_lost(events: list[Event]) -> None:
     attempts = [e for e in events if isinstance(e, AttemptEnded)]
     assert not any(isinstance(e, RecognisersDown) for e in events), attempts
     assert len(finals) == 1
-    assert is_heard(UK, finals[0].text), (finals[0].text, attempts)
+    assert is_understood(UK.text, finals[0].text), (finals[0].text, attempts)
     (published,) = [a for a in attempts if a.outcome == "published"]
     assert published.audio_samples == len(UK.pcm) // 2
 

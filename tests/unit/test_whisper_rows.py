@@ -57,12 +57,15 @@ def test_what_goes_first_is_named_first() -> None:
 
 def test_a_server_that_did_not_start_is_a_row_that_says_so() -> None:
     works = Row(
-        server="a 1.0", ours=[1.0, 2.0], plain=[1.0, 4.0], added=[0.004, 0.006],
-        interims=Interims(per_clip=2.0, first_seconds=1.5, revised=0.25, is_eager=True),
-        crowd=[crowd(1, p95=1.0), crowd(20, p95=9.0)],
+        server="a 1.0", ours=[1.0, 2.0, 8.0], plain=[1.0, 4.0], paired=[1.0, 2.0], added=[0.004, 0.006],
+        interims=Interims(per_clip=2.0, firsts=(1.5, 2.5), clips=3, revised=0.25, is_eager=True),
+        crowd=[crowd(1, p95=1.0), crowd(20, p95=9.0)], lost=["timeout"],
     )  # fmt: skip
     text = tables([works, Row(server="b 2.0", failed="b did not start: run it by hand to see why")])
-    assert "| a 1.0 | 2 | 1.00, 2.00 s | 1.00, 4.00 s | 1.00, 0.50 | 4, 6 ms | 2.0 * | 1.5 s | 25% |" in text
+    assert (
+        "| a 1.0 | 3, 1 lost | 2.00, 8.00 s | 1.00, 4.00 s | 1.00, 0.50 | 4, 6 ms "
+        "| 2.0 * | 2 of 3 | 1.5, 2.5 s | 25% |" in text
+    )
     assert "| b 2.0 | 0 | b did not start: run it by hand to see why |" in text
     assert "| a 1.0 | 0.5, 1.0 s | 4.5, 9.0 s | 0 | 0 | 0 | none | finals wait twice" in text
     assert "degrades_first" in works.summary()

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from slukh.errors import SttError
 from slukh.experiment.canonical import canonical_text
-from slukh.experiment.wer import WordErrors, plain_text, word_errors
+from slukh.experiment.wer import WordErrors, character_errors, plain_text, word_errors
 
 CAPACITY_VERSION = 1
 
@@ -15,6 +15,7 @@ LATE_SECONDS = 3.0  # a final that callers feel
 TWICE = 2.0
 STILL_BUSY = 1.6  # times as long as after nothing: it went on decoding for a caller who had gone
 CLEARLY_WRONG = 0.5  # of the words
+UNDERSTOOD = 0.35  # of the letters may be wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,11 @@ def word_errors_of(played: Sequence[Played], language_code: str) -> WordErrors:
         if p.error is None
     )
     return sum((word_errors(said, text) for said, text in canonical), start=WordErrors())
+
+
+def is_understood(reference: str, text: str) -> bool:
+    """Letters, not words: one word boundary moves with rounding and costs two words of eight."""
+    return (character_errors(plain_text(reference), plain_text(text)).cer or 0.0) <= UNDERSTOOD
 
 
 def revised_share(played: Sequence[Played]) -> float | None:

@@ -9,13 +9,14 @@ made once, in the user's cache; each is about half a gigabyte.
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import venv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -26,14 +27,6 @@ _INSTALL_SECONDS = 900
 _START_SECONDS = 120
 # PyAV 19 dropped an argument that faster-whisper 1.2.1 uses to open files.
 _FASTER_WHISPER = ("faster-whisper==1.2.1", "ctranslate2==4.8.5", "av==18.1.0")
-_NO_TORCH = '''"""Stands for PyTorch, which WhisperLive asks one thing, and wants 5 GB for."""
-
-
-class cuda:
-    @staticmethod
-    def is_available():
-        return False
-'''
 _WHISPER_LIVE = (
     "import sys; from whisper_live.server import TranscriptionServer; "
     "TranscriptionServer().run('127.0.0.1', port=int(sys.argv[1]), backend='faster_whisper', "
@@ -52,7 +45,7 @@ class RealServer:
         command: program and arguments, from the environment's folder, the model's folder and a port.
         packages: installed with it.
         with_dependencies: of its own; without, `packages` are all it gets.
-        stands_in_for_torch: it imports PyTorch and does not need it.
+        stand_ins: what it imports and does without; `stand_in.py` is there instead.
     """
 
     package: str
@@ -61,7 +54,7 @@ class RealServer:
     command: Callable[[Path, Path, int], list[str]]
     packages: tuple[str, ...] = _FASTER_WHISPER
     with_dependencies: bool = True
-    stands_in_for_torch: bool = False
+    stand_ins: tuple[str, ...] = ()
 
     def model_name(self, model: Path) -> str:
         """What it calls the model that it runs."""
@@ -103,6 +96,13 @@ def _whisper_live(folder: Path, model: Path, port: int) -> list[str]:
     return [f"{folder}/bin/python", "-c", _WHISPER_LIVE, f"{port}", f"{model}"]
 
 
+def _whisperlivekit(folder: Path, model: Path, port: int) -> list[str]:
+    program = [f"{folder}/bin/wlk", "--host", "127.0.0.1", "--port", f"{port}", "--model_dir", f"{model}"]
+    engine = ["--backend", "faster-whisper", "--backend-policy", "localagreement", "--language", "uk"]
+    # Without its own voice detection: we cut the utterances, and it would cut them into pieces.
+    return [*program, *engine, "--pcm-input", "--no-vac", "--min-chunk-size", "1", "--warmup-file", ""]
+
+
 SERVERS: dict[str, RealServer] = {
     server.package: server
     for server in (
@@ -123,10 +123,25 @@ SERVERS: dict[str, RealServer] = {
                 "prometheus_client",
             ),
             with_dependencies=False,
-            stands_in_for_torch=True,
+            stand_ins=("torch",),
         ),
     )
 }  # fmt: skip
+_WHISPERLIVEKIT = RealServer(
+    package="whisperlivekit",
+    version="0.2.26",
+    scheme="whisperlivekit+ws",
+    command=_whisperlivekit,
+    packages=(
+        *_FASTER_WHISPER, "fastapi", "uvicorn", "websockets", "python-multipart", "tiktoken", "soundfile",
+    ),
+    with_dependencies=False,
+    stand_ins=("torch", "numba", "librosa"),
+)  # fmt: skip
+SERVERS |= {
+    "whisperlivekit-asr": _WHISPERLIVEKIT,
+    "whisperlivekit-listen": replace(_WHISPERLIVEKIT, scheme="deepgram+ws"),
+}
 
 
 def environment(server: RealServer) -> Path:
@@ -149,10 +164,6 @@ def environment(server: RealServer) -> Path:
     else:
         _install(folder, (f"{server.package}=={server.version}", "--no-deps"))
         _install(folder, server.packages)
-    if server.stands_in_for_torch:
-        torch = folder / "stand-ins" / "torch"
-        torch.mkdir(parents=True)
-        (torch / "__init__.py").write_text(_NO_TORCH)
     ready.write_text("\n".join(wanted))
     return folder
 
@@ -173,11 +184,13 @@ def starting(server: RealServer, model: Path) -> Iterator[Running]:
     folder = environment(server)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    stand_ins = {"PYTHONPATH": str(folder / "stand-ins")} if server.stands_in_for_torch else {}
-    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    stand_ins = folder / "stand-ins"
+    for name in server.stand_ins:
+        (stand_ins / name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(__file__).with_name("stand_in.py"), stand_ins / name / "__init__.py")
     process = subprocess.Popen(  # noqa: S603  # our own arguments
         server.command(folder, model, port),
-        env={**outside, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **stand_ins},
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{stand_ins}"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

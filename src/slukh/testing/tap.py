@@ -16,15 +16,16 @@ class Tap(TcpServer):
     """See the module.
 
     Args:
-        target_port: on 127.0.0.1, of the server.
+        target_port: of the server.
+        target_host: where it is.
 
     Attributes:
         port: on 127.0.0.1, where clients connect.
     """
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, target_host: str = "127.0.0.1") -> None:
         super().__init__()
-        self._target_port = target_port
+        self._target = (target_host, target_port)
         self._up: list[float] = []
         self._down: list[float] = []
 
@@ -41,7 +42,7 @@ class Tap(TcpServer):
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            server_reader, server_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.close()
             return

@@ -7,8 +7,8 @@ from typing import Final
 from slukh.conformance.report import TWICE, percentile
 
 HEADINGS: Final = (
-    "server", "n", "ours p50, p95", "plain p50, p95", "ratio p50, p95", "added p50, p95", "interims", "first",
-    "revised",
+    "server", "n", "ours p50, p95", "plain p50, p95", "ratio p50, p95", "added p50, p95", "interims",
+    "clips with", "first p50, p95", "revised",
 )  # fmt: skip
 
 
@@ -18,13 +18,15 @@ class Interims:
 
     Attributes:
         per_clip: on average.
-        first_seconds: median, from the first sample.
+        firsts: seconds from the beginning of the voice to the first one, of each clip that had one.
+        clips: that were played.
         revised: words that a later text changed, a share of all.
         is_eager: asked for although the server is slower than calls would ask.
     """
 
     per_clip: float
-    first_seconds: float
+    firsts: tuple[float, ...]
+    clips: int
     revised: float | None
     is_eager: bool = False
 
@@ -51,9 +53,11 @@ class Row:
         server: its name and version.
         ours: through Slukh.
         plain: through the plain client.
+        paired: of ours, the clips that the plain client said too.
         added: of ours, what was not the server's.
         interims: of ours.
         crowd: more and more callers.
+        lost: errors of clips that ours got no final for.
         minutes: that it took.
         failed: why there is no more.
     """
@@ -61,9 +65,11 @@ class Row:
     server: str
     ours: list[float] = field(default_factory=list)
     plain: list[float] = field(default_factory=list)
+    paired: list[float] = field(default_factory=list)
     added: list[float] = field(default_factory=list)
     interims: Interims | None = None
     crowd: list[Crowd] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     minutes: float = 0.0
     failed: str = ""
 
@@ -84,8 +90,8 @@ def p(values: Sequence[float], share: float) -> float:
 
 
 def ratio(row: Row, share: float) -> float:
-    """Ours to the plain one's."""
-    return p(row.ours, share) / p(row.plain, share)
+    """Ours to the plain one's, of the same clips."""
+    return p(row.paired, share) / p(row.plain, share)
 
 
 def degrades_first(crowds: Sequence[Crowd]) -> str:
@@ -133,7 +139,7 @@ def _cells(row: Row) -> list[str]:
         return [row.server, "0", row.failed, *[""] * (len(HEADINGS) - 3)]
     return [
         f"{row.server} ({row.failed})" if row.failed else row.server,
-        str(len(row.ours)),
+        f"{len(row.ours)}{f', {len(row.lost)} lost' if row.lost else ''}",
         f"{p(row.ours, 0.5):.2f}, {p(row.ours, 0.95):.2f} s",
         f"{p(row.plain, 0.5):.2f}, {p(row.plain, 0.95):.2f} s",
         f"{ratio(row, 0.5):.2f}, {ratio(row, 0.95):.2f}",
@@ -142,11 +148,15 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _interims(told: Interims | None) -> tuple[str, str, str]:
+def _interims(told: Interims | None) -> tuple[str, str, str, str]:
     if told is None:
-        return "none", "", ""
-    revised = "" if told.revised is None else f"{told.revised:.0%}"
-    return f"{told.per_clip:.1f}{' *' if told.is_eager else ''}", f"{told.first_seconds:.1f} s", revised
+        return "none", "", "", ""
+    return (
+        f"{told.per_clip:.1f}{' *' if told.is_eager else ''}",
+        f"{len(told.firsts)} of {told.clips}",
+        f"{p(told.firsts, 0.5):.1f}, {p(told.firsts, 0.95):.1f} s",
+        "" if told.revised is None else f"{told.revised:.0%}",
+    )
 
 
 def _crowds(rows: Sequence[Row]) -> list[str]:

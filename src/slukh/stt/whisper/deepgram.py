@@ -114,9 +114,12 @@ def deepgram_call(address: Address, asked: Asked) -> Call:
     """Where an utterance goes; model, punctuation and hints are for Deepgram's own service."""
     is_deepgram = address.is_hosted
     rate = 8000 if is_deepgram else 16000
+    # The end of the utterance is ours. WhisperLiveKit looks for pauses only with its own voice detection, and
+    # with that cuts an utterance into pieces that Whisper neither understands nor finishes soon.
+    pauses = "300" if is_deepgram else "false"
     query: list[tuple[str, str]] = [
         ("language", asked.language), ("encoding", "linear16"), ("sample_rate", str(rate)), ("channels", "1"),
-        ("interim_results", "true"), ("endpointing", "300"),
+        ("interim_results", "true"), ("endpointing", pauses),
     ]  # fmt: skip
     if is_deepgram:
         query += [("model", asked.model), ("punctuate", "true")]

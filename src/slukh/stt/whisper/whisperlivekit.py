@@ -61,12 +61,11 @@ class WhisperLiveKitConversation(Conversation):
             raise failed(self.name, quoted(said["error"]))
         if "lines" not in said and "buffer_transcription" not in said:
             return []
-        lines = [line for line in said.get("lines") or () if line.get("speaker") != _SILENCE]
-        self._text = joined(*(line.get("text") for line in lines), said.get("buffer_transcription"))
-        self._language = next(
-            (str(line["detected_language"]) for line in lines if line.get("detected_language")), ""
-        )
-        return [Heard(text=self._text)]
+        text = _text(said)
+        if text == self._text:  # said again as time passes, not heard again: the agreement would count it
+            return []
+        self._text, self._language = text, _language(said)
+        return [Heard(text=text)]
 
     def closed(self, code: int, reason: str) -> list[Heard]:
         """Its two codes of its own, else as others."""
@@ -75,6 +74,19 @@ class WhisperLiveKitConversation(Conversation):
         if code == _WRONG_PARAMETERS:
             raise refused(self.name, quoted(reason))
         return super().closed(code, reason)
+
+
+def _lines(said: dict[str, Any]) -> list[dict[str, Any]]:
+    return [line for line in said.get("lines") or () if line.get("speaker") != _SILENCE]
+
+
+def _text(said: dict[str, Any]) -> str:
+    return joined(*(line.get("text") for line in _lines(said)), said.get("buffer_transcription"))
+
+
+def _language(said: dict[str, Any]) -> str:
+    """The first that it says, or nothing."""
+    return next((str(found) for line in _lines(said) if (found := line.get("detected_language"))), "")
 
 
 def whisperlivekit_call(address: Address, asked: Asked) -> Call:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import wave
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -27,7 +28,7 @@ from slukh.stt.whisper.provider import WhisperProvider
 from slukh.stt.whisper.remedies import REMEDIES
 from slukh.stt.whisper.reposting import RepostingDecoder
 from slukh.stt.whisper.servers import server_at
-from slukh.stt.whisper.whisper_cpp import without_noise
+from slukh.stt.whisper.whisper_cpp import WHISPER_CPP, without_noise
 from slukh.testing.fault_proxy import FaultProxy
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.whisper_server import Closes, FakeWhisperServer, Hangs, Hears, Says, Status
@@ -178,6 +179,12 @@ async def test_an_upload_that_broke_in_mid_word_fails_its_stream_there_and_then(
 
 
 # whisper.cpp
+
+
+def test_whisper_cpp_encodes_a_short_window_for_an_interim_and_all_of_it_for_a_final() -> None:
+    interim = replace(INTERIM, window_seconds=10.0)
+    assert WHISPER_CPP.fields("base", "uk", interim)["audio_ctx"] == "500"
+    assert "audio_ctx" not in WHISPER_CPP.fields("base", "uk", ASKED)
 
 
 async def test_whisper_cpp_is_asked_in_its_own_form_and_its_noise_taken_out() -> None:

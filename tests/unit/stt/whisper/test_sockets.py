@@ -98,6 +98,19 @@ async def test_every_dialect_gives_its_interims_and_one_final(scheme: str) -> No
         assert TEXT.startswith(interim.text.removesuffix("."))
 
 
+async def test_what_a_server_says_again_is_no_second_hearing_of_it() -> None:
+    async with SocketServer(whisperlivekit(["Скажіть", "Скажіть", "Скажіть", TEXT])) as server:
+        *interims, final = await heard(server, "whisperlivekit+ws")
+    assert [(interim.text, interim.stability) for interim in interims] == [("Скажіть", interims[0].stability)]
+    assert final.text == TEXT
+
+
+async def test_whisperlivekit_is_not_asked_to_look_for_pauses_and_deepgram_is() -> None:
+    asked = Asked(name="whisper", key="k", model="nova-3", language="uk", hints=(), words=True)
+    assert "endpointing=false" in deepgram_call(address("deepgram+ws://127.0.0.1:8000"), asked).url
+    assert "endpointing=300" in deepgram_call(address("deepgram+wss://api.deepgram.com"), asked).url
+
+
 @pytest.mark.parametrize(
     ("scheme", "rate"),
     [("whisperlive+ws", 16000), ("deepgram+ws", 16000), ("whisperlivekit+ws", 16000),
