@@ -205,7 +205,12 @@ ONLY_IN = {
     },
     "genai_prices": {"cost/pricing/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
-    "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},
+    "anthropic": {
+        "dialog/claude_client.py",
+        "dialog/claude_conversation.py",
+        "dialog/claude_errors.py",
+        "dialog/claude_stream.py",
+    },
     "piper": {"tts/piper_child.py"},  # GPL: in a process of its own
     "redis": {"tts/redis_cache.py"},
     "websockets": {
