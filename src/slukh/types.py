@@ -49,6 +49,8 @@ TOKEN_UNITS: tuple[Unit, ...] = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
 )  # fmt: skip
 UNITS_PER_REQUEST = 8
+# Outcome of a request to a language model that never said what it used: one row, of no tokens.
+UNANSWERED: Final = "unanswered"
 
 
 def seconds(samples: int) -> float:
@@ -428,10 +430,27 @@ class ModelAnswered:
     first_text_seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUnanswered:
+    """A request to a language model was given up, or broke off, before it said what it used.
+
+    It may be billed; with how much, nobody has said. One usage row, of no tokens, which tells of it.
+
+    Attributes:
+        request: counted up as those of `ModelAnswered`.
+        provider: whom it would be paid to.
+        model: which was asked.
+    """
+
+    request: int
+    provider: str
+    model: str
+
+
 Event = (
     CallStarted | SpeechStarted | SpeechEnded | Dtmf | AudioGap | Transcript | ResultDropped
     | AttemptEnded | Failover | RecognisersDown | FlagDecision | PhraseSpoken | BargeIn | TurnTimed
-    | ModelAnswered | CallCost | CallEnded
+    | ModelAnswered | ModelUnanswered | CallCost | CallEnded
 )  # fmt: skip
 
 

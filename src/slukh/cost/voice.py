@@ -2,11 +2,22 @@
 
     PhraseSpoken  -> 1 Usage    tts, characters; `cached` ones too, which cost nothing, for the hit rate
     ModelAnswered -> 4 Usage    llm, one for each bucket of tokens, which are disjoint
+    ModelUnanswered -> 1 Usage  llm, no tokens: what it used was never said
 
 An interrupted phrase was sent whole and is booked whole; how much of it was heard stands beside that.
 """
 
-from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, CallEvent, ModelAnswered, PhraseSpoken, Unit, Usage
+from slukh.types import (
+    TOKEN_UNITS,
+    UNANSWERED,
+    UNITS_PER_REQUEST,
+    CallEvent,
+    ModelAnswered,
+    ModelUnanswered,
+    PhraseSpoken,
+    Unit,
+    Usage,
+)
 
 _BUCKETS: tuple[tuple[Unit, str], ...] = (
     ("input_tokens", "input_tokens"),
@@ -51,6 +62,21 @@ def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
                     occurred_at=event.received_at,
                 )
                 for unit, name in _BUCKETS
+            )
+        case ModelUnanswered() as asked:
+            return (
+                Usage(
+                    call_id=event.call_id,
+                    leg=event.leg,
+                    component="llm",
+                    sequence=asked.request * UNITS_PER_REQUEST,
+                    provider=asked.provider,
+                    model=asked.model,
+                    unit="input_tokens",
+                    quantity=0,
+                    outcome=UNANSWERED,
+                    occurred_at=event.received_at,
+                ),
             )
     return ()
 

@@ -4,17 +4,18 @@ Tools and system prompt have a breakpoint of their own in the prompt cache; the 
 (`history.py`).
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 import anthropic
-from anthropic import AsyncAnthropic, AsyncStream
-from anthropic.types import RawMessageStreamEvent
+from anthropic import AsyncAnthropic, AsyncMiddlewareCallable
 
 from slukh.dialog.claude_errors import error_from
 from slukh.dialog.claude_lines import PERSONA
+from slukh.dialog.claude_request import Events
 from slukh.dialog.history import CACHE
 from slukh.dialog.tools import Tool
 
@@ -43,6 +44,7 @@ class ClaudeRules:
         persona: its system prompt.
         max_tokens: of one answer.
         first_seconds: to the first event, and between two.
+        figures_seconds: to the first event of a request that nobody listens to any more, for its figures.
         tool_seconds: for one tool.
         summary_seconds: for a long call to be told in short; the answers do not wait for it.
         retries: of the client, before anything has come.
@@ -54,6 +56,7 @@ class ClaudeRules:
     persona: str = PERSONA
     max_tokens: int = 400
     first_seconds: float = 8.0
+    figures_seconds: float = 2.0
     tool_seconds: float = 3.0
     summary_seconds: float = 5.0
     retries: int = 2
@@ -94,6 +97,10 @@ class ClaudeClient:
             )
         except anthropic.AnthropicError as error:
             raise error_from(self.name, error) from error
+        # Whoever waits has a clock of their own: after a time-out of its own the client would ask again.
+        patience = 2 * (rules.first_seconds + rules.figures_seconds)
+        self._asking = self._client.with_options(timeout=patience)
+        self._behind: set[asyncio.Task[None]] = set()
         self.system: list[dict[str, Any]] = [{"type": "text", "text": rules.persona, "cache_control": CACHE}]
         self.specifications: list[dict[str, Any]] = [
             {"name": tool.name, "description": tool.description, "input_schema": dict(tool.schema)}
@@ -124,9 +131,9 @@ class ClaudeClient:
         fields = {"tokens": counted.input_tokens, "least_cached": least, "is_cached": is_cached}
         log("prompt_prefix", extra={"model": self.rules.model, **fields})
 
-    async def ask(self, messages: Sequence[dict[str, Any]]) -> AsyncStream[RawMessageStreamEvent]:
-        """One streamed request. Raises anthropic's errors."""
-        return await self._client.messages.create(
+    async def ask(self, messages: Sequence[dict[str, Any]], through: AsyncMiddlewareCallable) -> Events:
+        """One streamed request; each attempt goes through a middleware. Raises anthropic's errors."""
+        return await self._asking.with_middleware(through).messages.create(
             model=self.rules.model,
             max_tokens=self.rules.max_tokens,
             system=cast("Any", self.system),
@@ -135,15 +142,30 @@ class ClaudeClient:
             stream=True,
         )
 
-    async def sum_up(self, text: str) -> anthropic.types.Message:
-        """A call in short. Raises anthropic's errors."""
-        return await self._client.with_options(max_retries=0).messages.create(
+    async def sum_up(self, text: str, through: AsyncMiddlewareCallable) -> Events:
+        """A call in short, likewise; asked once. Raises anthropic's errors."""
+        client = self._asking.with_middleware(through).with_options(max_retries=0)
+        return await client.messages.create(
             model=self.rules.model,
             max_tokens=200,
             system=_SUMMING_UP,
             messages=[{"role": "user", "content": text}],
+            stream=True,
         )
 
+    def behind(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """What goes on when nobody waits for it, and comes to an end by itself."""
+        task = asyncio.create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+        return task
+
+    async def settled(self) -> None:
+        """Wait until nothing goes on any more: what requests used is told, tools have done what they do."""
+        while self._behind:
+            await asyncio.wait(set(self._behind))
+
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections, once everything is settled."""
+        await self.settled()
         await self._client.close()

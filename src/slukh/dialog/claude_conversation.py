@@ -1,30 +1,25 @@
 """One call's talk with Claude: streamed, a sentence at a time, its tools called in between.
 
 What is paid for once is read from the cache after that (`history.py`). What a request used comes from the
-API's own figures, also when the caller interrupts (`claude_stream.py`). A long call is told in short behind
+API's own figures, also when the caller interrupts (`claude_request.py`). A long call is told in short behind
 the answers, so that no answer waits for it and no caller interrupts it.
 """
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Final
-
-import anthropic
-import httpx2
 
 from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step, Used
 from slukh.dialog.claude_client import LEAVING, ClaudeClient
-from slukh.dialog.claude_errors import error_from
 from slukh.dialog.claude_lines import GOODBYES, GREETINGS, STILL_THERE
-from slukh.dialog.claude_stream import AnswerSoFar
-from slukh.dialog.history import History
+from slukh.dialog.claude_request import Account, ClaudeRequest
+from slukh.dialog.history import History, tool_result
 from slukh.dialog.tools import ToolResult
 from slukh.errors import DialogError
 from slukh.tts.phrases import SentenceCutter
-from slukh.types import ModelAnswered
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +38,15 @@ class ClaudeConversation:
     def __init__(self, client: ClaudeClient, language_code: str, used: Used) -> None:
         self._client = client
         self._language = language_code
-        self._used = used
-        self._requests = 0
+        self._account = Account(
+            used=used,
+            model=client.rules.model,
+            event_seconds=client.rules.first_seconds,
+            figures_seconds=client.rules.figures_seconds,
+            behind=client.behind,
+        )
         self._is_in_history = True  # the last answer
+        self._tools: set[asyncio.Task[None]] = set()  # that run now
         self.history = History()
         self.summing_up: asyncio.Task[None] | None = None
 
@@ -92,13 +93,14 @@ class ClaudeConversation:
     async def _talk(self) -> AsyncGenerator[Step, None]:
         """Requests until one of them asks for no tool."""
         has_spoken = False
+        await self._done_with_tools()  # of an answer that was cut off
         for _ in range(_ROUNDS):
-            answer = AnswerSoFar()
-            async with aclosing(self._sentences(answer)) as sentences:
+            request = ClaudeRequest(partial(self._client.ask, self.history.marked()), self._account)
+            async with aclosing(self._sentences(request)) as sentences:
                 async for sentence in sentences:
                     has_spoken = True
                     yield self._say(sentence)
-            blocks = answer.whole_blocks()
+            blocks = request.answer.whole_blocks()
             self.history.answered(blocks)
             wanted = [block for block in blocks if block["type"] == "tool_use"]
             if not wanted:
@@ -107,8 +109,8 @@ class ClaudeConversation:
                         "claude", "an answer without words", error_type="protocol", is_permanent=False
                     )
                 return
-            results = list(await asyncio.gather(*(self._run(block) for block in wanted)))
-            self.history.tool_results(results)
+            self._begin(wanted)
+            await self._done_with_tools()
             for block in wanted:
                 if block["name"] in LEAVING:
                     yield Leave(reason=LEAVING[block["name"]][0])
@@ -117,44 +119,35 @@ class ClaudeConversation:
             "claude", f"no answer after {_ROUNDS} rounds of tools", error_type="protocol", is_permanent=False
         )
 
-    async def _sentences(self, answer: AnswerSoFar) -> AsyncGenerator[str, None]:
-        """One request's text, a sentence at a time; what it used is told however it ends."""
-        cutter, began, first = SentenceCutter(), time.monotonic(), None
-        is_over = False
-        try:
-            async with await self._client.ask(self.history.marked()) as events:
-                async for event in events:
-                    if (text := answer.take(event)) and first is None:
-                        first = time.monotonic() - began
-                    for sentence in cutter.push(text):
-                        yield sentence
-            is_over = answer.stop_reason is not None
-            if not is_over:
-                raise DialogError("claude", "the answer broke off", error_type="stream", is_permanent=False)
-            for sentence in cutter.finish():
-                yield sentence
-        except (anthropic.AnthropicError, httpx2.HTTPError, TypeError) as error:
-            raise error_from("claude", error) from error
-        finally:
-            self._tell(answer, first, is_over=is_over)
+    async def _sentences(self, request: ClaudeRequest) -> AsyncGenerator[str, None]:
+        """One request's text, a sentence at a time."""
+        cutter = SentenceCutter()
+        async with aclosing(request.texts()) as texts:
+            async for text in texts:
+                for sentence in cutter.push(text):
+                    yield sentence
+        for sentence in cutter.finish():
+            yield sentence
 
-    def _tell(self, answer: AnswerSoFar, first_text_seconds: float | None, *, is_over: bool) -> None:
-        if not answer.model:
-            return  # nothing came, nothing is billed
-        self._requests += 1
-        self._used(
-            ModelAnswered(
-                request=self._requests,
-                provider="anthropic",
-                model=answer.model,
-                outcome="ok" if is_over else "aborted",
-                output_tokens=answer.output_tokens if is_over else answer.least_output_tokens(),
-                first_text_seconds=first_text_seconds,
-                **answer.bucket(),
-            )
-        )
+    def _begin(self, wanted: Sequence[dict[str, Any]]) -> None:
+        """Start tools. They run to their end or their time-out, whoever interrupts: half an order is worse.
 
-    async def _run(self, block: dict[str, Any]) -> dict[str, Any]:
+        Their results stand in the history from the start on, so that an answer that is cut off meanwhile has
+        done something, and the model does not have it done again.
+        """
+        results = [tool_result(block["id"]) for block in wanted]
+        self.history.tool_results(results)
+        for block, result in zip(wanted, results, strict=True):
+            task = self._client.behind(self._run(block, result))
+            self._tools.add(task)
+            task.add_done_callback(self._tools.discard)
+
+    async def _done_with_tools(self) -> None:
+        if self._tools:
+            await asyncio.wait(set(self._tools))
+
+    async def _run(self, block: dict[str, Any], told: dict[str, Any]) -> None:
+        """Run a tool, and write into the history what came of it."""
         tool = self._client.tools.get(block["name"])
         if block["name"] in LEAVING:
             result = ToolResult(text="done")
@@ -163,11 +156,8 @@ class ClaudeConversation:
         else:
             result = await tool.run(block["input"], timeout_seconds=self._client.rules.tool_seconds)
         if result.is_error:
-            logger.warning("tool_failed", extra={"tool": block["name"]})
-        return {
-            "type": "tool_result", "tool_use_id": block["id"], "content": result.text,
-            "is_error": result.is_error,
-        }  # fmt: skip
+            logger.warning("tool_failed", extra={"tool": block["name"], "error": result.text})
+        told |= {"content": result.text, "is_error": result.is_error}
 
     def _shorten(self) -> None:
         """Begin to tell the older turns in short, one time at a time."""
@@ -176,20 +166,20 @@ class ClaudeConversation:
         if self.summing_up is not None and not self.summing_up.done():
             return
         if (old := self.history.to_sum_up()) is not None:
-            self.summing_up = asyncio.create_task(self._sum_up(*old))
+            self.summing_up = self._client.behind(self._sum_up(*old))
 
     async def _sum_up(self, cut: int, text: str) -> None:
         """When this fails, the turns stay as they are."""
+        request = ClaudeRequest(partial(self._client.sum_up, text), self._account)
         try:
-            async with asyncio.timeout(self._client.rules.summary_seconds):
-                message = await self._client.sum_up(text)
-        except (anthropic.AnthropicError, httpx2.HTTPError, TimeoutError) as error:
-            logger.warning("summary_failed", extra={"error": type(error).__name__})
+            async with (
+                asyncio.timeout(self._client.rules.summary_seconds),
+                aclosing(request.texts()) as texts,
+            ):
+                summary = "".join([part async for part in texts])
+        except (DialogError, TimeoutError) as error:
+            logger.warning("summary_failed", extra={"error": str(error) or type(error).__name__})
             return
-        answer = AnswerSoFar(model=message.model)
-        answer.count(message.usage)
-        self._tell(answer, None, is_over=True)
-        summary = "".join(block.text for block in message.content if block.type == "text")
         if summary.strip():
             self.history.summed_up(cut, summary)
 

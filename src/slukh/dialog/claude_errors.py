@@ -33,7 +33,10 @@ def _meaning(error: Exception) -> tuple[ErrorType, str, bool]:
 
 # The first that fits; a time-out is a connection error to the client as well.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], tuple[ErrorType, str, bool]], ...] = (
-    ((anthropic.APITimeoutError, httpx2.TimeoutException), ("timeout", "no answer in time", False)),
+    (
+        (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError),
+        ("timeout", "no answer in time", False),
+    ),
     (
         (anthropic.APIConnectionError,),
         ("connect", "the API cannot be reached: is the network up?", False),

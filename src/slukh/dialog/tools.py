@@ -6,7 +6,8 @@
     TOOLS = [order_status]          # in a file that SLUKH_CLAUDE_TOOLS names
 
 The name, the docstring and the annotated parameters (str, int, float, bool) are what the model is told. A
-tool that raises or hangs is told to the model as such, and the call goes on. Each call has a thread of its
+tool that raises or hangs is told to the model as such, and the call goes on. One that hangs may do later what
+it was asked for: the model is told not to ask again. Each call has a thread of its
 own, because Python cannot end one that hangs: it must take none from the loop's own, which read the phrase
 cache, and must not keep the process from ending.
 """
@@ -66,7 +67,8 @@ class Tool:
                 else:
                     result = await self._in_thread(arguments)
         except TimeoutError:
-            return ToolResult(text=f"{self.name} did not answer in {timeout_seconds:g} s", is_error=True)
+            late = f"{self.name} did not answer in {timeout_seconds:g} s, and may do it all the same"
+            return ToolResult(text=f"{late}: do not ask for it again", is_error=True)
         except Exception as error:  # noqa: BLE001  # whatever a shop's own code raises
             return ToolResult(text=f"{self.name} failed: {type(error).__name__}", is_error=True)
         return ToolResult(text=str(result)[:LONGEST_RESULT])
