@@ -306,7 +306,7 @@ class CallCost:
         quantity: how many.
         added_usd: what it costs; None when the price book has no price for it.
         call_usd: what the call has cost so far, over all its legs.
-        is_whole: whether everything that it used had a price.
+        is_whole: whether all that it used is known and had a price.
         is_final: the leg is over, nothing more of it will come.
         leg_usd: what this leg has cost so far.
         over_budget: the budget that was spent by this, once for each.

@@ -26,6 +26,7 @@ from slukh.cost.pricing.fixed_share import (
     fixed_part,
     month_around,
 )
+from slukh.cost.pricing.llm_tokens import without_figures
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import PICO
 from slukh.cost.pricing.target import WANTED, Target, Verdict
@@ -163,7 +164,7 @@ def bill_of(ledger: Ledger, book: PriceBook, call_id: str, terms: Terms, *, now:
         line=tuple(line_legs_of(explanation)),
         fixed=fixed.shares,
         waste=waste,
-        unknown=(*_unpriced(explanation), *_unfinished(record), *fixed.unknown),
+        unknown=(*_unpriced(explanation), *_unanswered(record), *_unfinished(record), *fixed.unknown),
         target=terms.target,
     )
 
@@ -202,6 +203,13 @@ def _unpriced(explanation: Explanation) -> Iterator[str]:
     for what, count in explanation.unpriced:
         rows = "1 row has" if count == 1 else f"{count} rows have"
         yield f"{rows} no amount: {what.problem}"
+
+
+def _unanswered(record: CallRecord) -> Iterator[str]:
+    """Requests to a model that were given up, or broke off, before the API said what they used."""
+    if found := without_figures(record.usage):
+        requests = "1 request" if found == 1 else f"{found} requests"
+        yield f"{requests} without figures: a model was asked, may bill it, and did not come to say how much"
 
 
 def _unfinished(record: CallRecord) -> Iterator[str]:
