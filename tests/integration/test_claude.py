@@ -33,6 +33,11 @@ def broken(number: int = 1) -> str:
     raise ZeroDivisionError(number)
 
 
+def impatient() -> str:
+    """Waits for somebody for less than we wait for it."""
+    raise TimeoutError
+
+
 async def slow() -> str:
     """Takes for ever."""
     await asyncio.Event().wait()
@@ -82,7 +87,7 @@ class Desk:
 async def desk(*answers: Answer, least: int = 0, **rules: Any) -> AsyncIterator[Desk]:
     async with AnthropicServer(answers, least_cached_tokens=least) as server:
         own = {"first_seconds": 2.0, "tool_seconds": 0.1, "retries": 0} | rules
-        tools = [tool_from(function) for function in (order_status, broken, slow, hangs)]
+        tools = [tool_from(function) for function in (order_status, broken, impatient, slow, hangs)]
         dialog = ClaudeDialog(ClaudeRules(model=MODEL, **own), tools, api_key=KEY, base_url=server.url)
         told = Told()
         own_desk = Desk(dialog, dialog.converse(CALL, told), server, told.used, told.unanswered)
@@ -183,6 +188,7 @@ async def test_a_tool_is_called_and_its_answer_spoken() -> None:
     [
         ("broken", {}, "broken failed: ZeroDivisionError"),
         ("broken", {"nonsense": 1}, "broken failed: TypeError"),
+        ("impatient", {}, "impatient failed: TimeoutError"),
         ("slow", {}, "slow did not answer in 0.1 s, and may do it all the same: do not ask for it again"),
         ("hangs", {}, "hangs did not answer in 0.1 s, and may do it all the same: do not ask for it again"),
         ("nobody", {}, "there is no tool nobody"),

@@ -19,7 +19,9 @@ from slukh.commands.cost_basis import (
     Since,
     Until,
     asked_scenario,
+    basis_of,
     book_of,
+    check_scenario_options,
     real_calls,
 )
 from slukh.commands.cost_report import (
@@ -36,7 +38,6 @@ from slukh.commands.cost_report import (
     written,
 )
 from slukh.commands.options import Json, made
-from slukh.errors import UserError
 
 if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that other commands save
     from collections.abc import Iterable
@@ -76,8 +77,7 @@ def cost_analyze(  # noqa: PLR0917  # a command's parameters are its options
         values = real.analysis.as_json() | {"ledger": real.as_json()}
         parts = [*analysis_tables(real.analysis), *real_tables(real)]
     else:
-        if as_if:
-            raise UserError("--as-if is about real calls", remedy="add --from-ledger, or edit the scenario")
+        check_scenario_options(since, until, as_if)
         asked = asked_scenario(scenario or "seed", calls, capacity)
         analysis = analyse(asked, book_of(asked, prices))
         values, parts = analysis.as_json(), [*analysis_tables(analysis)]
@@ -107,12 +107,8 @@ def cost_decide(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.cost.pricing.price_book import PriceBook
 
     market = PriceBook.load(cost_prices.DEFAULT_BOOK)
-    if from_ledger:
-        real, book = real_calls(scenario, calls, prices, capacity, since, until, None)
-        report = analysis_report(real.analysis.scenario, book, market, analysis=real.analysis)
-    else:
-        asked = asked_scenario(scenario or SHOP, calls, capacity)
-        report = analysis_report(asked, book_of(asked, prices), market)
+    basis = basis_of(scenario, calls, prices, capacity, from_ledger, since, until)
+    report = analysis_report(basis.scenario, basis.book, market, analysis=basis.analysis)
     if as_json:
         names = ("decision", "verdict", "hearing", "tornado", "staff_tornado", "calls", "assumptions")
         analysis = report.analysis
@@ -140,13 +136,8 @@ def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.cost.estimates.recommend import recommend, waterfall
     from slukh.cost.pricing.price_book import PriceBook
 
-    if from_ledger:
-        real, book = real_calls(scenario, calls, prices, capacity, since, until, None)
-        asked = real.analysis.scenario
-    else:
-        asked = asked_scenario(scenario or SHOP, calls, capacity)
-        book = book_of(asked, prices)
-    market = PriceBook.load(cost_prices.DEFAULT_BOOK)
+    basis = basis_of(scenario, calls, prices, capacity, from_ledger, since, until)
+    asked, book, market = basis.scenario, basis.book, PriceBook.load(cost_prices.DEFAULT_BOOK)
     advice, steps = recommend(asked, book, market), waterfall(asked, book, market)
     if as_json:
         _print_json(asked, book.name, recommendations=advice, waterfall=steps)
@@ -182,18 +173,14 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
 
     check_output(output, form)
     check_basis(from_ledger=from_ledger, as_of=as_of, vat=vat)
-    market, end = PriceBook.load(cost_prices.DEFAULT_BOOK), None
-    if from_ledger:
-        real, book = real_calls(scenario, calls, prices, capacity, since, until, None)
-        asked, analysis, end = real.analysis.scenario, real.analysis, f"{real.until:%Y-%m-%dT%H:%M}"
-    else:
-        asked, analysis = on_the_day(asked_scenario(scenario or SHOP, calls, capacity), as_of, vat), None
-        book = book_of(asked, prices)
-    report = analysis_report(asked, book, market, analysis=analysis)
+    market = PriceBook.load(cost_prices.DEFAULT_BOOK)
+    basis = basis_of(scenario, calls, prices, capacity, from_ledger, since, until)
+    asked = basis.scenario if from_ledger else on_the_day(basis.scenario, as_of, vat)
+    report = analysis_report(asked, basis.book, market, analysis=basis.analysis)
     options: dict[str, object] = {
         "--from-ledger": from_ledger,
         "--since": since,
-        "--until": end,
+        "--until": None if basis.until is None else f"{basis.until:%Y-%m-%dT%H:%M}",
         "--as-of": None if from_ledger else asked.as_of,
         "--scenario": scenario or SHOP,
         "--calls": calls,
@@ -201,7 +188,7 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
         "--capacity": capacity,
         "--vat": vat,
     }
-    found = findings_of(report, book, command=made("slukh cost report", options))
+    found = findings_of(report, basis.book, command=made("slukh cost report", options))
     text = None
     if output is not None or not as_json:
         text = written(found, language=language, form=form, output=output)
@@ -209,7 +196,7 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
         named = {field.name: getattr(report, field.name) for field in fields(report)}
         named |= {"analysis": report.analysis.as_json(), "rate": found.rate, "machines": found.machines}
         output_name = None if output is None else str(output)
-        _print_json(found.scenario, book.name, command=found.command, output=output_name, **named)
+        _print_json(found.scenario, basis.book.name, command=found.command, output=output_name, **named)
     elif text is not None:
         typer.echo(text, nl=False)
 

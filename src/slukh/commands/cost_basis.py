@@ -1,6 +1,6 @@
 """What a command of `slukh cost` works on: a scenario, or the ledger's calls; with what its options say."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that other commands save
+    from slukh.cost.estimates.analysis import Analysis
     from slukh.cost.estimates.real_calls import RealCosts
     from slukh.cost.estimates.scenario import Scenario
     from slukh.cost.pricing.price_book import PriceBook
@@ -100,6 +101,49 @@ def real_calls(  # noqa: PLR0917  # the options, in their order
 
 def _end_of_hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a command works on.
+
+    Attributes:
+        scenario: as it was asked for, or fitted to real calls.
+        book: the prices.
+        analysis: of real calls; None for a scenario, which is still to be analysed.
+        until: where the window of real calls ends; None for a scenario.
+    """
+
+    scenario: "Scenario"
+    book: "PriceBook"
+    analysis: "Analysis | None" = None
+    until: datetime | None = None
+
+
+def basis_of(  # noqa: PLR0917  # the options, in their order
+    scenario: str | None,
+    calls: int | None,
+    prices: str | None,
+    capacity: Path | None,
+    from_ledger: bool,
+    since: datetime | None,
+    until: str | None,
+) -> Basis:
+    """The scenario, the shop's where none is named; or the ledger's calls."""
+    if from_ledger:
+        real, book = real_calls(scenario, calls, prices, capacity, since, until, None)
+        return Basis(scenario=real.analysis.scenario, book=book, analysis=real.analysis, until=real.until)
+    check_scenario_options(since, until)
+    asked = asked_scenario(scenario or SHOP, calls, capacity)
+    return Basis(scenario=asked, book=book_of(asked, prices))
+
+
+def check_scenario_options(since: datetime | None, until: str | None, as_if: list[str] | None = None) -> None:
+    """Refuse what says something of real calls only. Raises UserError."""
+    given = {"--since": since, "--until": until, "--as-if": as_if}
+    for name, value in given.items():
+        if value:
+            raise UserError(f"{name} is about real calls", remedy="add --from-ledger, or leave it out")
 
 
 def asked_scenario(name: str, calls: int | None, capacity: Path | None) -> "Scenario":

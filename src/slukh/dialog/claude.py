@@ -30,4 +30,4 @@ class ClaudeDialog(ClaudeClient):
 
     def converse(self, call: CallStarted, used: Used) -> ClaudeConversation:
         """The conversation of a call."""
-        return ClaudeConversation(self, call.language_code, used)
+        return ClaudeConversation(self, call, used)

@@ -20,6 +20,7 @@ from slukh.dialog.history import History, tool_result
 from slukh.dialog.tools import ToolResult
 from slukh.errors import DialogError
 from slukh.tts.phrases import SentenceCutter
+from slukh.types import CallStarted
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +36,10 @@ class ClaudeConversation:
         summing_up: the last time that older turns were told in short, perhaps still going on.
     """
 
-    def __init__(self, client: ClaudeClient, language_code: str, used: Used) -> None:
+    def __init__(self, client: ClaudeClient, call: CallStarted, used: Used) -> None:
         self._client = client
-        self._language = language_code
+        self._call_id = call.call_id
+        self._language = call.language_code
         self._account = Account(
             used=used,
             model=client.rules.model,
@@ -156,7 +158,9 @@ class ClaudeConversation:
         else:
             result = await tool.run(block["input"], timeout_seconds=self._client.rules.tool_seconds)
         if result.is_error:
-            logger.warning("tool_failed", extra={"tool": block["name"], "error": result.text})
+            logger.warning(
+                "tool_failed", extra={"call_id": self._call_id, "tool": block["name"], "error": result.text}
+            )
         told |= {"content": result.text, "is_error": result.is_error}
 
     def _shorten(self) -> None:
@@ -178,7 +182,8 @@ class ClaudeConversation:
             ):
                 summary = "".join([part async for part in texts])
         except (DialogError, TimeoutError) as error:
-            logger.warning("summary_failed", extra={"error": str(error) or type(error).__name__})
+            fields = {"call_id": self._call_id, "error": str(error) or type(error).__name__}
+            logger.warning("summary_failed", extra=fields)
             return
         if summary.strip():
             self.history.summed_up(cut, summary)

@@ -25,7 +25,7 @@ def _meaning(error: Exception) -> tuple[ErrorType, str, bool]:
         if error.status_code >= 500:  # noqa: PLR2004  # HTTP's own line
             return "stream", f"HTTP {error.status_code}", False
         refused = f"the request was refused with HTTP {error.status_code}"
-        return "request", f"{refused}: check SLUKH_CLAUDE_MODEL", True
+        return "request", f"{refused}: check SLUKH_CLAUDE_MODEL, the tools, the account's credit", True
     if isinstance(error, anthropic.APIError | httpx2.HTTPError):
         return "stream", "the answer broke off", False
     return "authentication", f"no usable key: {_KEY}", True

@@ -15,6 +15,7 @@ cache, and must not keep the process from ending.
 import asyncio
 import importlib.util
 import inspect
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from slukh.errors import SettingsError
+
+logger = logging.getLogger(__name__)
 
 _TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
 LONGEST_RESULT: Final = 4000
@@ -61,15 +64,17 @@ class Tool:
     async def run(self, arguments: Mapping[str, Any], *, timeout_seconds: float) -> ToolResult:
         """Call it. Never raises but for cancellation."""
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(timeout_seconds) as limit:
                 if inspect.iscoroutinefunction(self.function):
                     result = await self.function(**arguments)
                 else:
                     result = await self._in_thread(arguments)
-        except TimeoutError:
-            late = f"{self.name} did not answer in {timeout_seconds:g} s, and may do it all the same"
-            return ToolResult(text=f"{late}: do not ask for it again", is_error=True)
-        except Exception as error:  # noqa: BLE001  # whatever a shop's own code raises
+        except Exception as error:  # whatever a shop's own code raises, a TimeoutError among it
+            if limit.expired():
+                late = f"{self.name} did not answer in {timeout_seconds:g} s, and may do it all the same"
+                return ToolResult(text=f"{late}: do not ask for it again", is_error=True)
+            # Not above DEBUG: what it says may be a caller's.
+            logger.debug("tool_raised", extra={"tool": self.name}, exc_info=True)
             return ToolResult(text=f"{self.name} failed: {type(error).__name__}", is_error=True)
         return ToolResult(text=str(result)[:LONGEST_RESULT])
 

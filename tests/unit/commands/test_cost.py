@@ -167,6 +167,8 @@ def test_what_cannot_be_asked_is_refused(ledger: Ledger) -> None:
         said("analyze", "--from-ledger")
     with pytest.raises(UserError, match="--as-if is about real calls"):
         said("analyze", "--as-if", "caching=moving")
+    with pytest.raises(UserError, match="--until is about real calls"):
+        said("decide", "--until", "2026-11-01")
     with pytest.raises(UserError, match="--calls is about scenarios"):
         said("analyze", "--from-ledger", "--calls", "5")
     with pytest.raises(UserError, match="the window ends before it begins"):

@@ -184,11 +184,16 @@ def _plain(part: Part | LineLeg | Waste) -> dict[str, object]:
     }
 
 
+_NOBODY_SAYS_WHAT_IS_RENTED = (
+    "the share of what is rented by the month: set SLUKH_RENTED to it, such as server=1,did=1"
+)
+
+
 def _fixed(
     ledger: Ledger, book: PriceBook, record: CallRecord, rented: Rented | None, now: datetime
 ) -> FixedPart:
     if rented is None:
-        return FixedPart(unknown=("the share of what is rented by the month: SLUKH_RENTED is not set",))
+        return FixedPart(unknown=(_NOBODY_SAYS_WHAT_IS_RENTED,))
     first = first_call_at(ledger)
     if not record.legs or first is None:
         return FixedPart(unknown=("the share of what is rented by the month: when the call began",))

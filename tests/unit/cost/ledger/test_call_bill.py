@@ -188,7 +188,7 @@ def test_what_is_not_known_is_named_and_null(ledger: Ledger) -> None:
     assert "1 row has no amount" in unpriced
     assert "no price of tts nobody" in unpriced
     assert "leg 1 has no end yet" in leg
-    assert "SLUKH_RENTED is not set" in rent
+    assert "set SLUKH_RENTED to it, such as server=1,did=1" in rent
     without_facts = [row("d", "line", 0, "call_ms", 10)]
     ledger.record(without_facts)
     assert "when the call began" in bill(ledger, "d").unknown[0]
