@@ -60,7 +60,7 @@ def test_a_request_without_figures_costs_nothing_that_is_known() -> None:
     live = LiveCosts(BOOK)
     assert one(live.add([llm(1, "input_tokens", 1000)])).is_whole
     lost = one(live.add([replace(llm(2, "input_tokens", 0), outcome=UNANSWERED)]))
-    assert (lost.added_usd, lost.is_whole) == (0, False)
+    assert (lost.added_usd, lost.is_whole) == (Decimal(0), False)
 
 
 def test_what_has_no_price_is_unknown_named_once_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
