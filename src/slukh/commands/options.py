@@ -48,14 +48,14 @@ def _word(value: object) -> str:
 
 
 def moment_of(text: str, option: str) -> datetime:
-    """The moment that an option names; UTC unless it says otherwise. Raises UserError."""
+    """The moment that an option names, in UTC, which it is in unless it says otherwise. Raises UserError."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise UserError(
             f"{option} {text!r} is no moment", remedy="write 2026-11-01 or 2026-11-01T08:00+02:00"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def check_window(begin: datetime, end: datetime) -> None:

@@ -213,8 +213,8 @@ def _unpriced(explanation: Explanation) -> Iterator[str]:
 def _unanswered(record: CallRecord) -> Iterator[str]:
     """Requests to a model that were given up, or broke off, before the API said what they used."""
     if found := without_figures(record.usage):
-        requests = "1 request" if found == 1 else f"{found} requests"
-        yield f"{requests} without figures: a model was asked, may bill it, and did not come to say how much"
+        requests, them = ("1 request", "it") if found == 1 else (f"{found} requests", "them")
+        yield f"{requests} without figures: the model may bill {them} and never said how much"
 
 
 def _unfinished(record: CallRecord) -> Iterator[str]:

@@ -136,6 +136,11 @@ def buckets(
     return tuple(made)
 
 
+def tells_tokens(row: Usage) -> bool:
+    """Whether it is a bucket of a request, and not one that tells of a request without figures."""
+    return row.component == "llm" and row.outcome != UNANSWERED
+
+
 def without_figures(rows: Iterable[Usage]) -> int:
     """How many requests never said what they used: they may be billed, and are in no amount."""
-    return sum(row.component == "llm" and row.outcome == UNANSWERED for row in rows)
+    return sum(row.component == "llm" and not tells_tokens(row) for row in rows)
