@@ -7,6 +7,8 @@
 An interrupted phrase was sent whole and is booked whole; how much of it was heard stands beside that.
 """
 
+from functools import partial
+
 from slukh.types import (
     TOKEN_UNITS,
     UNANSWERED,
@@ -19,22 +21,17 @@ from slukh.types import (
     Usage,
 )
 
-_BUCKETS: tuple[tuple[Unit, str], ...] = (
-    ("input_tokens", "input_tokens"),
-    ("output_tokens", "output_tokens"),
-    ("cache_read_tokens", "cache_read_tokens"),
-    ("cache_write_tokens", "cache_write_tokens"),
-)
+# As `ModelAnswered` names them, too.
+_BUCKETS: tuple[Unit, ...] = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
 def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
     """The usage rows of an event of the voice back; none for any other."""
+    row = partial(Usage, call_id=event.call_id, leg=event.leg, occurred_at=event.received_at)
     match event.event:
         case PhraseSpoken() as spoken:
             return (
-                Usage(
-                    call_id=event.call_id,
-                    leg=event.leg,
+                row(
                     component="tts",
                     sequence=spoken.phrase,
                     provider=spoken.provider,
@@ -43,31 +40,25 @@ def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
                     quantity=spoken.characters,
                     heard_quantity=_heard(spoken),
                     outcome=spoken.outcome,
-                    occurred_at=event.received_at,
                 ),
             )
         case ModelAnswered() as answered:
             return tuple(
-                Usage(
-                    call_id=event.call_id,
-                    leg=event.leg,
+                row(
                     component="llm",
                     sequence=answered.request * UNITS_PER_REQUEST + TOKEN_UNITS.index(unit),
                     provider=answered.provider,
                     model=answered.model,
                     unit=unit,
-                    quantity=getattr(answered, name),
-                    reported_quantity=getattr(answered, name) if answered.outcome == "ok" else None,
+                    quantity=getattr(answered, unit),
+                    reported_quantity=getattr(answered, unit) if answered.outcome == "ok" else None,
                     outcome=answered.outcome,
-                    occurred_at=event.received_at,
                 )
-                for unit, name in _BUCKETS
+                for unit in _BUCKETS
             )
         case ModelUnanswered() as asked:
             return (
-                Usage(
-                    call_id=event.call_id,
-                    leg=event.leg,
+                row(
                     component="llm",
                     sequence=asked.request * UNITS_PER_REQUEST,
                     provider=asked.provider,
@@ -75,7 +66,6 @@ def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
                     unit="input_tokens",
                     quantity=0,
                     outcome=UNANSWERED,
-                    occurred_at=event.received_at,
                 ),
             )
     return ()
