@@ -36,7 +36,7 @@ from slukh.dialog.claude import ClaudeDialog, ClaudeRules
 from slukh.dialog.claude_lines import PERSONA
 from slukh.dialog.tools import tools_in
 from slukh.testing.anthropic_server import KEY, Answer, AnthropicServer, Calls, Speaks
-from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, CallStarted, ModelAnswered, Usage
+from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, CallStarted, ModelAnswered, ModelUnanswered, Usage
 
 TOOLS = Path(__file__).parents[1] / "examples" / "dialog" / "tools.py"
 TURNS, TOOL_TURNS = 10, (2, 4, 6, 8)
@@ -82,7 +82,12 @@ async def calls(persona: str, model: str, minimum: int) -> list[list[ModelAnswer
         dialog = ClaudeDialog(rules, tools_in(TOOLS), api_key=KEY, base_url=server.url)
         for number in range(2):
             used.append([])
-            talk = dialog.converse(CallStarted(call_id=str(number), language_code="uk-UA"), used[-1].append)
+
+            def told(event: ModelAnswered | ModelUnanswered, own: list[ModelAnswered] = used[-1]) -> None:
+                assert isinstance(event, ModelAnswered)
+                own.append(event)
+
+            talk = dialog.converse(CallStarted(call_id=str(number), language_code="uk-UA"), told)
             async for _ in talk.greet():
                 pass
             for turn in range(TURNS):

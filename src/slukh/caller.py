@@ -98,13 +98,15 @@ async def running_gateway(plan: CallPlan, note: Callable[[str], None]) -> AsyncI
         ServiceError: it did not become ready.
     """
     with reserved_port() as media, reserved_port() as http:
+        # What fails in hearing is among the call's events; what fails in answering is only in the log.
+        level = "WARNING" if os.environ.get("SLUKH_DIALOG") else "ERROR"
         environment = os.environ | {
             "SLUKH_AUDIOSOCKET_HOST": "127.0.0.1",
             "SLUKH_AUDIOSOCKET_PORT": str(media),
             "SLUKH_WEBSOCKET_PORT": "",
             "SLUKH_HTTP_HOST": "127.0.0.1",
             "SLUKH_HTTP_PORT": str(http),
-            "SLUKH_LOG_LEVEL": "ERROR",  # what fails in the call is among its events
+            "SLUKH_LOG_LEVEL": os.environ.get("SLUKH_LOG_LEVEL", level),
         }
         note(f"starting a gateway: AudioSocket 127.0.0.1:{media}, HTTP 127.0.0.1:{http}")
         server = await asyncio.create_subprocess_exec(sys.executable, "-m", "slukh", "serve", env=environment)

@@ -49,6 +49,8 @@ TOKEN_UNITS: tuple[Unit, ...] = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
 )  # fmt: skip
 UNITS_PER_REQUEST = 8
+# Outcome of a request to a language model that never said what it used: one row, of no tokens.
+UNANSWERED: Final = "unanswered"
 
 
 def seconds(samples: int) -> float:
@@ -304,7 +306,7 @@ class CallCost:
         quantity: how many.
         added_usd: what it costs; None when the price book has no price for it.
         call_usd: what the call has cost so far, over all its legs.
-        is_whole: whether everything that it used had a price.
+        is_whole: whether all that it used is known and had a price.
         is_final: the leg is over, nothing more of it will come.
         leg_usd: what this leg has cost so far.
         over_budget: the budget that was spent by this, once for each.
@@ -428,10 +430,27 @@ class ModelAnswered:
     first_text_seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUnanswered:
+    """A request to a language model was given up, or broke off, before it said what it used.
+
+    It may be billed; with how much, nobody has said. One usage row, of no tokens, which tells of it.
+
+    Attributes:
+        request: counted up as those of `ModelAnswered`.
+        provider: whom it would be paid to.
+        model: which was asked.
+    """
+
+    request: int
+    provider: str
+    model: str
+
+
 Event = (
     CallStarted | SpeechStarted | SpeechEnded | Dtmf | AudioGap | Transcript | ResultDropped
     | AttemptEnded | Failover | RecognisersDown | FlagDecision | PhraseSpoken | BargeIn | TurnTimed
-    | ModelAnswered | CallCost | CallEnded
+    | ModelAnswered | ModelUnanswered | CallCost | CallEnded
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from slukh.dialog.claude import ClaudeConversation, ClaudeDialog, ClaudeRules
 from slukh.dialog.tools import tool_from, tools_in
 from slukh.errors import DialogError, SettingsError
 from slukh.testing.anthropic_server import KEY, Answer, AnthropicServer, Calls, Refuses, Speaks
-from slukh.types import CallStarted, ModelAnswered
+from slukh.types import CallStarted, ModelAnswered, ModelUnanswered
 
 CALL = CallStarted(call_id="c", language_code="uk-UA")
 MODEL = "claude-haiku-4-5"
@@ -33,6 +33,11 @@ def broken(number: int = 1) -> str:
     raise ZeroDivisionError(number)
 
 
+def impatient() -> str:
+    """Waits for somebody for less than we wait for it."""
+    raise TimeoutError
+
+
 async def slow() -> str:
     """Takes for ever."""
     await asyncio.Event().wait()
@@ -46,11 +51,27 @@ def hangs() -> str:
 
 
 @dataclass
+class Told:
+    """What a call was told of its requests."""
+
+    used: list[ModelAnswered] = field(default_factory=list)
+    unanswered: list[ModelUnanswered] = field(default_factory=list)
+
+    def __call__(self, event: ModelAnswered | ModelUnanswered) -> None:
+        match event:
+            case ModelAnswered():
+                self.used.append(event)
+            case ModelUnanswered():
+                self.unanswered.append(event)
+
+
+@dataclass
 class Desk:
     dialog: ClaudeDialog
     talk: ClaudeConversation
     server: AnthropicServer
     used: list[ModelAnswered] = field(default_factory=list)
+    unanswered: list[ModelUnanswered] = field(default_factory=list)
 
     async def says(self, turn: CallerTurn | str) -> list[Step]:
         said = CallerSaid(text=turn, language_code="uk-UA") if isinstance(turn, str) else turn
@@ -66,10 +87,10 @@ class Desk:
 async def desk(*answers: Answer, least: int = 0, **rules: Any) -> AsyncIterator[Desk]:
     async with AnthropicServer(answers, least_cached_tokens=least) as server:
         own = {"first_seconds": 2.0, "tool_seconds": 0.1, "retries": 0} | rules
-        tools = [tool_from(function) for function in (order_status, broken, slow, hangs)]
+        tools = [tool_from(function) for function in (order_status, broken, impatient, slow, hangs)]
         dialog = ClaudeDialog(ClaudeRules(model=MODEL, **own), tools, api_key=KEY, base_url=server.url)
-        used: list[ModelAnswered] = []
-        own_desk = Desk(dialog, dialog.converse(CALL, used.append), server, used)
+        told = Told()
+        own_desk = Desk(dialog, dialog.converse(CALL, told), server, told.used, told.unanswered)
         assert [step async for step in own_desk.talk.greet()]
         yield own_desk
         await dialog.aclose()
@@ -124,12 +145,13 @@ async def test_the_tool_using_example_is_cached_as_the_formula_says() -> None:
     async with AnthropicServer(answers) as server:
         tools = tools_in(Path(__file__).parents[2] / "examples" / "dialog" / "tools.py")
         dialog = ClaudeDialog(ClaudeRules(model=MODEL), tools, api_key=KEY, base_url=server.url)
-        used: list[ModelAnswered] = []
-        talk = dialog.converse(CALL, used.append)
+        told = Told()
+        talk = dialog.converse(CALL, told)
         assert [step async for step in talk.greet()]
         for said in ("потрібні шини", "двісті п'ять, п'ятдесят п'ять, шістнадцять", "дякую", "а ще раз?"):
             assert [step async for step in talk.answer(CallerSaid(text=said, language_code="uk-UA"))]
         await dialog.aclose()
+    used = told.used
     requests = tuple(
         Request(
             prompt_tokens=u.input_tokens + u.cache_read_tokens + u.cache_write_tokens,
@@ -166,8 +188,9 @@ async def test_a_tool_is_called_and_its_answer_spoken() -> None:
     [
         ("broken", {}, "broken failed: ZeroDivisionError"),
         ("broken", {"nonsense": 1}, "broken failed: TypeError"),
-        ("slow", {}, "slow did not answer in 0.1 s"),
-        ("hangs", {}, "hangs did not answer in 0.1 s"),
+        ("impatient", {}, "impatient failed: TimeoutError"),
+        ("slow", {}, "slow did not answer in 0.1 s, and may do it all the same: do not ask for it again"),
+        ("hangs", {}, "hangs did not answer in 0.1 s, and may do it all the same: do not ask for it again"),
         ("nobody", {}, "there is no tool nobody"),
     ],
 )
@@ -352,6 +375,8 @@ async def test_a_summary_that_takes_too_long_is_given_up_and_the_turns_stay() ->
         await own.summed_up()
         assert own.talk.history.messages == before
         assert len(own.used) == 5
+        await own.dialog.settled()
+        assert len(own.used) == 6  # it is paid for
 
 
 async def test_an_answer_does_not_wait_for_a_summary_which_ends_with_the_call() -> None:

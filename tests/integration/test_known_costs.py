@@ -235,6 +235,16 @@ def test_the_report_of_real_calls_agrees_to_the_cent(booked: Booked) -> None:
     assert real["calls_per_month"] * per_call["fixed"] == near(RENT)
 
 
+def test_the_same_window_gives_the_same_report_whenever_it_is_asked_for(booked: Booked) -> None:
+    last = BEGAN + timedelta(days=3)
+    until = ("cost", "analyze", "--from-ledger", "--until", f"{last:%Y-%m-%dT%H:%M}")
+    real = booked.asked(*until)
+    assert real == booked.asked(*until)
+    assert datetime.fromisoformat(real["ledger"]["until"]) == last.replace(second=0, microsecond=0)
+    ends_by_itself = datetime.fromisoformat(booked.asked(*until[:3])["ledger"]["until"])
+    assert (ends_by_itself.minute, ends_by_itself.second, ends_by_itself.microsecond) == (0, 0, 0)
+
+
 def test_what_was_used_for_nobodys_call_is_named_and_in_no_column(booked: Booked) -> None:
     real, truth = booked.asked("cost", "analyze", "--from-ledger"), booked.truth
     beside = real["ledger"]["used_beside_calls"]

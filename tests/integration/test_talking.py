@@ -32,7 +32,17 @@ from slukh.tts.google import GoogleSpeech, GoogleTts
 from slukh.tts.joining import Joiner
 from slukh.tts.recorded import apology, apology_text
 from slukh.tts.speaker import Speaker
-from slukh.types import BargeIn, CallEnded, CallEvent, CallStarted, Event, PhraseSpoken, TurnTimed, Usage
+from slukh.types import (
+    BargeIn,
+    CallEnded,
+    CallEvent,
+    CallStarted,
+    Event,
+    ModelAnswered,
+    PhraseSpoken,
+    TurnTimed,
+    Usage,
+)
 
 HELLO, SIZE, AGAIN, BYE = "Алло, я вас уважно слухаю.", "Назвіть розмір?", "Ще раз.", "Бувайте."
 LONG = "Довга відповідь, яку не всі дослухають."
@@ -465,6 +475,25 @@ async def test_claude_answers_a_call_and_its_tokens_are_on_the_bill() -> None:
     ]  # fmt: skip
     assert len({row.sequence for row in rows}) == len(rows) == 8
     assert sum(row.quantity for row in rows if row.unit == "cache_read_tokens") > 0
+
+
+async def test_what_a_request_used_is_told_when_the_caller_hangs_up_before_its_first_event() -> None:
+    from slukh.dialog.claude import ClaudeDialog, ClaudeRules
+    from slukh.testing.anthropic_server import KEY, AnthropicServer, Speaks
+
+    async with AnthropicServer([Speaks("Так.", after_seconds=1.0)]) as server:
+        dialog = ClaudeDialog(ClaudeRules(model="claude-haiku-4-5"), api_key=KEY, base_url=server.url)
+        async with shop(dialog=dialog) as own:
+            await own.phone.answered(quiet_seconds=0.2)
+            await own.phone.say(numbered_speech([11]))
+            await server.asked.wait()  # and hangs up
+    kinds = [type(event.event) for event in own.events.seen]
+    assert kinds.index(CallEnded) < kinds.index(ModelAnswered)
+    rows = [row for row in own.events.usage() if row.component == "llm"]
+    assert [row.quantity for row in rows if row.unit == "cache_write_tokens"] == [
+        server.usages[0]["cache_creation_input_tokens"]
+    ]
+    assert len({row.call_id for row in own.events.usage()}) == 1
 
 
 async def test_a_model_that_is_down_is_excused_and_then_replaced_by_a_person() -> None:

@@ -207,7 +207,12 @@ ONLY_IN = {
     },
     "genai_prices": {"cost/pricing/genai_book.py"},
     "openfeature": {"routing/flag_provider.py"},
-    "anthropic": {"dialog/claude.py", "dialog/claude_errors.py", "dialog/claude_stream.py"},
+    "anthropic": {
+        "dialog/claude_client.py",
+        "dialog/claude_errors.py",
+        "dialog/claude_request.py",
+        "dialog/claude_stream.py",
+    },
     "piper": {"tts/piper_child.py"},  # GPL: in a process of its own
     "redis": {"tts/redis_cache.py"},
     "websockets": {
@@ -265,10 +270,10 @@ PUBLIC = {
     "tts/base.py": "SpeechRequest TtsCapabilities TtsProvider Voice",
     "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallCost CallEnded CallEvent CallStarted "
     "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision "
-    "ModelAnswered Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown "
+    "ModelAnswered ModelUnanswered Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown "
     "ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted "
     "SpokenOutcome SwitchReason TOKEN_UNITS Transcript TURN_BUDGET_SECONDS TurnTimed Unit "
-    "UNITS UNITS_PER_REQUEST Usage Word",
+    "UNITS UNITS_PER_REQUEST UNANSWERED Usage Word",
     "errors.py": "AudioFileError DialogError ErrorType ExperimentError LedgerError PriceError "
     "REFUSAL_REASONS RefusalReason ScenarioError ServiceError SettingsError SlukhError "
     "StatementError STT_ERRORS SttAuthenticationError SttConnectError SttError "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from slukh.commands.options import made
+from slukh.commands.options import check_window, made, moment_of
 from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import UserError
 
@@ -264,21 +264,7 @@ def _verdict(
 def _window(since: str | None, until: str | None) -> tuple[datetime, datetime]:
     from slukh.experiment.evidence import WINDOW
 
-    end = datetime.now(UTC) if until is None else _moment(until, "--until")
-    begin = end - WINDOW if since is None else _moment(since, "--since")
-    if begin >= end:
-        raise UserError(
-            f"the window ends before it begins: {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
-            remedy="give --since before --until",
-        )
+    end = datetime.now(UTC) if until is None else moment_of(until, "--until")
+    begin = end - WINDOW if since is None else moment_of(since, "--since")
+    check_window(begin, end)
     return begin, end
-
-
-def _moment(text: str, option: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(
-            f"{option} {text!r} is no moment", remedy="write 2026-11-01 or 2026-11-01T08:00+02:00"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,15 +1,29 @@
 """`slukh cost`: what calls cost, Google or Whisper, and what to change."""
 
 import json
-from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
 from slukh.commands import cost_ledger, cost_prices
+from slukh.commands.cost_basis import (
+    SHOP,
+    AsIfOption,
+    Calls,
+    Capacity,
+    FromLedger,
+    Prices,
+    ScenarioName,
+    Since,
+    Until,
+    asked_scenario,
+    basis_of,
+    book_of,
+    check_scenario_options,
+    real_calls,
+)
 from slukh.commands.cost_report import (
     AsOf,
     Format,
@@ -24,61 +38,17 @@ from slukh.commands.cost_report import (
     written,
 )
 from slukh.commands.options import Json, made
-from slukh.config import Settings, load
-from slukh.cost_settings import CostSettings
-from slukh.errors import UserError
 
 if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that other commands save
     from collections.abc import Iterable
 
     from rich.console import RenderableType
 
-    from slukh.cost.estimates.real_calls import RealCosts
     from slukh.cost.estimates.scenario import Scenario
-    from slukh.cost.pricing.price_book import PriceBook
-
-SHOP = "tyre-shop"  # whom the product is built for; `analyze` begins with the reference example
 
 app = typer.Typer(no_args_is_help=True, help="What calls cost, Google or Whisper, and what to change.")
 app.add_typer(cost_prices.app, name="prices")
 app.add_typer(cost_ledger.app)  # its verbs stand beside these
-
-ScenarioName = Annotated[
-    str | None,
-    typer.Option("--scenario", help="seed, tyre-shop, or a YAML file of your own.", metavar="NAME|FILE"),
-]
-Calls = Annotated[
-    int | None,
-    typer.Option("--calls", min=1, max=10_000_000, help="Calls a month, in place of the scenario's."),
-]
-Prices = Annotated[
-    str | None,
-    typer.Option("--prices", help="Price book, in place of the scenario's.", metavar="NAME|FILE"),
-]
-Capacity = Annotated[
-    Path | None, typer.Option("--capacity", help="What `slukh whisper check` wrote.", metavar="FILE")
-]
-FromLedger = Annotated[
-    bool,
-    typer.Option("--from-ledger", help="Real calls; the scenario tells what no call does: servers, wages."),
-]
-Since = Annotated[
-    datetime | None,
-    typer.Option(
-        "--since",
-        formats=["%Y-%m-%d"],
-        help="First day of real calls (UTC); without it the last 30 days, from the first call on.",
-    ),
-]
-AsIfOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--as-if",
-        help="Real calls with something else in place: stt=PROVIDER/MODEL, llm=PROVIDER/MODEL, "
-        "caching=none|static|moving, hit-rate=0..1; may be repeated.",
-        metavar="NAME=VALUE",
-    ),
-]
 
 
 @app.command("analyze")
@@ -89,6 +59,7 @@ def cost_analyze(  # noqa: PLR0917  # a command's parameters are its options
     capacity: Capacity = None,
     from_ledger: FromLedger = False,
     since: Since = None,
+    until: Until = None,
     as_if: AsIfOption = None,
     as_json: Json = False,
 ) -> None:
@@ -102,14 +73,13 @@ def cost_analyze(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.cost.estimates.analysis import analyse
 
     if from_ledger:
-        real, _ = _real(scenario, calls, prices, capacity, since, as_if)
+        real, _ = real_calls(scenario, calls, prices, capacity, since, until, as_if)
         values = real.analysis.as_json() | {"ledger": real.as_json()}
         parts = [*analysis_tables(real.analysis), *real_tables(real)]
     else:
-        if as_if:
-            raise UserError("--as-if is about real calls", remedy="add --from-ledger, or edit the scenario")
-        asked = _asked(scenario or "seed", calls, capacity)
-        analysis = analyse(asked, _book(asked, prices))
+        check_scenario_options(since, until, as_if)
+        asked = asked_scenario(scenario or "seed", calls, capacity)
+        analysis = analyse(asked, book_of(asked, prices))
         values, parts = analysis.as_json(), [*analysis_tables(analysis)]
     if as_json:
         typer.echo(json.dumps(values, ensure_ascii=False))
@@ -125,6 +95,7 @@ def cost_decide(  # noqa: PLR0917  # a command's parameters are its options
     capacity: Capacity = None,
     from_ledger: FromLedger = False,
     since: Since = None,
+    until: Until = None,
     as_json: Json = False,
 ) -> None:
     """Google or Whisper: from which volumes on, how many GPUs, and what that hangs on.
@@ -136,12 +107,8 @@ def cost_decide(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.cost.pricing.price_book import PriceBook
 
     market = PriceBook.load(cost_prices.DEFAULT_BOOK)
-    if from_ledger:
-        real, book = _real(scenario, calls, prices, capacity, since, None)
-        report = analysis_report(real.analysis.scenario, book, market, analysis=real.analysis)
-    else:
-        asked = _asked(scenario or SHOP, calls, capacity)
-        report = analysis_report(asked, _book(asked, prices), market)
+    basis = basis_of(scenario, calls, prices, capacity, from_ledger, since, until)
+    report = analysis_report(basis.scenario, basis.book, market, analysis=basis.analysis)
     if as_json:
         names = ("decision", "verdict", "hearing", "tornado", "staff_tornado", "calls", "assumptions")
         analysis = report.analysis
@@ -158,6 +125,7 @@ def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
     capacity: Capacity = None,
     from_ledger: FromLedger = False,
     since: Since = None,
+    until: Until = None,
     as_json: Json = False,
 ) -> None:
     """What to change, by the dollars a month that it saves.
@@ -168,13 +136,8 @@ def cost_recommend(  # noqa: PLR0917  # a command's parameters are its options
     from slukh.cost.estimates.recommend import recommend, waterfall
     from slukh.cost.pricing.price_book import PriceBook
 
-    if from_ledger:
-        real, book = _real(scenario, calls, prices, capacity, since, None)
-        asked = real.analysis.scenario
-    else:
-        asked = _asked(scenario or SHOP, calls, capacity)
-        book = _book(asked, prices)
-    market = PriceBook.load(cost_prices.DEFAULT_BOOK)
+    basis = basis_of(scenario, calls, prices, capacity, from_ledger, since, until)
+    asked, book, market = basis.scenario, basis.book, PriceBook.load(cost_prices.DEFAULT_BOOK)
     advice, steps = recommend(asked, book, market), waterfall(asked, book, market)
     if as_json:
         _print_json(asked, book.name, recommendations=advice, waterfall=steps)
@@ -192,6 +155,7 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
     vat: Vat = None,
     from_ledger: FromLedger = False,
     since: Since = None,
+    until: Until = None,
     language: LanguageOption = Language.en,
     form: FormatOption = Format.md,
     output: Output = None,
@@ -210,16 +174,13 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
     check_output(output, form)
     check_basis(from_ledger=from_ledger, as_of=as_of, vat=vat)
     market = PriceBook.load(cost_prices.DEFAULT_BOOK)
-    if from_ledger:
-        real, book = _real(scenario, calls, prices, capacity, since, None)
-        asked, analysis = real.analysis.scenario, real.analysis
-    else:
-        asked, analysis = on_the_day(_asked(scenario or SHOP, calls, capacity), as_of, vat), None
-        book = _book(asked, prices)
-    report = analysis_report(asked, book, market, analysis=analysis)
+    basis = basis_of(scenario, calls, prices, capacity, from_ledger, since, until)
+    asked = basis.scenario if from_ledger else on_the_day(basis.scenario, as_of, vat)
+    report = analysis_report(asked, basis.book, market, analysis=basis.analysis)
     options: dict[str, object] = {
         "--from-ledger": from_ledger,
         "--since": since,
+        "--until": None if basis.until is None else f"{basis.until:%Y-%m-%dT%H:%M}",
         "--as-of": None if from_ledger else asked.as_of,
         "--scenario": scenario or SHOP,
         "--calls": calls,
@@ -227,7 +188,7 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
         "--capacity": capacity,
         "--vat": vat,
     }
-    found = findings_of(report, book, command=made("slukh cost report", options))
+    found = findings_of(report, basis.book, command=made("slukh cost report", options))
     text = None
     if output is not None or not as_json:
         text = written(found, language=language, form=form, output=output)
@@ -235,7 +196,7 @@ def cost_report(  # noqa: PLR0917  # a command's parameters are its options
         named = {field.name: getattr(report, field.name) for field in fields(report)}
         named |= {"analysis": report.analysis.as_json(), "rate": found.rate, "machines": found.machines}
         output_name = None if output is None else str(output)
-        _print_json(found.scenario, book.name, command=found.command, output=output_name, **named)
+        _print_json(found.scenario, basis.book.name, command=found.command, output=output_name, **named)
     elif text is not None:
         typer.echo(text, nl=False)
 
@@ -253,57 +214,6 @@ def _print_json(scenario: "Scenario", book: str, **results: object) -> None:
         "calls_per_month": scenario.volume.calls_per_month,
     }
     typer.echo(json.dumps(plain(head | results), ensure_ascii=False))
-
-
-def _real(  # noqa: PLR0917  # the options, in their order
-    scenario: str | None,
-    calls: int | None,
-    prices: str | None,
-    capacity: Path | None,
-    since: datetime | None,
-    as_if: list[str] | None,
-) -> "tuple[RealCosts, PriceBook]":
-    """Costs of the ledger's calls, and the book they are priced by."""
-    from slukh.commands.call_bill import as_rented
-    from slukh.cost.estimates.counterfactual import as_if_from
-    from slukh.cost.estimates.real_calls import real_costs
-    from slukh.cost.ledger.calls import each_call, usage_beside_calls
-    from slukh.cost.ledger.store import Ledger
-
-    if calls is not None:
-        raise UserError(
-            "--calls is about scenarios", remedy="leave it out: the ledger knows how many there were"
-        )
-    frame = as_rented(_asked(scenario or SHOP, None, capacity))
-    wishes = as_if_from(as_if or ())
-    until = datetime.now(UTC)
-    since = None if since is None else since.replace(tzinfo=UTC)
-    book = _book(frame, prices or load(CostSettings).slukh_prices)
-    with Ledger(load(Settings).ledger_url) as ledger:
-        first = since or until - timedelta(days=30)
-        rows = each_call(ledger, since=first, until=until)
-        beside = usage_beside_calls(ledger, since=first, until=until)
-        found = real_costs(rows, frame, book, since=since, until=until, as_if=wishes, beside=beside)
-        return found, book
-
-
-def _asked(name: str, calls: int | None, capacity: Path | None) -> "Scenario":
-    """The scenario with what the options put in place of its own."""
-    from slukh.cost.estimates.capacity_file import read_capacity, with_capacity
-    from slukh.cost.estimates.scenario_file import load_scenario
-
-    asked = load_scenario(name)
-    if calls is not None:
-        asked = replace(asked, volume=replace(asked.volume, calls_per_month=calls))
-    if capacity is not None:
-        asked = with_capacity(asked, *read_capacity(capacity))
-    return asked
-
-
-def _book(scenario: "Scenario", prices: str | None) -> "PriceBook":
-    from slukh.cost.pricing.price_book import PriceBook
-
-    return PriceBook.load(scenario.prices if prices is None else prices)
 
 
 def _show(parts: "Iterable[RenderableType]") -> None:

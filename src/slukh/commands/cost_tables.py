@@ -114,7 +114,7 @@ def _sources(analysis: Analysis) -> Table:
 
 def real_tables(real: RealCosts) -> Iterator[RenderableType]:
     """What real calls used, and would have used."""
-    days = f"{real.since:%Y-%m-%d} to {real.until:%Y-%m-%d}"
+    days = f"{real.since:%Y-%m-%d %H:%M} to {real.until:%Y-%m-%d %H:%M} UTC"
     others = ("as it was",) if real.as_if_usd is None else ("as it was", "as if", "saved")
     yield Text(f"\nDollars of {calls_of(real.calls)}, {days}")
     table = _plain_table("", "", *others)
@@ -133,6 +133,9 @@ def real_tables(real: RealCosts) -> Iterator[RenderableType]:
         yield Text(
             f"for nobody's call, and in no column above: {beside} (stored clips, phrases made beforehand)"
         )
+    if found := real.analysis.without_figures:
+        requests = "1 request" if found == 1 else f"{found:,} requests"
+        yield Text(f"in no amount: {requests} without figures, which a model may bill all the same")
     yield Text("\nHearing by why audio was sent, dollars")
     purposes = _plain_table("", "", "as it was")
     for purpose, amount in sorted(real.stt_by_purpose_usd.items()):

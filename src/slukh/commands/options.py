@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any
 
 import typer
+
+from slukh.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value per line, for scripts.")]
 Prices = Annotated[
@@ -43,6 +45,26 @@ def _word(value: object) -> str:
         case float():
             return f"{value:g}"
     return quote(str(value))
+
+
+def moment_of(text: str, option: str) -> datetime:
+    """The moment that an option names, in UTC, which it is in unless it says otherwise. Raises UserError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(
+            f"{option} {text!r} is no moment", remedy="write 2026-11-01 or 2026-11-01T08:00+02:00"
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def check_window(begin: datetime, end: datetime) -> None:
+    """Refuse a window that ends before it begins. Raises UserError."""
+    if begin >= end:
+        raise UserError(
+            f"the window ends before it begins: {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
+            remedy="give --since before --until",
+        )
 
 
 def run(main: Any) -> Any:  # noqa: ANN401  # a coroutine and what it returns

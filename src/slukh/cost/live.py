@@ -16,7 +16,7 @@ from typing import Literal
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import PICO
 from slukh.cost.pricing.tolerant import TolerantRater, Unpriced
-from slukh.types import CallCost, Usage
+from slukh.types import UNANSWERED, CallCost, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class LiveCosts:
         spent = self._spent(row)
         spent.pico_usd += amount or 0
         spent.leg_pico_usd += amount or 0
-        spent.is_whole = spent.is_whole and amount is not None
+        spent.is_whole = spent.is_whole and amount is not None and row.outcome != UNANSWERED
         self._begin(row.occurred_at.astimezone(UTC).date())
         self._day_pico_usd += amount or 0
         return CallCost(

@@ -2,7 +2,7 @@
 
     AttemptEnded -> Usage   stt, milliseconds of audio that left us
     CallEnded    -> Usage   line, milliseconds of call
-    PhraseSpoken, ModelAnswered -> see voice.py
+    PhraseSpoken, ModelAnswered, ModelUnanswered -> see voice.py
     CallStarted  -> CallFacts (started)
     CallEnded    -> CallFacts (ended)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from slukh.tts.base import SpeechRequest
-from slukh.types import CallStarted, ModelAnswered
+from slukh.types import CallStarted, ModelAnswered, ModelUnanswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Leave:
 
 
 Step = Say | Leave
-Used = Callable[[ModelAnswered], None]
+Used = Callable[[ModelAnswered | ModelUnanswered], None]
 
 
 class Conversation(Protocol):
@@ -88,7 +88,8 @@ class Conversation(Protocol):
     def interrupted(self, heard: str) -> None:
         """The last answer was cut off; these of its words were heard, perhaps none.
 
-        After none the next turn holds again what that answer was to, with what the caller added.
+        After none the next turn holds again what that answer was to, with what the caller added. A tool that
+        was started for it is not stopped.
         """
 
     def close(self) -> None:

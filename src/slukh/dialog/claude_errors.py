@@ -25,7 +25,7 @@ def _meaning(error: Exception) -> tuple[ErrorType, str, bool]:
         if error.status_code >= 500:  # noqa: PLR2004  # HTTP's own line
             return "stream", f"HTTP {error.status_code}", False
         refused = f"the request was refused with HTTP {error.status_code}"
-        return "request", f"{refused}: check SLUKH_CLAUDE_MODEL", True
+        return "request", f"{refused}: check SLUKH_CLAUDE_MODEL, the tools, the account's credit", True
     if isinstance(error, anthropic.APIError | httpx2.HTTPError):
         return "stream", "the answer broke off", False
     return "authentication", f"no usable key: {_KEY}", True
@@ -33,7 +33,10 @@ def _meaning(error: Exception) -> tuple[ErrorType, str, bool]:
 
 # The first that fits; a time-out is a connection error to the client as well.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], tuple[ErrorType, str, bool]], ...] = (
-    ((anthropic.APITimeoutError, httpx2.TimeoutException), ("timeout", "no answer in time", False)),
+    (
+        (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError),
+        ("timeout", "no answer in time", False),
+    ),
     (
         (anthropic.APIConnectionError,),
         ("connect", "the API cannot be reached: is the network up?", False),

@@ -38,7 +38,7 @@ class History:
             self.messages.append({"role": "assistant", "content": blocks})
 
     def tool_results(self, blocks: list[dict[str, Any]]) -> None:
-        """What the tools it asked for said."""
+        """What the tools it asked for say; a block of one that still runs is written to when it is done."""
         self.messages.append({"role": "user", "content": blocks})
 
     def interrupted(self, heard: str) -> None:
@@ -98,6 +98,11 @@ class History:
             if message["role"] == "user" and not _has(message, "tool_result")
         ]
         return turns[-_KEPT] if len(turns) > _KEPT + 1 else 0
+
+
+def tool_result(tool_use_id: str) -> dict[str, Any]:
+    """The block of a tool that has just been started."""
+    return {"type": "tool_result", "tool_use_id": tool_use_id, "content": "", "is_error": False}
 
 
 def _has(message: Message, kind: str) -> bool:

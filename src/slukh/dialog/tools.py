@@ -6,7 +6,8 @@
     TOOLS = [order_status]          # in a file that SLUKH_CLAUDE_TOOLS names
 
 The name, the docstring and the annotated parameters (str, int, float, bool) are what the model is told. A
-tool that raises or hangs is told to the model as such, and the call goes on. Each call has a thread of its
+tool that raises or hangs is told to the model as such, and the call goes on. One that hangs may do later what
+it was asked for: the model is told not to ask again. Each call has a thread of its
 own, because Python cannot end one that hangs: it must take none from the loop's own, which read the phrase
 cache, and must not keep the process from ending.
 """
@@ -14,6 +15,7 @@ cache, and must not keep the process from ending.
 import asyncio
 import importlib.util
 import inspect
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -23,6 +25,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from slukh.errors import SettingsError
+
+logger = logging.getLogger(__name__)
 
 _TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
 LONGEST_RESULT: Final = 4000
@@ -60,14 +64,17 @@ class Tool:
     async def run(self, arguments: Mapping[str, Any], *, timeout_seconds: float) -> ToolResult:
         """Call it. Never raises but for cancellation."""
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(timeout_seconds) as limit:
                 if inspect.iscoroutinefunction(self.function):
                     result = await self.function(**arguments)
                 else:
                     result = await self._in_thread(arguments)
-        except TimeoutError:
-            return ToolResult(text=f"{self.name} did not answer in {timeout_seconds:g} s", is_error=True)
-        except Exception as error:  # noqa: BLE001  # whatever a shop's own code raises
+        except Exception as error:  # whatever a shop's own code raises, a TimeoutError among it
+            if limit.expired():
+                late = f"{self.name} did not answer in {timeout_seconds:g} s, and may do it all the same"
+                return ToolResult(text=f"{late}: do not ask for it again", is_error=True)
+            # Not above DEBUG: what it says may be a caller's.
+            logger.debug("tool_raised", extra={"tool": self.name}, exc_info=True)
             return ToolResult(text=f"{self.name} failed: {type(error).__name__}", is_error=True)
         return ToolResult(text=str(result)[:LONGEST_RESULT])
 

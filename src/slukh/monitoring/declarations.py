@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from slukh.cost.meter import USAGE_STAGES
 from slukh.errors import REFUSAL_REASONS, ErrorType
-from slukh.types import DROP_REASONS, OUTCOMES, TURN_BUDGET_SECONDS, UNITS
+from slukh.types import DROP_REASONS, OUTCOMES, TURN_BUDGET_SECONDS, UNANSWERED, UNITS
 
 OTHER = "other"
 CANARY_LANGUAGES = ("ru-RU", "uk-UA")
@@ -212,7 +212,7 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="llm_requests_total", kind="counter", unit="requests",
-        help="Requests to the answering model, by outcome.",
+        help="Requests to the answering model; of `unanswered` ones nobody said what they used.",
         labels={"outcome": "model outcomes"},
     ),
     Declaration(name="calls_active", kind="gauge", unit="calls", help="Calls on the line now."),
@@ -303,7 +303,7 @@ FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "voices": ("google", "piper", "espeak", "rhvoice", "recorded"),
     "spoken outcomes": ("sent", "cached", "interrupted"),
     "token buckets": ("input", "output", "cache_read", "cache_write"),
-    "model outcomes": ("ok", "aborted"),
+    "model outcomes": ("ok", "aborted", UNANSWERED),
     "components": ("stt", "tts", "llm", "line"),
     "units": UNITS,
     "budgets": ("call", "day"),

@@ -24,6 +24,7 @@ from slukh.monitoring.declarations import (
 from slukh.routing.breaker_store import Standing
 from slukh.types import (
     TURN_BUDGET_SECONDS,
+    UNANSWERED,
     AttemptEnded,
     AudioGap,
     BargeIn,
@@ -31,6 +32,7 @@ from slukh.types import (
     CallEvent,
     Failover,
     ModelAnswered,
+    ModelUnanswered,
     PhraseSpoken,
     RecognisersDown,
     ResultDropped,
@@ -186,7 +188,7 @@ class Metrics:
                 self._count_failover(switch)
             case RecognisersDown():
                 self._add("stt_recognisers_down_total", 1)
-            case TurnTimed() | BargeIn() | PhraseSpoken() | ModelAnswered() as voice:
+            case TurnTimed() | BargeIn() | PhraseSpoken() | ModelAnswered() | ModelUnanswered() as voice:
                 self._count_voice(voice)
             case CallCost() as cost:
                 self._count_cost(cost)
@@ -215,7 +217,9 @@ class Metrics:
         if cost.is_final:
             self._time("call_cost_usd", float(cost.leg_usd))
 
-    def _count_voice(self, event: TurnTimed | BargeIn | PhraseSpoken | ModelAnswered) -> None:
+    def _count_voice(
+        self, event: TurnTimed | BargeIn | PhraseSpoken | ModelAnswered | ModelUnanswered
+    ) -> None:
         match event:
             case TurnTimed() as turn:
                 self._count_turn(turn)
@@ -226,6 +230,8 @@ class Metrics:
                 self._add("tts_characters_total", characters, provider=provider, outcome=outcome)
             case ModelAnswered() as answered:
                 self._count_model(answered)
+            case ModelUnanswered():
+                self._add("llm_requests_total", 1, outcome=UNANSWERED)
 
     def _count_turn(self, turn: TurnTimed) -> None:
         steps = {stage: getattr(turn, f"{stage}_seconds") for stage in TURN_BUDGET_SECONDS}

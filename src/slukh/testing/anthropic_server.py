@@ -74,13 +74,14 @@ class AnthropicServer:
     Attributes:
         requests: bodies of the messages asked for, in order.
         usages: what was said that each used.
+        asked: set when the first request for an answer has come.
         left: set when a client closed its connection before the answer was over.
     """
 
     def __init__(self, answers: Sequence[Answer], *, least_cached_tokens: int = 0) -> None:
         self.requests: list[dict[str, Any]] = []
         self.usages: list[dict[str, int]] = []
-        self.left = asyncio.Event()
+        self.asked, self.left = asyncio.Event(), asyncio.Event()
         self._answers = list(answers)
         self._least = least_cached_tokens
         self._cached: set[str] = set()
@@ -121,6 +122,7 @@ class AnthropicServer:
         if isinstance(answer, Refuses):
             return _error(answer.status, answer.kind)
         self.requests.append(body)
+        self.asked.set()
         usage = self._usage(body)
         self.usages.append(usage)
         if not body.get("stream"):

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from slukh.commands.cost import app
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.errors import PriceError, ScenarioError, UserError
-from slukh.types import Usage
+from slukh.types import UNANSWERED, UNITS_PER_REQUEST, Usage
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime.now(UTC)
@@ -124,9 +125,14 @@ def call(number: int) -> list[Usage | CallFacts]:
 
 
 def test_real_calls_are_reported_as_scenarios_are(ledger: Ledger) -> None:
+    lost = Usage(
+        call_id="call-0", leg=1, component="llm", sequence=UNITS_PER_REQUEST, provider="anthropic",
+        model="claude-haiku-4-5", unit="input_tokens", quantity=0, outcome=UNANSWERED, occurred_at=NOW,
+    )  # fmt: skip
     with ledger:
         for number in range(10):
             ledger.record(call(number))
+        ledger.record([lost])
     real = as_json("analyze", "--from-ledger", "--as-if", "stt=google-v1/phone_call")
     assert real["basis"] == "ledger"
     assert real["ledger"]["calls"] == 10
@@ -137,17 +143,22 @@ def test_real_calls_are_reported_as_scenarios_are(ledger: Ledger) -> None:
     assert real["per_call"]["stt_google_gated"] == "0.002"
     assert "call.seconds" in {source["what"] for source in real["assumptions"]}
     since = f"{NOW - timedelta(days=5):%Y-%m-%d}"
-    assert "10 calls" in said("analyze", "--from-ledger", "--since", since)
+    analysed = said("analyze", "--from-ledger", "--since", since)
+    assert "10 calls" in analysed
+    assert "in no amount: 1 request without figures" in analysed
     assert as_json("decide", "--from-ledger", "--since", since)["decision"]["points"][0]["gpus"] == 1
     assert as_json("recommend", "--from-ledger")["recommendations"]
     report = said("report", "--from-ledger", "--since", since)
     assert "From the ledger's real calls; what no call tells is taken from: A tyre shop" in report
     assert f"| the ledger: 10 calls since {since} |" in report
     assert "No model of ours answered in these calls" in report
+    assert "1 request to the model broke off, or was given up" in report
     russian = said("report", "--from-ledger", "--since", since, "--language", "ru")
+    assert "1 запрос к модели оборвался раньше" in russian
     assert f"| журнал: 10 звонков с {since} |" in russian
     assert "| `" not in russian.partition("Значения сценария")[2]  # every value has its name
-    assert f"Made by `slukh cost report --from-ledger --since {since} --scenario tyre-shop`." in report
+    again = f"slukh cost report --from-ledger --since {since} --until 20[-0-9T]*:00 --scenario tyre-shop"
+    assert re.search(f"Made by `{again}`.", report)
 
 
 def test_what_cannot_be_asked_is_refused(ledger: Ledger) -> None:
@@ -156,7 +167,11 @@ def test_what_cannot_be_asked_is_refused(ledger: Ledger) -> None:
         said("analyze", "--from-ledger")
     with pytest.raises(UserError, match="--as-if is about real calls"):
         said("analyze", "--as-if", "caching=moving")
+    with pytest.raises(UserError, match="--until is about real calls"):
+        said("decide", "--until", "2026-11-01")
     with pytest.raises(UserError, match="--calls is about scenarios"):
         said("analyze", "--from-ledger", "--calls", "5")
+    with pytest.raises(UserError, match="the window ends before it begins"):
+        said("analyze", "--from-ledger", "--since", "2026-11-02", "--until", "2026-11-01")
     with pytest.raises(UserError, match="--as-of and --vat are about scenarios"):
         said("report", "--from-ledger", "--as-of", "2026-11-26")

@@ -8,7 +8,7 @@ import pytest
 from slukh.cost.live import Budget, LiveCosts
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import rate
-from slukh.types import UNITS_PER_REQUEST, CallCost, Unit, Usage
+from slukh.types import UNANSWERED, UNITS_PER_REQUEST, CallCost, Unit, Usage
 
 MOMENT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 BOOK = PriceBook.load("market-2026-11")
@@ -54,6 +54,13 @@ def test_the_buckets_of_one_request_are_rated_together() -> None:
     costs = LiveCosts(BOOK).add(rows)
     assert [cost.added_usd for cost in costs] == [line.amount_usd for line in rate(rows, BOOK)]
     assert [cost.is_final for cost in LiveCosts(BOOK).add(rows, is_final=True)] == [False, True]
+
+
+def test_a_request_without_figures_costs_nothing_that_is_known() -> None:
+    live = LiveCosts(BOOK)
+    assert one(live.add([llm(1, "input_tokens", 1000)])).is_whole
+    lost = one(live.add([replace(llm(2, "input_tokens", 0), outcome=UNANSWERED)]))
+    assert (lost.added_usd, lost.is_whole) == (Decimal(0), False)
 
 
 def test_what_has_no_price_is_unknown_named_once_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:

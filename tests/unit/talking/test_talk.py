@@ -5,13 +5,12 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 import pytest
 from anthropic import AsyncStream
 from anthropic.types import (
-    Message,
     RawContentBlockStartEvent,
     RawMessageDeltaEvent,
     RawMessageStartEvent,
@@ -145,15 +144,13 @@ class Events:
             ),
         ]
 
-    async def __aenter__(self) -> Self:
-        return self
+    async def __anext__(self) -> RawMessageStreamEvent:
+        if not self._events:
+            raise StopAsyncIteration
+        return self._events.pop(0)
 
-    async def __aexit__(self, *_error: object) -> None:
+    async def close(self) -> None:
         pass
-
-    async def __aiter__(self) -> AsyncIterator[RawMessageStreamEvent]:
-        for event in self._events:
-            yield event
 
 
 class SlowToSumUp(ClaudeDialog):
@@ -165,10 +162,10 @@ class SlowToSumUp(ClaudeDialog):
         self.talks: list[ClaudeConversation] = []
         self.given_up = 0
 
-    async def ask(self, _messages: object) -> AsyncStream[RawMessageStreamEvent]:
+    async def ask(self, _messages: object, _through: object) -> AsyncStream[RawMessageStreamEvent]:
         return cast("AsyncStream[RawMessageStreamEvent]", Events("Звісно, є."))
 
-    async def sum_up(self, _text: str) -> Message:
+    async def sum_up(self, _text: str, _through: object) -> AsyncStream[RawMessageStreamEvent]:
         try:
             await asyncio.Event().wait()
         finally:
@@ -676,6 +673,6 @@ async def test_an_answer_that_was_heard_whole_is_not_interrupted_while_the_call_
     assert not [event for _, event in own.events if isinstance(event, BargeIn)]
     assert claude.given_up == 0
     await own.talk.close()
-    await asyncio.wait([talk.summing_up] if talk.summing_up else [])
+    await claude.settled()
     assert claude.given_up == 1
     await claude.aclose()

@@ -64,6 +64,7 @@ class Analysis:
         capacity: GPUs, or None when a service runs Whisper.
         uah_per_usd: hryvnias that a dollar buys, or None when the book does not know.
         sources: prices and assumptions, with their dates.
+        without_figures: requests to a model that never said what they used; in no amount.
     """
 
     scenario: Scenario
@@ -76,6 +77,7 @@ class Analysis:
     capacity: WhisperCapacity | None
     uah_per_usd: Decimal | None
     sources: tuple[Source, ...]
+    without_figures: int = 0
 
     @property
     def per_1000(self) -> Breakdown:
@@ -188,6 +190,7 @@ def assembled(
     *,
     prices: tuple[Price, ...],
     basis: Literal["scenario", "ledger"] = "scenario",
+    without_figures: int = 0,
 ) -> Analysis:
     """The report around a breakdown.
 
@@ -197,6 +200,7 @@ def assembled(
         per_call: mean cost of a call.
         prices: those that were used for it.
         basis: where the quantities come from.
+        without_figures: see `Analysis`.
     """
     operator = operator_of(scenario, book)
     wage = book.monthly(scenario.staff.wage, scenario.as_of)
@@ -220,6 +224,7 @@ def assembled(
         },
         capacity=_capacity(scenario, book),
         uah_per_usd=_uah_per_usd(book, scenario.as_of),
+        without_figures=without_figures,
         sources=(*map(source_of, (*prices, wage)), *assumptions_of(scenario)),
     )
 

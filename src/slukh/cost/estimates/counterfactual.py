@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import cast, get_args
 
 from slukh.cost.estimates.scenario import Scenario, Service
-from slukh.cost.pricing.llm_tokens import Caching, Request, buckets
+from slukh.cost.pricing.llm_tokens import Caching, Request, buckets, tells_tokens
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import CACHED
 from slukh.cost.pricing.tokenizer import tokens_counted_by
@@ -80,7 +80,7 @@ def as_if_used(usage: Sequence[Usage], as_if: AsIf, book: PriceBook, frame: Scen
     """
     rows = [_relabelled(row, as_if) for row in usage]
     if as_if.caching is not None:
-        llm = [row for row in rows if row.component == "llm"]
+        llm = [row for row in rows if tells_tokens(row)]
         rows = [row for row in rows if row.component != "llm"]
         rows += _cached(llm, as_if.caching, book, frame)
     if as_if.tts_hit_rate is not None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from slukh.cost.estimates.scenario import Assumption, Scenario
 from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE, CallFacts
+from slukh.cost.pricing.llm_tokens import tells_tokens
 from slukh.cost.pricing.rating import CACHED
 from slukh.types import UNITS_PER_REQUEST, Usage
 
@@ -80,7 +81,7 @@ class Fit:
                 self._spoken += row.quantity
                 self._cached += row.quantity if row.outcome == CACHED else 0
                 self._voices[row.provider, row.model] += row.quantity
-            elif row.component == "llm":
+            elif tells_tokens(row):
                 self._models[row.provider, row.model] += row.quantity
                 request = row.leg, row.sequence // UNITS_PER_REQUEST
                 prompts[request] += 0 if row.unit == "output_tokens" else row.quantity

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from slukh.cost.estimates.scenario import Scenario
-from slukh.cost.pricing.price_book import Price, PriceBook, PriceComponent, PriceUnit
+from slukh.cost.pricing.price_book import Price, PriceBook, PriceComponent, Wanted
 from slukh.cost.wording import Fact, Facts
 
 Applied = tuple[Scenario, PriceBook]
@@ -48,23 +47,13 @@ class ScaledBook(PriceBook):
 
     def __init__(self, base: PriceBook, component: PriceComponent, factor: Decimal) -> None:
         super().__init__(name=f"{base.name}, {component} x {factor:.3g}", prices=(), base=base)
-        self._scaled = base
         self._component = component
         self._factor = factor
 
-    def price(
-        self,
-        component: PriceComponent,
-        provider: str,
-        model: str,
-        unit: PriceUnit,
-        *,
-        on: date,
-        region: str | None = None,
-    ) -> Price:
-        """The base's price, multiplied where it is of the component; raises as the base does."""
-        found = self._scaled.price(component, provider, model, unit, on=on, region=region)
-        if component != self._component:
+    def _find(self, wanted: Wanted) -> Price | None:
+        """The base's price, multiplied where it is of the component."""
+        found = super()._find(wanted)
+        if found is None or wanted.component != self._component:
             return found
         return replace(
             found,

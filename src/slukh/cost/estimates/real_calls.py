@@ -24,6 +24,7 @@ from slukh.cost.estimates.fit import Fit
 from slukh.cost.estimates.scenario import Scenario, Service, WhisperFleet
 from slukh.cost.estimates.scenario_usage import stream_pieces
 from slukh.cost.meter import ATTEMPTS_PER_UTTERANCE, CallFacts
+from slukh.cost.pricing.llm_tokens import without_figures
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import CACHED, RatedLine, Rater
 from slukh.errors import ScenarioError
@@ -76,6 +77,7 @@ class RealCosts:
             "since": self.since.isoformat(),
             "until": self.until.isoformat(),
             "calls": self.calls,
+            "requests_without_figures": self.analysis.without_figures,
             "used": _amounts(self.used_usd),
             "used_beside_calls": _amounts(self.beside_usd),
             "as_if": None if self.as_if_usd is None else _amounts(self.as_if_usd),
@@ -138,6 +140,7 @@ class _Sums:
         self._beside_usd: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._by_purpose: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._hearing: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._without_figures = 0
         self._prices: dict[str, RatedLine] = {}
         self.fit = Fit()
 
@@ -145,6 +148,7 @@ class _Sums:
         """Take calls, each whole."""
         for call in calls:
             self.fit.add(call.legs, call.usage)
+            self._without_figures += without_figures(call.usage)
         used = self._used.rate([row for call in calls for row in call.usage])
         for line in used:
             self._used_usd[line.component] += line.amount_usd
@@ -203,7 +207,12 @@ class _Sums:
             until=until,
             calls=calls,
             analysis=assembled(
-                scenario, self._book, per_call, prices=(*used_prices, *calendar.prices_used()), basis="ledger"
+                scenario,
+                self._book,
+                per_call,
+                prices=(*used_prices, *calendar.prices_used()),
+                basis="ledger",
+                without_figures=self._without_figures,
             ),
             used_usd=_added(self._used_usd, self._beside_usd),
             beside_usd=dict(self._beside_usd),

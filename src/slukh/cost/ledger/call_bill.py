@@ -26,6 +26,7 @@ from slukh.cost.pricing.fixed_share import (
     fixed_part,
     month_around,
 )
+from slukh.cost.pricing.llm_tokens import without_figures
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import PICO
 from slukh.cost.pricing.target import WANTED, Target, Verdict
@@ -163,7 +164,7 @@ def bill_of(ledger: Ledger, book: PriceBook, call_id: str, terms: Terms, *, now:
         line=tuple(line_legs_of(explanation)),
         fixed=fixed.shares,
         waste=waste,
-        unknown=(*_unpriced(explanation), *_unfinished(record), *fixed.unknown),
+        unknown=(*_unpriced(explanation), *_unanswered(record), *_unfinished(record), *fixed.unknown),
         target=terms.target,
     )
 
@@ -183,11 +184,16 @@ def _plain(part: Part | LineLeg | Waste) -> dict[str, object]:
     }
 
 
+_NOBODY_SAYS_WHAT_IS_RENTED = (
+    "the share of what is rented by the month: set SLUKH_RENTED to it, such as server=1,did=1"
+)
+
+
 def _fixed(
     ledger: Ledger, book: PriceBook, record: CallRecord, rented: Rented | None, now: datetime
 ) -> FixedPart:
     if rented is None:
-        return FixedPart(unknown=("the share of what is rented by the month: SLUKH_RENTED is not set",))
+        return FixedPart(unknown=(_NOBODY_SAYS_WHAT_IS_RENTED,))
     first = first_call_at(ledger)
     if not record.legs or first is None:
         return FixedPart(unknown=("the share of what is rented by the month: when the call began",))
@@ -202,6 +208,13 @@ def _unpriced(explanation: Explanation) -> Iterator[str]:
     for what, count in explanation.unpriced:
         rows = "1 row has" if count == 1 else f"{count} rows have"
         yield f"{rows} no amount: {what.problem}"
+
+
+def _unanswered(record: CallRecord) -> Iterator[str]:
+    """Requests to a model that were given up, or broke off, before the API said what they used."""
+    if found := without_figures(record.usage):
+        requests, them = ("1 request", "it") if found == 1 else (f"{found} requests", "them")
+        yield f"{requests} without figures: the model may bill {them} and never said how much"
 
 
 def _unfinished(record: CallRecord) -> Iterator[str]:

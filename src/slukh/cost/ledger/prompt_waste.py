@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from slukh.cost.ledger.waste import Waste
-from slukh.cost.pricing.llm_tokens import Request, buckets
+from slukh.cost.pricing.llm_tokens import Request, buckets, tells_tokens
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import pico_usd, rate
 from slukh.errors import PriceError
@@ -30,7 +30,7 @@ def prompt_waste(usage: Iterable[Usage], book: PriceBook) -> Waste | None:
     """
     legs: defaultdict[int, dict[int, _Units]] = defaultdict(dict)
     for row in usage:
-        if row.component == "llm":
+        if tells_tokens(row):
             request = row.sequence // UNITS_PER_REQUEST
             legs[row.leg].setdefault(request, {})[row.unit] = row
     talks = [[units for _, units in sorted(requests.items())] for requests in legs.values()]

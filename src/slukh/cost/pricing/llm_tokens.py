@@ -5,11 +5,12 @@ prompt and tools), all turns so far and the new words. A tool call is a request 
 tool's result join the history and the model is asked again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from slukh.types import TOKEN_UNITS
+from slukh.types import TOKEN_UNITS, UNANSWERED, Usage
 
 Caching = Literal["none", "static", "moving"]
 
@@ -133,3 +134,13 @@ def buckets(
             )
         )
     return tuple(made)
+
+
+def tells_tokens(row: Usage) -> bool:
+    """Whether it is a bucket of a request, and not one that tells of a request without figures."""
+    return row.component == "llm" and row.outcome != UNANSWERED
+
+
+def without_figures(rows: Iterable[Usage]) -> int:
+    """How many requests never said what they used: they may be billed, and are in no amount."""
+    return sum(row.component == "llm" and not tells_tokens(row) for row in rows)

@@ -19,10 +19,21 @@ from slukh.cost.pricing.price import BASIS_OF_UNIT, ExchangeRate, Price, PriceCo
 from slukh.cost.pricing.price_file import read_book
 from slukh.errors import PriceError
 
-__all__ = ["BASIS_OF_UNIT", "ExchangeRate", "Price", "PriceBook", "PriceComponent", "PriceUnit", "Tier"]
+__all__ = [
+    "BASIS_OF_UNIT",
+    "ExchangeRate",
+    "Price",
+    "PriceBook",
+    "PriceComponent",
+    "PriceUnit",
+    "Tier",
+    "Wanted",
+]
 
 
-class _Wanted(NamedTuple):
+class Wanted(NamedTuple):
+    """What a price is wanted of."""
+
     component: PriceComponent
     provider: str
     model: str
@@ -56,7 +67,7 @@ class PriceBook:
         self.rates = rates
         self.base = base
         self.uses_genai_prices = uses_genai_prices
-        self._found: dict[_Wanted, Price | None] = {}
+        self._found: dict[Wanted, Price | None] = {}
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -106,7 +117,7 @@ class PriceBook:
         Raises:
             PriceError: there is none, or none yet; names provider, model, unit and day.
         """
-        wanted = _Wanted(component, provider, model, unit, on, region)
+        wanted = Wanted(component, provider, model, unit, on, region)
         if wanted not in self._found:
             self._found[wanted] = self._find(wanted)
         found = self._found[wanted]
@@ -122,10 +133,10 @@ class PriceBook:
         """
         units: tuple[PriceUnit, ...] = ("month", "hour")
         for unit in units:
-            found = self._find(_Wanted("fixed", "*", name, unit, on, None))
+            found = self._find(Wanted("fixed", "*", name, unit, on, None))
             if found:
                 return found
-        raise self._no_price(_Wanted("fixed", "*", name, "month", on, None))
+        raise self._no_price(Wanted("fixed", "*", name, "month", on, None))
 
     def rate(self, currency: str, on: date) -> Decimal:
         """Units of `currency` that one US dollar buys on a day; 1 for USD.
@@ -147,10 +158,11 @@ class PriceBook:
 
     def minimum_prefix_tokens(self, provider: str, model: str, on: date) -> int | None:
         """The shortest prompt prefix the model caches, or None when the book does not know."""
-        found = self._find(_Wanted("llm", provider, model, "cache_write_tokens", on, None))
+        found = self._find(Wanted("llm", provider, model, "cache_write_tokens", on, None))
         return found.minimum_prefix_tokens if found else None
 
-    def _find(self, wanted: _Wanted) -> Price | None:
+    def _find(self, wanted: Wanted) -> Price | None:
+        """The entry that holds, or None: where a book that is made of another one differs."""
         named = self._named(wanted)
         in_force = [
             (rank, price.effective_from, price)
@@ -173,7 +185,7 @@ class PriceBook:
             return genai_price(wanted.provider, wanted.model, wanted.unit, wanted.on)
         return None
 
-    def _named(self, wanted: _Wanted) -> list[tuple[tuple[bool, int, bool], Price]]:
+    def _named(self, wanted: Wanted) -> list[tuple[tuple[bool, int, bool], Price]]:
         """Entries of any day that name it, with how closely: provider, model, region."""
         found = []
         for price in self.prices:
@@ -189,12 +201,12 @@ class PriceBook:
                 found.append((rank, price))
         return found
 
-    def _ever(self, wanted: _Wanted) -> list[Price]:
+    def _ever(self, wanted: Wanted) -> list[Price]:
         """Entries that name it, of any day and any layer."""
         own = [price for _, price in self._named(wanted)]
         return own + (self.base._ever(wanted) if self.base else [])  # noqa: SLF001  # its own kind
 
-    def _no_price(self, wanted: _Wanted) -> PriceError:
+    def _no_price(self, wanted: Wanted) -> PriceError:
         names = (wanted.component, wanted.provider, wanted.model or "(no model)")
         what = " ".join(name for name in names if name != "*")
         where = "" if wanted.region is None else f" in {wanted.region}"

@@ -108,6 +108,8 @@ def limits(found: Findings, words: Wording) -> Iterator[Block]:
     items = [words.say(f"limits.{name}") for name in names]
     if analysis.capacity is not None and not analysis.capacity.is_measured:
         items.insert(1, words.say("limits.streams", streams=analysis.capacity.streams_per_gpu))
+    if analysis.without_figures:
+        items.append(words.say("limits.without-figures", requests=analysis.without_figures))
     if found.vat:
         back = found.scenario.vat.is_recoverable
         items.append(words.say("limits.vat-back" if back else "limits.vat-cost", vat=found.vat))

@@ -18,7 +18,7 @@ from slukh.cost.ledger.store import CallRecord
 from slukh.cost.meter import CallFacts
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import ScenarioError
-from slukh.types import Purpose, Usage
+from slukh.types import UNANSWERED, UNITS_PER_REQUEST, Purpose, Usage
 
 SEED = load_scenario("seed")
 REFERENCE = PriceBook.load("seed-reference")
@@ -152,6 +152,22 @@ def test_an_utterance_counts_once_however_often_it_was_sent() -> None:
     assert set(real.stt_by_purpose_usd) == {"serve", "hedge", "shadow", "retry"}
     assert real.used_usd["stt"] == Decimal("0.078")
     assert real.analysis.per_call.stt_google_gated == Decimal("0.060")
+
+
+@pytest.mark.parametrize("as_if", [None, AsIf(caching="moving")])
+def test_a_request_without_figures_is_named_and_changes_no_amount(as_if: AsIf | None) -> None:
+    call = seed_call(1)
+    model = next(row for row in call.usage if row.component == "llm")
+    lost = replace(
+        model, sequence=99 * UNITS_PER_REQUEST, unit="input_tokens", quantity=0, outcome=UNANSWERED
+    )
+    whole, real = (
+        costs_of(call, as_if=as_if),
+        costs_of(replace(call, usage=(*call.usage, lost)), as_if=as_if),
+    )
+    assert (real.analysis.without_figures, real.as_json()["requests_without_figures"]) == (1, 1)
+    assert real.analysis.per_call == whole.analysis.per_call
+    assert real.analysis.scenario == whole.analysis.scenario
 
 
 def test_a_long_leg_is_streamed_in_pieces() -> None:

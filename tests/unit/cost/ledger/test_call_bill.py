@@ -18,7 +18,7 @@ from slukh.cost.meter import CallFacts
 from slukh.cost.pricing.fixed import FixedItem
 from slukh.cost.pricing.fixed_share import Rented
 from slukh.cost.pricing.price_book import PriceBook
-from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, Unit, Usage
+from slukh.types import TOKEN_UNITS, UNANSWERED, UNITS_PER_REQUEST, Unit, Usage
 
 MARKET = PriceBook.load("market-2026-11")
 MOMENT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -121,6 +121,19 @@ def test_the_telephone_line_is_shown_in_its_blocks(ledger: Ledger, tariff: Any) 
     assert leg.amount_pico_usd == 1_200_000_000_000
 
 
+def test_requests_without_figures_are_named_and_the_total_is_what_is_known(ledger: Ledger) -> None:
+    rows = [row("c", "line", 0, "call_ms", 60_000), row("c", "llm", UNITS_PER_REQUEST, "input_tokens", 1000)]
+    lost = [
+        row("c", "llm", number * UNITS_PER_REQUEST, "input_tokens", 0, outcome=UNANSWERED)
+        for number in (2, 3)
+    ]
+    ledger.record([*rows, *lost, facts("c")])
+    found = bill(ledger, "c")
+    assert [what for what in found.unknown if "2 requests without figures" in what]
+    assert found.components["llm"] == 1_000_000_000
+    assert found.as_json()["is_whole"] is False
+
+
 def test_what_the_cache_saved_is_what_the_phrases_would_have_cost(ledger: Ledger) -> None:
     rows = [
         row("c", "tts", 1, "characters", 1000, outcome="cached"),
@@ -175,7 +188,7 @@ def test_what_is_not_known_is_named_and_null(ledger: Ledger) -> None:
     assert "1 row has no amount" in unpriced
     assert "no price of tts nobody" in unpriced
     assert "leg 1 has no end yet" in leg
-    assert "SLUKH_RENTED is not set" in rent
+    assert "set SLUKH_RENTED to it, such as server=1,did=1" in rent
     without_facts = [row("d", "line", 0, "call_ms", 10)]
     ledger.record(without_facts)
     assert "when the call began" in bill(ledger, "d").unknown[0]

@@ -13,7 +13,7 @@ from slukh.cost.ledger.waste import Waste, waste_of
 from slukh.cost.meter import CallFacts
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import rate
-from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, Purpose, Unit, Usage
+from slukh.types import TOKEN_UNITS, UNANSWERED, UNITS_PER_REQUEST, Purpose, Unit, Usage
 
 MARKET = PriceBook.load("market-2026-11")
 MOMENT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -142,6 +142,12 @@ def test_prompts_that_a_working_cache_would_have_read_cost_the_difference() -> N
     assert (found.quantity, found.of_quantity) == (3000, 6200)
     # $3, $3.75 and $0.30: 6,200 tokens as they are, against 3,200 written and 3,000 read
     assert dollars(found.amount_pico_usd) == (6200 * 3 - 3200 * 3.75 - 3000 * 0.30) / 1e6
+
+
+def test_a_request_without_figures_is_no_prompt_that_a_cache_could_have_read() -> None:
+    rows = [*asked(1, cache_write_tokens=3000), *asked(3, cache_read_tokens=3000, cache_write_tokens=200)]
+    lost = usage("llm", 2 * UNITS_PER_REQUEST, "input_tokens", 0, outcome=UNANSWERED)
+    assert prompt_waste([*rows, lost], MARKET) == prompt_waste(rows, MARKET)
 
 
 def test_a_cache_that_works_wastes_nothing_and_one_that_breaks_off_does() -> None:
