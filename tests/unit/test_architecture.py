@@ -238,6 +238,7 @@ SANS_IO = (
     "cost/pricing/rating.py", "cost/pricing/fixed.py", "cost/pricing/llm_tokens.py", "yaml_lines.py",
     "experiment/wer.py", "stt/language.py", "stt/whisper/agreement.py", "stt/whisper/guard.py",
     "experiment/canonical.py", "experiment/numbers.py", "experiment/scoring.py",
+    "experiment/rewriting.py", "experiment/tokens.py",
     "experiment/statistics/estimates.py", "experiment/statistics/labelled.py",
     "experiment/statistics/mapsswe.py", "experiment/statistics/planning.py",
     "experiment/statistics/quantiles.py", "experiment/statistics/sequential.py",

@@ -1,52 +1,37 @@
-# ruff: noqa: RUF001, RUF002  # Cyrillic is the subject
+# ruff: noqa: RUF002  # Cyrillic is the subject
 """One form for one meaning: text as two engines write it becomes equal where they heard the same.
 
 Google writes "205/55 R16", Whisper "двісті п'ять на п'ятдесят п'ять ер шістнадцять"; compared word by word,
 both would be wrong. The steps, in order:
 
-    characters   NFC, no stress marks and apostrophes, е for ё, Latin lookalikes in Cyrillic words
-    tokens       lower case, letters and digits apart, ordinal endings ("10-й") off, punctuation off
-    words        fillers off, but no spelled letter ("эн эм ка"), names and units in one
-                 spelling, number words in digits
-    rewrites     telephone numbers, plates, tyre sizes, times, prices, from the grammar
+    tokens       NFC, no stress marks, apostrophes and punctuation, е for ё, Latin lookalikes in Cyrillic
+                 words, lower case, "несложно" as "не сложно", letters and digits apart, 10 for "10-й"
+    letters      what somebody spelled in one word ("бэ эм вэ"), hesitations among it kept
+    words        fillers off, names and units in one spelling, phrases, number words in digits
+    rewrites     dates, times, telephone numbers, plates, tyre sizes, prices, from the grammar
 
 Canonical text is its own canonical text. What is not certain stays as it is written: a difference that
 remains is an error that is counted, one that is taken away wrongly is an error that nobody sees.
 """
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 
 from slukh.experiment.grammar import EntityKind, Grammar, load_grammar
 from slukh.experiment.numbers import with_digits
+from slukh.experiment.tokens import COMMA, tokens_of
 
 # Another text for the same words is another version: errors under two of them are not to be compared.
-CANONICAL_VERSION = "2"
+CANONICAL_VERSION = "3"
 
-_STRESS = "\u0300\u0301"
-_DROPPED = "'\u2019\u2018\u02bc`\u00b4\u2032\uff07\ua78c\u00ad\u200b\u200c\u200d\u2060\ufeff" + _STRESS
-_CHARACTERS = str.maketrans(
-    dict.fromkeys(_DROPPED, "") | {"ё": "е", "Ё": "Е", "ѐ": "е", "Ѐ": "Е", "ѝ": "и", "Ѝ": "И", "\\": "/"}
-)
-_LOOKALIKES = str.maketrans("ABCEHIKMOPTXYaceiopxy", "АВСЕНІКМОРТХУасеіорху")
-_CYRILLIC = "\u0400-\u04ff"
-_MIXED = re.compile(rf"\w*(?:[A-Za-z][{_CYRILLIC}]|[{_CYRILLIC}][A-Za-z])\w*")
-_LONE = re.compile(r"(?<![^\W_])[aceiopxy](?![^\W\d_])")
-_LONE_LETTERS = str.maketrans("aceiopxy", "асеіорху")
-_RIM_WITH_C = re.compile(r"(?:(?<=[RrРр][0-9]{2})|(?<=[RrРр] [0-9]{2})) ?[CС](?![^\W_])")
-_MONEY_BEFORE = re.compile("([$€₴₽]) ?([0-9]+(?:[ .,][0-9]+)*)")
-_ORDINAL_ENDING = re.compile(
-    r"(?<=[0-9])(?:[-\u2010-\u2013](?:[а-яіїє]{1,2}|ого|ому|ими|ыми|тьох|тьом)|й|го|му|ий|ая|ої)(?![^\W_])"
-)
-_TOKEN = re.compile(
-    r"[0-9]+[.,][0-9]{1,3}(?![.,]?[0-9])|[0-9]+c?(?![^\W_])|[0-9]+|(?:[^\W\d_]|[\u0300-\u036f])+"
-    r"|(?<=[0-9])[:/](?=[0-9])|[%$€₴₽№]|\+(?=[0-9(])"
-)
 _HAS_DIGIT = re.compile("[0-9]")
 _LEFT_OVER = re.compile(r"(?<!\S)[:/](?!\S)")
 _PASSES = 4
+_PLATE = re.compile("(?:ll|p)n{1,4}(?:ll|p)|ln{1,3}(?:ll|p)n")  # of the kinds of tokens
+_LETTERS_OF_A_PAIR = 2
+_THOUSAND = 1000
 _FEWEST_SPELLED = 3  # letters in a row; after one there may be a hesitation, as before the inches of a rim
 _FEWEST_CERTAIN = 2  # of them, that are not hesitations themselves
 
@@ -90,49 +75,71 @@ def _entities(canonical: str, grammar: Grammar) -> Iterator[tuple[EntityKind, st
 
 
 def _pass(text: str, grammar: Grammar) -> str:
-    tokens = _tokens(text)
+    tokens: Sequence[str] = tokens_of(text, grammar.spelling)
+    if has_comma := COMMA in tokens:
+        tokens = _with_commas_in_numbers(tokens, grammar)
+    tokens = grammar.spelled.apply(tokens)
+    if sum(token in grammar.letters for token in tokens) >= _FEWEST_SPELLED:
+        tokens = _spelled_out(tokens, grammar)
+    plate = _of_plates(tokens, grammar)
     kept: list[str] = []
     for at, token in enumerate(tokens):
-        word = grammar.words.get(token, token)
-        if word or (kept and _is_middle_of_plate(kept[-1])) or _is_spelled(tokens, at, grammar):
-            kept.append(word or token)
-    line = " ".join(with_digits(kept, grammar.numbers, grammar.fractions))
-    for phrase in grammar.phrases:
-        line = phrase.apply(line)
+        word = grammar.words.get(token)
+        if word:
+            kept += word.split()
+        elif word is None or at in plate:
+            kept.append(token)
+    line = " ".join(with_digits(grammar.phrases.apply(kept), grammar.numbers, grammar.fractions))
+    if has_comma:
+        line = line.replace(f" {COMMA}", "")
     if _HAS_DIGIT.search(line):
-        for rewrite in grammar.rewrites:
-            line = rewrite.apply(line)
+        for rewrites in grammar.rewrites:
+            line = rewrites.apply(line)
         line = _LEFT_OVER.sub("", line)
     return " ".join(line.split())
 
 
-def _is_middle_of_plate(token: str) -> bool:
-    """Whether letters after it may be more than a hesitation: "AE 1234 EE"."""
-    return token.isdecimal() and len(token) in (3, 4)
+def _with_commas_in_numbers(tokens: Sequence[str], grammar: Grammar) -> list[str]:
+    """Only the commas that part numbers: "сімсот, вісімдесят" is no 780, but "тисяча, двісті" is 1200."""
+    kept: list[str] = []
+    for token, following in pairwise([*tokens, ""]):
+        if token == COMMA:
+            before = grammar.numbers.get(kept[-1]) if kept else None
+            if before is None or before.value >= _THOUSAND or following not in grammar.numbers:
+                continue
+        kept.append(token)
+    return kept
 
 
-def _is_spelled(tokens: list[str], at: int, grammar: Grammar) -> bool:
-    """Whether a filler is a letter among letters: "бэ эм вэ"."""
-    begin, end = at, at
-    while begin > 0 and tokens[begin - 1] in grammar.letters:
-        begin -= 1
-    while end < len(tokens) and tokens[end] in grammar.letters:
-        end += 1
-    certain = sum(grammar.words.get(token, token) != "" for token in tokens[begin:end])
-    return at < end and end - begin >= _FEWEST_SPELLED and certain >= _FEWEST_CERTAIN
+def _spelled_out(tokens: Sequence[str], grammar: Grammar) -> Sequence[str]:
+    """Letters that somebody names, as one word, where hesitations are letters: "ка, э, пэ" is кэп."""
+    out: list[str] = []
+    at = 0
+    while at < len(tokens):
+        end = at
+        while end < len(tokens) and tokens[end] in grammar.letters:
+            end += 1
+        run = tokens[at:end]
+        fillers = sum(grammar.words.get(token) == "" for token in run)
+        is_named = fillers > 0 or any(len(token) > 1 for token in run)
+        if is_named and len(run) >= _FEWEST_SPELLED and len(run) - fillers >= _FEWEST_CERTAIN:
+            out.append("".join(grammar.letters[token] for token in run))
+        else:
+            end = max(end, at + 1)
+            out += tokens[at:end]
+        at = end
+    return out
 
 
-def _tokens(text: str) -> list[str]:
-    """Lower-case words, numbers and the signs that mean something."""
-    letters = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).translate(_CHARACTERS))
-    letters = _MIXED.sub(lambda match: match[0].translate(_LOOKALIKES), letters)
-    has_digit = _HAS_DIGIT.search(letters) is not None
-    if has_digit:
-        letters = _RIM_WITH_C.sub("c", letters)
-        letters = letters.lower()
-        letters = _MONEY_BEFORE.sub(r"\2 \1 ", letters)
-        letters = _ORDINAL_ENDING.sub("", letters)
-    else:
-        letters = letters.lower()
-    letters = _LONE.sub(lambda match: match[0].translate(_LONE_LETTERS), letters)
-    return [token.replace(",", ".") for token in _TOKEN.findall(letters)]
+def _of_plates(tokens: Sequence[str], grammar: Grammar) -> Collection[int]:
+    """Where letters may be more than hesitations: "а е дванадцять тридцять чотири е м", "AE 1234 EE"."""
+    if all(grammar.words.get(token, token) for token in tokens):
+        return ()
+    kinds = "".join(
+        "n" if token[0].isdecimal() or token in grammar.numbers
+        else "l" if token in grammar.letters or token in grammar.words_of_letters
+        else "p" if len(token) == _LETTERS_OF_A_PAIR
+        else " "
+        for token in tokens
+    )  # fmt: skip
+    return {at for match in _PLATE.finditer(kinds) for at in range(*match.span())}

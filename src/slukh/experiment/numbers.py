@@ -7,12 +7,31 @@ the next number.
 """
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 
-from slukh.experiment.grammar import NumberWord
-
+# After a number that says the hour, or the day of a month; tokens have none of these, and no canonical text.
+HOUR_MARK = "'"
+DAY_MARK = '"'
 _THOUSAND = 1000
 _PLACE = {100: 100, 20: 10, 0: 1}  # after so much or more, what follows is less than that
 _DIGITS_OF_A_REST = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberWord:
+    """What a word is worth in a number.
+
+    Attributes:
+        value: added to the number.
+        is_last: nothing follows it, as after an ordinal.
+        is_singular: it multiplies one, not more.
+        mark: `HOUR_MARK` or `DAY_MARK`, if hardly anything else is said with this form of it.
+    """
+
+    value: float
+    is_last: bool = False
+    is_singular: bool = False
+    mark: str = ""
 
 
 def with_digits(
@@ -24,6 +43,8 @@ def with_digits(
         tokens: lower case, as in the grammar.
         words: what a number word is worth.
         fractions: words that stay as they are after a number.
+
+    Returns: tokens, those of numbers with the mark of their last word.
     """
     out: list[str] = []
     at = 0
@@ -31,7 +52,7 @@ def with_digits(
         token = tokens[at]
         is_number = token in words and not (token in fractions and out and _is_digits(out[-1]))
         if is_number or _is_digits(token):
-            number, at = _number(tokens, at, words)
+            number, at = _number(tokens, at, words, fractions)
             out.append(number)
         else:
             out.append(token)
@@ -39,29 +60,37 @@ def with_digits(
     return out
 
 
-def _number(tokens: Sequence[str], at: int, words: Mapping[str, NumberWord]) -> tuple[str, int]:
+def _number(
+    tokens: Sequence[str], at: int, words: Mapping[str, NumberWord], fractions: Container[str]
+) -> tuple[str, int]:
     """The number that begins at a token, and where it ends."""
     number = _Number()
     if _is_digits(first := tokens[at]):
-        scale = words.get(tokens[at + 1]) if at + 1 < len(tokens) else None
+        following = tokens[at + 1] if at + 1 < len(tokens) else ""
+        scale = words.get(following) if following not in fractions else None
         is_telephone = first[0] == "0" and not first.startswith("0.")
-        if scale is None or scale.value < _THOUSAND or is_telephone:
+        is_date = first.count(".") > 1
+        if scale is None or scale.value < _THOUSAND or is_telephone or is_date:
             return first, at + 1
         number.group, at = float(first), at + 1
     elif words[first].value == 0:
         return "0", at + 1
+    mark, begin = "", at
     while at < len(tokens):
+        if at > begin and tokens[at] in fractions:
+            break
         word = words.get(tokens[at])
         if word is None:
             if number.total and not number.group and _is_rest(tokens[at]):  # "12 тисяч 300"
                 number.group, at = float(tokens[at]), at + 1
             break
-        if not number.takes(word.value):
+        if not number.takes(word):
             break
         at += 1
         if word.is_last:
+            mark = word.mark
             break
-    return f"{round(number.total + number.group, 3):.12g}", at
+    return f"{round(number.total + number.group, 3):.12g}{mark}", at
 
 
 class _Number:
@@ -73,8 +102,11 @@ class _Number:
         self._room: float = _THOUSAND
         self._ceiling = float("inf")
 
-    def takes(self, value: float) -> bool:
+    def takes(self, word: NumberWord) -> bool:
         """Add a word's value, if it fits below the last one."""
+        value = word.value
+        if word.is_singular and self.group and self.group % 10 != 1:
+            return False
         if value >= _THOUSAND:
             if value >= self._ceiling or (self.total and not self.group):
                 return False
