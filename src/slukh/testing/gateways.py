@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slukh.assembly import Parts
+from slukh.call_log import CallLog
 from slukh.callbook import CallBook
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger.store import Ledger
@@ -17,7 +18,6 @@ from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
-from slukh.server import CallLog
 from slukh.session import Sink
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.types import AttemptEnded, CallEnded, CallEvent, SpeechEnded, Transcript

@@ -1,0 +1,33 @@
+"""One line of log for every leg that ends, and for every Attempt that fails."""
+
+import logging
+
+from slukh.callbook import CallBook
+from slukh.types import AttemptEnded, CallEnded, CallEvent
+
+logger = logging.getLogger(__name__)
+
+
+class CallLog:
+    """One line when a leg ends tells the whole call (a sink). No text, no number of the caller's."""
+
+    def __init__(self, book: CallBook) -> None:
+        self._book = book
+
+    def observe(self, event: CallEvent) -> None:
+        """Log the end of a leg, gaps, and Attempts that failed."""
+        match event.event:
+            case CallEnded(reason=reason):
+                record = self._book.get(event.call_id)
+                fields = {} if record is None else record.detail()["usage"]
+                logger.info(
+                    "call_ended",
+                    extra={"call_id": event.call_id, "leg": event.leg, "reason": reason, "usage": fields,
+                           "provider": event.provider},
+                )  # fmt: skip
+            case AttemptEnded(error=str(error)) as ended:
+                logger.warning(
+                    "attempt_failed",
+                    extra={"call_id": event.call_id, "provider": ended.provider, "attempt": ended.attempt,
+                           "purpose": ended.purpose, "outcome": ended.outcome, "error": error},
+                )  # fmt: skip
