@@ -16,7 +16,10 @@ from slukh.talking.talk import Talk
 from slukh.talking.thread import Thread
 from slukh.telephony.audiosocket import AudioSocketCodec
 from slukh.telephony.base import Codec
-from slukh.telephony.line import Line, Rounds, SocketLine, identify
+from slukh.telephony.identifying import identify
+from slukh.telephony.line import Line
+from slukh.telephony.rounds import Rounds
+from slukh.telephony.socket_line import SocketLine
 from slukh.types import CallCost, CallEvent, CallStarted, Event, RecognisersDown
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,10 @@ from slukh.errors import TelephonyError
 from slukh.telephony.audiosocket import AudioSocketCodec, encode_dtmf, encode_frame, encode_id
 from slukh.telephony.base import CodecEvent, MediaReceived, PeerHungUp
 from slukh.telephony.clock import CallClock, Heard
-from slukh.telephony.line import FRAME_BYTES, LineEvent, Rounds, SocketLine, identify
+from slukh.telephony.identifying import identify
+from slukh.telephony.line import FRAME_BYTES, LineEvent
+from slukh.telephony.rounds import Rounds
+from slukh.telephony.socket_line import SocketLine
 from slukh.types import AudioGap, CallEnded, Dtmf
 
 CALL_ID = str(uuid4())

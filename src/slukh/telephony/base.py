@@ -1,6 +1,6 @@
 """The transport contract: bytes of a telephone's media connection in, events out, and no I/O.
 
-A codec speaks one protocol on one connection. `line.SocketLine` drives it; the contract suite in
+A codec speaks one protocol on one connection. `socket_line.SocketLine` drives it; the contract suite in
 tests/unit/telephony/test_codec_contract.py holds every codec to what is promised here.
 """
 
