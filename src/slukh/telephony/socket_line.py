@@ -22,12 +22,14 @@ from slukh.telephony.base import (
     CodecEvent,
     DigitPressed,
     FlowChanged,
+    MarkReturned,
     MediaReceived,
     PeerHungUp,
     Reply,
 )
 from slukh.telephony.clock import CallClock, Heard
 from slukh.telephony.line import FRAME_BYTES, LineEvent
+from slukh.telephony.playout import Playout
 from slukh.telephony.rounds import Rounds
 from slukh.types import SAMPLE_RATE_HERTZ, AudioGap, CallEnded, Dtmf
 
@@ -87,6 +89,10 @@ class SocketLine(asyncio.Protocol):
         self._news = asyncio.Event()
         self._may_play = asyncio.Event()
         self._may_play.set()
+        self._playout = Playout()
+        self._marks = 0
+        self._all_played = asyncio.Event()
+        self._all_played.set()
         self._timer: asyncio.TimerHandle | None = None
         self._tick_at = 0.0
         self._last_sent = self._loop.time()
@@ -166,6 +172,7 @@ class SocketLine(asyncio.Protocol):
         self._end = self._end or reason
         self._news.set()
         self._may_play.set()
+        self._all_played.set()
 
     def _work_off(self, data: bytes) -> None:
         if self._end is not None:
@@ -213,6 +220,10 @@ class SocketLine(asyncio.Protocol):
                 self._may_play.set()
             elif isinstance(event, FlowChanged):
                 self._may_play.clear()
+            elif isinstance(event, MarkReturned):
+                self._playout.returned(event.name, self._loop.time())
+                if self._playout.is_over:
+                    self._all_played.set()
         return events + self._received(heard)
 
     def _samples_at_8k(self, media: MediaReceived) -> Samples:
@@ -263,16 +274,35 @@ class SocketLine(asyncio.Protocol):
             await self._may_play.wait()
             if self._writer.is_closing():
                 return
-            self._writer.write(self._codec.encode_audio(linear16[start : start + FRAME_BYTES]))
+            frame = linear16[start : start + FRAME_BYTES]
+            self._writer.write(self._codec.encode_audio(frame))
             self._last_sent = self._loop.time()
+            self._playout.sent(len(frame), self._last_sent)
             try:
                 await self._writer.drain()
             except OSError:
                 return
 
-    def flush(self) -> None:
-        """Let the peer forget audio that it has not played to the caller."""
+    def mark(self) -> None:
+        """Have the peer say when it has played what was sent so far, where its protocol can."""
+        self._marks += 1
+        name = str(self._marks)
+        if self._end is None and (mark := self._codec.encode_mark(name)):
+            self._playout.mark(name)
+            self._all_played.clear()
+            self._write(mark)
+
+    async def until_played(self, within: float) -> None:
+        """Wait until the peer has returned every mark, or the line is gone, but no longer than this."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._all_played.wait()
+
+    def flush(self) -> int:
+        """Let the peer forget audio that it has not played; how much that is, as far as marks tell."""
         self._write(self._codec.encode_flush())
+        self._all_played.set()
+        return self._playout.take_back(self._loop.time())
 
     async def hang_up(self, reason: Literal["gateway", "drained"] = "gateway") -> None:
         """Tell the peer that the call is over, and close. Never waits for the peer."""
