@@ -332,6 +332,7 @@ async def answered_with(text: str, *, hears: str) -> Events:
         mark = len(own.phone.heard)
         await own.phone.say(numbered_speech([11]))
         while framed(hears) not in bytes(own.phone.heard[mark:]):
+            assert not own.phone.was_hung_up
             await own.phone.speaks()
     return own.events
 
