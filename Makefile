@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make run            a recorded call through a real server (CALL=FILE LANGUAGE=ru-RU for another)"
-	@echo "make talk           a Russian caller, answered by a script and a voice (CALL, LANGUAGE as above)"
+	@echo "make talk           a Russian caller orders tyres from a script with a voice (CALL, LANGUAGE as above)"
 	@echo "make test           unit and integration tests"
 	@echo "make test-servers   the Whisper client against five real servers, six faults each (2.5 GB once)"
 	@echo "make test-asterisk  fifty SIP calls through a real Asterisk (root, a Debian mirror)"
@@ -40,8 +40,8 @@ run: LANGUAGE ?= uk-UA
 run: weights
 	@FF_STT_PROVIDER=$(FF_STT_PROVIDER) $(BIN)/slukh call $(CALL) --language $(LANGUAGE) --with-server
 
-# The caller is answered: a script and eSpeak, without an account. Whisper base understands this one better.
-talk: CALL ?= examples/calls/tyre-shop-ru.wav
+# The caller is answered until their tyres are ordered: a script and eSpeak, without an account.
+talk: CALL ?= examples/calls/tyre-order-ru.wav
 talk: LANGUAGE ?= ru-RU
 talk: weights
 	@FF_STT_PROVIDER=$(FF_STT_PROVIDER) SLUKH_DIALOG=examples/dialog/tyre-shop.yaml $(BIN)/slukh call $(CALL) \

@@ -8,7 +8,7 @@ import numpy as np
 
 from slukh.audio import Samples, samples_from_linear16
 from slukh.tts.base import SpeechRequest, TtsProvider
-from slukh.tts.cache import DiskStore
+from slukh.tts.disk_cache import DiskStore
 from slukh.tts.phrases import phrase_key
 
 

@@ -19,7 +19,7 @@ from slukh.errors import SettingsError
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.talk import Talk, TalkRules
 from slukh.talking.thread import Thread, new_thread
-from slukh.telephony.line import Line
+from slukh.telephony.line import Earpiece
 from slukh.tts.base import SpeechRequest, Voice
 from slukh.tts.joining import Joiner
 from slukh.tts.phrases import Templates, sentences, speakable
@@ -70,7 +70,7 @@ class Answering:
     def talk(
         self,
         call: CallStarted,
-        line: Line,
+        line: Earpiece,
         publish: Callable[[Event], None],
         thread: Thread | None = None,
     ) -> Talk:

@@ -109,7 +109,7 @@ def call(
     slukh call caller.ulaw --to 10.0.0.5:9092 --caller +380671234567
 
     FF_STT_PROVIDER=whisper SLUKH_DIALOG=examples/dialog/tyre-shop.yaml slukh call
-    examples/calls/tyre-shop-ru.wav --language ru-RU --interactive --with-server
+    examples/calls/tyre-order-ru.wav --language ru-RU --interactive --with-server
 
     The first needs Google's credentials (Google is the default); the second and the last need no account.
     """

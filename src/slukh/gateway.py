@@ -16,7 +16,10 @@ from slukh.talking.talk import Talk
 from slukh.talking.thread import Thread
 from slukh.telephony.audiosocket import AudioSocketCodec
 from slukh.telephony.base import Codec
-from slukh.telephony.line import Line, Rounds, SocketLine, identify
+from slukh.telephony.identifying import identify
+from slukh.telephony.line import Earpiece
+from slukh.telephony.rounds import Rounds
+from slukh.telephony.socket_line import SocketLine
 from slukh.types import CallCost, CallEvent, CallStarted, Event, RecognisersDown
 
 logger = logging.getLogger(__name__)
@@ -24,7 +27,7 @@ logger = logging.getLogger(__name__)
 LAST_FINALS_SECONDS = 5.0
 
 WhenDown = Literal["continue", "hangup"] | bytes
-Talks = Callable[[CallStarted, Line, Callable[[Event], None], Thread | None], Talk]
+Talks = Callable[[CallStarted, Earpiece, Callable[[Event], None], Thread | None], Talk]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,6 +118,7 @@ class Handset:
             await self._send()
         finally:
             hearing.cancel()
+            await asyncio.wait({hearing})  # whoever hangs up reads on
             self._over()
 
     async def _send(self) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from slukh.errors import SettingsError, TtsError
 from slukh.tts.base import TtsProvider
-from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore, StoreError
+from slukh.tts.cache import MemoryStore, PhraseStore, StoreError
 from slukh.tts.chain import VoiceChain
+from slukh.tts.disk_cache import DiskStore
 from slukh.tts.espeak import EspeakVoice
 from slukh.tts.piper import PiperVoices
 from slukh.tts.recorded import RecordedVoice

@@ -12,7 +12,10 @@ from slukh.errors import TelephonyError
 from slukh.telephony.audiosocket import AudioSocketCodec, encode_frame
 from slukh.telephony.base import CodecEvent
 from slukh.telephony.clock import CallClock, Heard
-from slukh.telephony.line import LineEvent, Rounds, SocketLine, identify
+from slukh.telephony.identifying import identify
+from slukh.telephony.line import LineEvent
+from slukh.telephony.rounds import Rounds
+from slukh.telephony.socket_line import SocketLine
 from slukh.types import CallEnded
 
 CALL_ID = str(uuid4())

@@ -11,7 +11,7 @@ from tests.integration.caller_and_line import CALL_ID, PATIENCE, connected, fram
 from slukh.audio import linear16_from_samples
 from slukh.telephony.audiosocket import encode_dtmf, encode_frame, encode_id
 from slukh.telephony.clock import Heard
-from slukh.telephony.line import Rounds
+from slukh.telephony.rounds import Rounds
 from slukh.types import CallEnded, Dtmf
 
 

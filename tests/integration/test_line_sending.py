@@ -7,7 +7,8 @@ from tests.integration.caller_and_line import CALL_ID, PATIENCE, connected, fram
 
 from slukh.telephony.audiosocket import AudioSocketCodec, encode_id
 from slukh.telephony.base import MediaReceived, PeerHungUp
-from slukh.telephony.line import FRAME_BYTES, SocketLine
+from slukh.telephony.line import FRAME_BYTES
+from slukh.telephony.socket_line import SocketLine
 
 
 async def test_asterisk_hears_silence_at_least_every_second_in_frames_of_20_ms() -> None:

@@ -348,6 +348,7 @@ async def answered_with(text: str, *, hears: str) -> Events:
         mark = len(own.phone.heard)
         await own.phone.say(numbered_speech([11]))
         while framed(hears) not in bytes(own.phone.heard[mark:]):
+            assert not own.phone.was_hung_up
             await own.phone.speaks()
     return own.events
 
@@ -440,10 +441,7 @@ async def test_a_voice_that_fails_in_mid_call_is_replaced_by_the_next() -> None:
 async def test_when_nobody_can_speak_a_recording_apologises_and_the_dial_plan_goes_on() -> None:
     down = [TtsScript(error=TtsConnectError("fake", "down"))] * 9
     async with shop(down) as own:
-        await own.phone.speaks()
-        while len(own.phone.heard) < 24000:
-            await own.phone.speaks()
-        heard = bytes(own.phone.heard)
+        heard = await own.phone.answered()
     recording = await spoken(apology(), SpeechRequest(text=apology_text("uk-UA"), language_code="uk-UA"))
     assert recording[:16000] in heard
     assert own.events.said() == []

@@ -16,8 +16,10 @@ from slukh.telephony.asterisk_websocket import MAX_MESSAGE_BYTES, AsteriskWebSoc
 from slukh.telephony.audiosocket import AudioSocketCodec
 from slukh.telephony.base import Codec, CodecEvent, MediaReceived, PeerHungUp
 from slukh.telephony.clock import Heard
-from slukh.telephony.line import FRAME_BYTES, Line, LineEvent, SocketLine, identify
+from slukh.telephony.identifying import identify
+from slukh.telephony.line import FRAME_BYTES, Line, LineEvent
 from slukh.telephony.peer import AudioSocketPeer, Peer
+from slukh.telephony.socket_line import SocketLine
 from slukh.telephony.wavfile import FileLine, Recording
 from slukh.testing.calls import Caller
 from slukh.testing.gateways import Calls, LoopbackGateway, loopback_gateway

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.integration.test_cli import serving, slukh, speech
+from tests.integration.test_cli import serving, slukh
 from tests.said_back import kept_phrases
 
 from slukh.errors import SettingsError
@@ -19,13 +19,19 @@ from slukh.telephony.wavfile import read_recording, write_wav
 from slukh.testing.websocket_calls import WebSocketPeer
 from slukh.tts.espeak import EspeakVoice
 
-__all__ = ["speech"]  # a fixture
-
 DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
 RATE = 1.8
 GREETING = ["Добрый день!", "Шинный центр.", "Вас интересуют шины, или состояние заказа?"]
 WHEELS = "Скажите, пожалуйста, сколько стоит шиномонтаж четырёх колёс?"
 SIZE = ["Назовите, пожалуйста, размер шин.", "Ширину, профиль и радиус."]
+
+
+@pytest.fixture
+def speech(examples: Path, tmp_path: Path) -> Path:
+    """The first sentence of the Russian caller who orders tyres."""
+    path = tmp_path / "speech.wav"
+    write_wav(path, between_pauses(read_recording(examples / "tyre-order-ru.wav").samples)[0])
+    return path
 
 
 @pytest.fixture(scope="module")

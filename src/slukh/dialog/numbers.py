@@ -130,7 +130,12 @@ def _as_said(text: str) -> list[str]:
 
 
 def _run_together(said: str) -> TyreSize | None:
-    """Recognisers write a size that is said quickly as one number, 2055516, or two."""
+    """Recognisers write a size that is said quickly as one number, 2055516, or two.
+
+    Whisper writes "двести пять" as 25, so 255516, or 25 55 16; no tyre is that narrow.
+    """
+    if len(said) == 6:  # noqa: PLR2004  # two, two and two
+        said = f"{said[0]}0{said[1:]}"
     if len(said) != 7:  # noqa: PLR2004  # three digits, two and two
         return None
     width, profile, rim = int(said[:3]), int(said[3:5]), int(said[5:])

@@ -18,8 +18,9 @@
         say: {uk-UA: "Чекайте."}
         leave: handover
 
-`hears` are beginnings of words. A state with neither `when` nor `collect` goes on at once. examples/dialog
-has a whole one.
+`hears` are beginnings of words. A state with neither `when` nor `collect` goes on at once. Callers say more
+than they are asked: words that lead to a state are looked through for what it collects, and a state that may
+be answered `ahead` is passed by when it was. examples/dialog has a whole one.
 """
 
 from pathlib import Path
@@ -47,11 +48,13 @@ class Branch(_Part):
         hears: language -> beginnings of words, one of which suffices.
         goto: a state.
         remember: slot -> value, such as `season: winter`.
+        forget: slots that count as never filled, so that they are asked for again.
     """
 
     hears: dict[str, list[str]]
     goto: str
     remember: dict[str, str] = Field(default_factory=dict)
+    forget: list[str] = Field(default_factory=list)
 
 
 class Lookup(_Part):
@@ -78,6 +81,7 @@ class State(_Part):
     Attributes:
         say: language -> what is said on arrival.
         when: what the caller's words lead to; the first that fits.
+        ahead: what `when` remembers may be said in any state before; then this one is passed by.
         collect: what is to be found in the caller's words.
         look_up: what is looked up on arrival.
         goto: the next state, once something was collected or, without `when` and `collect`, at once.
@@ -87,6 +91,7 @@ class State(_Part):
 
     say: Lines = Field(default_factory=dict)
     when: list[Branch] = Field(default_factory=list)
+    ahead: bool = False
     collect: Literal["tyre_size", "number"] | None = None
     look_up: Lookup | None = None
     goto: str | None = None
@@ -134,6 +139,11 @@ class Script(_Part):
     def _is_whole(self) -> Self:
         for name, state in self.states.items():
             self._check_state(name, state)
+        branches = [*self.everywhere, *(branch for state in self.states.values() for branch in state.when)]
+        remembered = {slot for branch in branches for slot in branch.remember}
+        for slot in (slot for branch in branches for slot in branch.forget):
+            if slot not in remembered:
+                raise ValueError(f"a branch forgets {slot}, which none remembers")
         for target in (self.start, self.give_up, *self.keys.values(), *(b.goto for b in self.everywhere)):
             self._check_target("the script", target)
         for lines in (self.unclear, self.silence):
@@ -153,6 +163,8 @@ class Script(_Part):
         for lines in (state.say, state.unclear):
             if lines:
                 self._check_lines(where, lines)
+        if state.ahead and not (state.when and all(branch.remember for branch in state.when)):
+            raise ValueError(f"{where} may be answered ahead: add remember to each of its when")
         if state.collect and not state.goto:
             raise ValueError(f"{where} collects {state.collect} and goes nowhere: add goto")
         if not (targets or state.leave):

@@ -111,14 +111,16 @@ class ScriptedConversation:
         state = self._script.states[self._standing.state]
         branch = self._branch(self._script.everywhere, text)
         collected = self._collect(state, text) if branch is None else None
-        if collected is not None:
-            self._move(slots={**self._standing.slots, **collected})
-            yield from self._enter(state.goto or self._script.give_up)
-            return
         branch = branch or self._branch(state.when, text)
-        if branch is not None:
-            self._move(slots={**self._standing.slots, **branch.remember})
-            yield from self._enter(branch.goto)
+        forgotten = [] if collected or branch is None else branch.forget
+        kept = {slot: value for slot, value in self._standing.slots.items() if slot not in forgotten}
+        self._move(slots=self._said_ahead(text) | kept)  # what was confirmed is not changed in passing
+        if collected is not None:
+            self._fill(collected)
+            yield from self._enter(state.goto or self._script.give_up)
+        elif branch is not None:
+            self._fill(branch.remember)
+            yield from self._enter(branch.goto, text)
         elif self._standing.unclear >= self._script.patience:
             yield from self._enter(self._script.give_up)
         else:
@@ -147,10 +149,29 @@ class ScriptedConversation:
             case None:
                 return None
 
-    def _enter(self, name: str) -> Iterator[Step]:
-        """Arrive at a state, and go on as far as the script goes by itself."""
+    def _said_ahead(self, text: str) -> dict[str, str]:
+        """What a caller says before it is asked."""
+        states = (state for state in self._script.states.values() if state.ahead)
+        answers = (self._branch(state.when, text) for state in states)
+        return {slot: value for branch in answers if branch for slot, value in branch.remember.items()}
+
+    def _passed_by(self, state: State, text: str) -> str | None:
+        """Where a state leads that need not ask: its answer is known, or among the words that led to it."""
+        if state.ahead:
+            known = self._standing.slots.items()
+            return next((branch.goto for branch in state.when if branch.remember.items() <= known), None)
+        if (collected := self._collect(state, text)) is None:
+            return None
+        self._fill(collected)
+        return state.goto
+
+    def _enter(self, name: str, text: str = "") -> Iterator[Step]:
+        """Arrive at a state, by these words of the caller's, and go on as far as the script goes."""
         for _ in range(_LONGEST_WALK):
             state = self._script.states[name]
+            if (passed_to := self._passed_by(state, text)) is not None:
+                name, text = passed_to, ""
+                continue
             self._move(state=name, unclear=0)
             if state.say:
                 yield self._line(state.say)
@@ -161,7 +182,7 @@ class ScriptedConversation:
                 look_up = state.look_up
                 value = self._script.tables[look_up.table].get(self._standing.slots.get(look_up.by, ""))
                 if value is not None:
-                    self._move(slots={**self._standing.slots, look_up.into: value})
+                    self._fill({look_up.into: value})
                 name = look_up.missing if value is None else look_up.found
             elif state.waits or state.goto is None:
                 return
@@ -176,6 +197,9 @@ class ScriptedConversation:
             for name, value in self._standing.slots.items()
         }
         return Say(text=_Filler().vformat(lines[code], (), slots), language_code=code)
+
+    def _fill(self, slots: Mapping[str, str]) -> None:
+        self._move(slots={**self._standing.slots, **slots})
 
     def _move(self, **changes: object) -> None:
         standing = self._standing

@@ -64,13 +64,18 @@ class Phrase:
         least = 0 if recording.is_whole else len(self.speech.request.text) * _CHARACTER_BYTES
         return max(recording.made, least)
 
+    @property
+    def was_heard(self) -> bool:
+        """Whether the caller heard it to its end."""
+        return self.is_over and not self.playing.unheard
+
     def spoken(self, number: int, utterance_id: int) -> PhraseSpoken:
         """The event of it."""
         voice = self.speech.recording.voice
         assert voice is not None
         request = self.speech.request
         outcome: SpokenOutcome = self.speech.outcome
-        if outcome == "sent" and not self.is_over:
+        if outcome == "sent" and not self.was_heard:
             outcome = "interrupted"
         return PhraseSpoken(
             phrase=number,
@@ -82,7 +87,7 @@ class Phrase:
             characters=len(request.text),
             outcome=outcome,
             audio_ms=self.length // _MILLISECOND_BYTES,
-            played_ms=self.playing.played // _MILLISECOND_BYTES,
+            played_ms=self.playing.heard // _MILLISECOND_BYTES,
         )
 
 
@@ -118,10 +123,10 @@ class Answer:
         words = []
         for phrase in self.phrases:
             text, playing = phrase.speech.request.text, phrase.playing
-            if phrase.is_over:
+            if phrase.was_heard:
                 words.append(text)
-            elif playing.played:
-                cut = text[: len(text) * playing.played // max(phrase.length, 1)]
+            elif playing.heard:
+                cut = text[: len(text) * playing.heard // max(phrase.length, 1)]
                 words.append(cut.rpartition(" ")[0])
         return " ".join(word for word in words if word)
 

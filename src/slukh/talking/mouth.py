@@ -1,13 +1,17 @@
 """Plays phrases to a line, at the pace of `pace.py`: the one place from which a caller is sent speech."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
 from slukh.audio import samples_from_linear16
 from slukh.talking.echo import EchoGuard
 from slukh.talking.pace import Pace
-from slukh.telephony.line import FRAME_BYTES, Line
+from slukh.telephony.line import FRAME_BYTES, Earpiece
+
+_LATELY: Final = 16  # phrases: a peer holds a few seconds at most
 
 
 @dataclass(slots=True)
@@ -16,11 +20,18 @@ class Playing:
 
     Attributes:
         played: bytes of it that have left.
+        unheard: of those, what the caller did not hear, because it was taken back.
         began_at: when its first frame left, or None.
     """
 
     played: int = 0
+    unheard: int = 0
     began_at: float | None = None
+
+    @property
+    def heard(self) -> int:
+        """Bytes of it that the caller heard."""
+        return self.played - self.unheard
 
 
 class Mouth:
@@ -31,20 +42,30 @@ class Mouth:
         guard: told of every frame.
     """
 
-    def __init__(self, line: Line, guard: EchoGuard) -> None:
+    def __init__(self, line: Earpiece, guard: EchoGuard) -> None:
         self._line = line
         self._guard = guard
         self._loop = asyncio.get_running_loop()
         self._pace = Pace()
+        self._lately: deque[Playing] = deque(maxlen=_LATELY)
 
     @property
     def quiet_at(self) -> float:
         """When the caller has heard all that was played so far."""
         return self._pace.due
 
+    def hush(self) -> None:
+        """The caller speaks: what was sent and not heard yet is taken back from the line."""
+        unheard = self._line.flush()
+        while self._lately:
+            playing = self._lately.pop()
+            playing.unheard = min(unheard, playing.played)
+            unheard -= playing.unheard
+
     async def play(self, audio: AsyncIterator[bytes], playing: Playing) -> None:
         """Play a phrase to its end. Raises what its audio raises; cancelled, it stops at the next frame."""
         rest = b""
+        self._lately.append(playing)
         async for piece in audio:
             rest += piece
             whole = len(rest) - len(rest) % FRAME_BYTES
@@ -53,6 +74,7 @@ class Mouth:
             rest = rest[whole:]
         if rest:
             await self._send(rest, playing)
+        self._line.mark()
 
     async def _send(self, frame: bytes, playing: Playing) -> None:
         if wait := self._pace.wait(self._loop.time()):

@@ -9,26 +9,24 @@ What it says and what that took are events like any others: `PhraseSpoken`, `Bar
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from slukh.dialog.base import CallerPressed, CallerSaid, Say, Step
+from slukh.dialog.base import CallerPressed, CallerSaid, Step
 from slukh.errors import DialogError, TtsError
 from slukh.speech.segmenter import SegmentEvent, Utterance
 from slukh.talking.answer import Answer, Ended, last_question
 from slukh.talking.echo import EchoGuard
-from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
+from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS, Lines, own_words, recorded_apology
 from slukh.talking.mouth import Mouth, Playing
-from slukh.talking.speaking import Recital, Recorded
+from slukh.talking.speaking import Recital, Recorded, as_steps
 from slukh.talking.suspects import Suspects
 from slukh.talking.thread import Thread
 from slukh.talking.turns import PATIENCE, Repeat, Said, Turn, Unheard
-from slukh.telephony.line import Line
-from slukh.tts.base import SpeechRequest
+from slukh.telephony.line import Earpiece
 from slukh.tts.phrases import Templates
-from slukh.tts.recorded import apology, apology_text
 from slukh.tts.speaker import Speaker
 from slukh.types import (
     BargeIn,
@@ -44,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 _FAILURES: Final = 2
 _LAST_WORDS_SECONDS: Final = 15.0
+# What a peer may be behind with our last words before we close on it.
+_LAST_MARK_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class Talk:
     def __init__(
         self,
         call: CallStarted,
-        line: Line,
+        line: Earpiece,
         thread: Thread,
         speaker: Speaker,
         *,
@@ -182,11 +182,10 @@ class Talk:
         """Stop the answer that is being given; whether there was one that the caller could hear."""
         if self._answering is None or self._answering.done():
             return False
-        is_heard = any(phrase.playing.played for phrase in self._answer.phrases)
         self._answering.cancel()
-        if is_heard:
-            self._line.flush()
-        return is_heard
+        if any(phrase.playing.played for phrase in self._answer.phrases):
+            self._mouth.hush()
+        return any(phrase.playing.heard for phrase in self._answer.phrases)
 
     async def _run(self) -> None:
         try:
@@ -204,6 +203,7 @@ class Talk:
                 await self._apologise()
         self.thread.is_over = True
         await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
+        await self._line.until_played(within=_LAST_MARK_SECONDS)
         await self._line.hang_up("gateway")
 
     async def _begin(self) -> bool:
@@ -248,7 +248,7 @@ class Talk:
         last = self.thread.last
         if last is None:
             return await self._greet()
-        return await self._give(_as_steps([last_question(last.says)]), Answer(is_ours=True))
+        return await self._give(as_steps(last_question(last.says)), Answer(is_ours=True))
 
     async def _ask_again(self, *, is_last: bool, recording: bytes | None = None) -> bool:
         """The caller was not heard: they are to say it again; when that does not help, to a person.
@@ -258,7 +258,7 @@ class Talk:
             recording: that asks them, instead of a voice.
         """
         if not is_last:
-            steps = self._say(EXCUSES) if recording is None else _as_steps([Recorded(recording)])
+            steps = self._say(EXCUSES) if recording is None else as_steps(Recorded(recording))
             return await self._give(steps, Answer(is_ours=True))
         await self._give(self._say(HANDOVERS), Answer(is_ours=True))
         return True
@@ -340,18 +340,12 @@ class Talk:
 
     async def _apologise(self) -> None:
         """Nobody can speak: what is left is a recording."""
-        pack, language_code = apology(), self.thread.language_code
-        text = apology_text(language_code)
-        code = language_code if language_code in pack.phrases else "uk-UA"
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                await self._mouth.play(
-                    pack.synthesize(SpeechRequest(text=text, language_code=code)), Playing()
-                )
+                await self._mouth.play(recorded_apology(self.thread.language_code), Playing())
 
-    def _say(self, lines: dict[str, str]) -> AsyncGenerator[Step | Recorded, None]:
-        code = self.thread.language_code if self.thread.language_code in lines else "uk-UA"
-        return _as_steps([Say(text=lines[code], language_code=code)])
+    def _say(self, lines: Lines) -> AsyncGenerator[Step | Recorded, None]:
+        return as_steps(own_words(lines, self.thread.language_code))
 
     def _book(self, answer: Answer) -> None:
         """Tell what was said, and how long the caller waited for it."""
@@ -363,8 +357,3 @@ class Talk:
             timed = answer.timed(self._ended.pop(answer.turn.utterance_id, None))
             if timed is not None:
                 self._publish(timed)
-
-
-async def _as_steps(steps: Iterable[Step | Recorded]) -> AsyncGenerator[Step | Recorded, None]:
-    for step in steps:
-        yield step

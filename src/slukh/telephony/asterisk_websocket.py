@@ -143,6 +143,10 @@ class AsteriskWebSocketCodec:
         padding = bytes(-len(linear16_8k) % FRAME_BYTES)
         return binary_message(linear16_8k + padding)
 
+    def encode_mark(self, _: str, /) -> bytes:
+        """Nothing: speech leaves at its own pace, and Asterisk on the same network holds next to none."""
+        return b""
+
     def encode_flush(self) -> bytes:
         """The command after which nothing of Asterisk's queue is played."""
         return _FLUSH

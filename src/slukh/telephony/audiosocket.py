@@ -135,6 +135,10 @@ class AudioSocketCodec:
             raise ValueError("linear16 has two bytes per sample")
         return encode_frame(AUDIO_8K, linear16_8k)
 
+    def encode_mark(self, _: str, /) -> bytes:
+        """Nothing: Asterisk holds no audio."""
+        return b""
+
     def encode_flush(self) -> bytes:
         """Nothing: Asterisk plays a frame when it comes and holds none."""
         return b""

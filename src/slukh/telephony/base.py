@@ -1,6 +1,6 @@
 """The transport contract: bytes of a telephone's media connection in, events out, and no I/O.
 
-A codec speaks one protocol on one connection. `line.SocketLine` drives it; the contract suite in
+A codec speaks one protocol on one connection. `socket_line.SocketLine` drives it; the contract suite in
 tests/unit/telephony/test_codec_contract.py holds every codec to what is promised here.
 """
 
@@ -62,7 +62,14 @@ class FlowChanged:
     is_open: bool
 
 
-CodecEvent = Identified | MediaReceived | DigitPressed | PeerHungUp | Reply | FlowChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkReturned:
+    """The peer has played everything before a mark, or was told to forget it."""
+
+    name: str
+
+
+CodecEvent = Identified | MediaReceived | DigitPressed | PeerHungUp | Reply | FlowChanged | MarkReturned
 
 
 class Codec(Protocol):
@@ -77,6 +84,9 @@ class Codec(Protocol):
 
     def encode_audio(self, linear16_8k: bytes) -> bytes:
         """One frame of 8 kHz audio for the peer. ValueError when it does not fit into a frame."""
+
+    def encode_mark(self, name: str, /) -> bytes:
+        """What the peer returns (`MarkReturned`) once it has played all before; nothing where it cannot."""
 
     def encode_flush(self) -> bytes:
         """What makes the peer forget audio that it has not played; nothing where it holds none."""

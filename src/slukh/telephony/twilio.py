@@ -6,14 +6,15 @@
     start      streamSid, callSid, tracks, mediaFormat, customParameters          Twilio
     media      {"media": {"payload": base64, "chunk": "1", "timestamp": "0"}}     either side
     dtmf       {"dtmf": {"digit": "5"}}                                           Twilio
-    mark       an answer to a mark of ours; we send none                          Twilio
+    mark       {"mark": {"name": "1"}}: tell me when all before it was played     gateway
+    mark       the same name: it was played, or cleared                           Twilio
     clear      {"event": "clear", "streamSid"}: forget what was not played        gateway
     stop       the call is over                                                   Twilio
     close      the call is over; with `<Connect><Stream>` TwiML goes on           gateway
 
 TwiML names the call, `<Stream url="wss://HOST/"><Parameter name="call" value="UUID"/></Stream>`, after
 `POST /v1/calls` with that UUID. Without it the UUID is made of Twilio's own call id, the same for every
-stream of the call. Speech leaves at its own pace, so Twilio holds next to nothing and no marks are needed.
+stream of the call.
 
 TLS is a reverse proxy's; what Twilio signed is the URL that it was given, hence the setting.
 
@@ -36,6 +37,7 @@ from slukh.telephony.base import (
     CodecEvent,
     DigitPressed,
     Identified,
+    MarkReturned,
     MediaReceived,
     PeerHungUp,
 )
@@ -100,7 +102,9 @@ class TwilioCodec:
                 return self._audio_events(payload)
             case {"event": "dtmf", "dtmf": {"digit": str(digit)}} if digit in DIGITS:
                 return [DigitPressed(digit=digit)]
-            case {"event": "media" | "dtmf" | "start"}:
+            case {"event": "mark", "mark": {"name": str(name)}}:
+                return [MarkReturned(name=name)]
+            case {"event": "media" | "dtmf" | "start" | "mark"}:
                 raise TelephonyError("malformed", "a message without what it is for")
             case {"event": "stop"}:
                 return [PeerHungUp()]
@@ -146,6 +150,10 @@ class TwilioCodec:
             raise ValueError("linear16 has two bytes per sample")
         payload = base64.b64encode(mulaw_from_linear16(linear16_8k)).decode()
         return self._say({"event": "media", "streamSid": self._stream_sid, "media": {"payload": payload}})
+
+    def encode_mark(self, name: str, /) -> bytes:
+        """The message that comes back once everything before it was played, or at once after a clear."""
+        return self._say({"event": "mark", "streamSid": self._stream_sid, "mark": {"name": name}})
 
     def encode_flush(self) -> bytes:
         """The message after which nothing that waits is played."""

@@ -284,8 +284,15 @@ class FileLine:
         """Keep what the caller would hear."""
         self.played += linear16
 
-    def flush(self) -> None:
+    def mark(self) -> None:
+        """Nothing is late on the way to a recording."""
+
+    async def until_played(self, within: float) -> None:
+        """Nothing is waited for, therefore."""
+
+    def flush(self) -> int:
         """A recording plays nothing."""
+        return 0
 
     async def hang_up(self, reason: Literal["gateway", "drained"] = "gateway") -> None:
         """Stop at the next frame."""

@@ -6,7 +6,7 @@ not answer at once is left alone for some seconds: speech does not wait for it.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from redis.asyncio import Redis
@@ -81,6 +81,10 @@ class RedisStore:
             )
         except (RedisError, OSError) as error:
             self._wrong("write", error)
+
+    async def newest(self, _max_bytes: int) -> Sequence[tuple[str, bytes]]:
+        """Nothing: Redis does not know what was made last, and is read in a millisecond."""
+        return ()
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -142,7 +142,10 @@ class Speaker:
         self._keeping: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Start the voices. Raises TtsError when none can speak."""
+        """Fill the memory with what was made last, start the voices. Raises TtsError when none can speak."""
+        if self._store is not None:
+            for key, linear16 in await self._store.newest(self._memory.max_bytes):
+                self._memory.put(key, linear16)
         await self.chain.start()
 
     def say(self, request: SpeechRequest) -> Speech:
@@ -212,6 +215,7 @@ class Speaker:
                         self._on_lookup("hit", len(request.text))
                     else:
                         made = own_key, await self._synthesize(provider, voice, request, recording)
+                        self._memory.put(*made)
                         self._on_lookup("miss", len(request.text))
                         self.chain.worked(provider.name)
                 except TtsError as failed:
@@ -261,9 +265,7 @@ class Speaker:
                     pieces.append(linear16)
         except TimeoutError as error:
             raise TtsTimeoutError(provider.name, f"no audio in {_VOICE_SECONDS:g} s") from error
-        audio = b"".join(pieces)
-        self._memory.put(phrase_key(request, voice), audio)
-        return audio
+        return b"".join(pieces)
 
     @staticmethod
     def _found(recording: Recording, voice: Voice, linear16: bytes) -> None:

@@ -42,6 +42,40 @@ async def test_a_wrong_size_is_asked_again() -> None:
     assert "розмір" in words(steps)
 
 
+async def test_what_was_said_before_it_was_asked_is_not_asked() -> None:
+    confirmed = "Отже, 205 на 55, радіус 16, зимові. Правильно?"
+    assert words(await said_to(conversation(), "зимові шини, 205 55 16")) == confirmed
+    assert words(await said_to(conversation(), "потрібні зимові шини", "205 55 16")) == confirmed
+    assert words(await said_to(conversation(), "шини", "зимові, 205 55 16")) == confirmed
+    assert words(await said_to(conversation(), "зимові", "205 55 16")) == confirmed
+    assert "4512 готове" in words(await said_to(conversation(), "де моє замовлення 4512"))
+
+
+async def test_what_was_confirmed_is_not_changed_in_passing_and_asked_again_when_it_was_wrong() -> None:
+    talk = conversation()
+    assert "з менеджером" in words(await said_to(talk, "зимові шини, 205 55 16", "так, а літні потім"))
+    again = ["зимові шини, 205 55 16", "ні"]
+    assert words(await said_to(conversation(), *again)).startswith("Назвіть, будь ласка, розмір")
+    assert "літні, зимові чи" in words(await said_to(conversation(), *again, "215 60 17"))
+    corrected = words(await said_to(conversation(), "зимові шини, 205 55 16", "ні, літні, 215 60 17"))
+    assert corrected == "Отже, 215 на 60, радіус 17, літні. Правильно?"
+
+
+async def test_a_number_that_is_wrong_is_asked_for_and_not_looked_up_for_ever() -> None:
+    steps = await said_to(conversation(), "замовлення 9999")
+    assert words(steps).endswith("номер замовлення.")
+
+
+@pytest.mark.parametrize("code", ["uk-UA", "ru-RU"])
+async def test_the_recorded_caller_comes_to_the_order(code: str) -> None:
+    said = (EXAMPLE.parents[1] / "calls" / f"tyre-order-{code[:2]}.txt").read_text(encoding="utf-8")
+    asked = await said_to(conversation(code), *said.splitlines()[:-1], code=code)
+    assert "215 на 60" in words(asked)
+    taken = await said_to(conversation(code), *said.splitlines(), code=code)
+    assert "менеджером" in words(taken)
+    assert taken[-1] == Leave(reason="handover")
+
+
 async def test_an_order_is_looked_up() -> None:
     assert words(await said_to(conversation(), "де моє замовлення", "45-12")) == (
         "Замовлення 4512 готове до видачі. Бажаєте ще щось?"
@@ -97,9 +131,11 @@ GOOD = EXAMPLE.read_text(encoding="utf-8")
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("goto: season", "goto: nowhere", "state size goes to nowhere, which is no state"),
+        ("goto: season", "goto: nowhere", "state greeting goes to nowhere, which is no state"),
         ("start: greeting", "start: hello", "the script goes to hello"),
         ("table: orders", "table: none", "no table"),
+        (", remember: {season: winter}", "", "state season may be answered ahead: add remember"),
+        ("forget: [season]", "forget: [saison]", "a branch forgets saison, which none remembers"),
         ("    collect: number\n    goto: order_status", "    collect: number", "goes nowhere"),
         ("      ru-RU: Соединяю с оператором.\n", "", "state operator says nothing in ru-RU"),
         ("patience: 2", "patience: much", r"script\.yaml:7: patience: Input should be a valid integer"),

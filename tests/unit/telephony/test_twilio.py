@@ -12,7 +12,15 @@ from websockets.protocol import Protocol, Side
 
 from slukh.audio import linear16_from_mulaw, mulaw_from_linear16
 from slukh.errors import TelephonyError
-from slukh.telephony.base import CodecEvent, DigitPressed, Identified, MediaReceived, PeerHungUp, Reply
+from slukh.telephony.base import (
+    CodecEvent,
+    DigitPressed,
+    Identified,
+    MarkReturned,
+    MediaReceived,
+    PeerHungUp,
+    Reply,
+)
 from slukh.telephony.twilio import TwilioCodec, signature
 
 URL, TOKEN = "wss://voice.example.com/", "12345"
@@ -88,9 +96,10 @@ def test_any_split_gives_the_same_events(cuts: list[int]) -> None:
         Identified(call_id=CALL_ID),
         MediaReceived(linear16=linear16_from_mulaw(MULAW), sample_rate_hertz=8000),
         DigitPressed(digit="5"),
+        MarkReturned(name="a"),
         PeerHungUp(),
     ]
-    assert own.unknown_events == 2  # connected, mark
+    assert own.unknown_events == 1  # connected
 
 
 @pytest.mark.parametrize("signed", [None, "wrong", "ключ", signature("wss://other/", TOKEN)])
@@ -120,6 +129,7 @@ def test_a_call_without_a_parameter_is_known_by_twilios_own_id() -> None:
         (started() + message(event="media", media={"payload": "%%%"}), "malformed"),
         (started() + message(event="media", media={}), "malformed"),
         (started() + message(event="dtmf", dtmf={"digit": "55"}), "malformed"),
+        (started() + message(event="mark", mark={"name": 1}), "malformed"),
         (started() + message(hello=1), "malformed"),
         # Named, because a mask is random.
         pytest.param(Frame(Opcode.TEXT, b"{").serialize(mask=True), "malformed", id="no-json"),
@@ -143,6 +153,11 @@ def test_audio_leaves_as_mulaw_of_this_stream_and_is_cleared() -> None:
     assert clear["event"] == "clear"
     with pytest.raises(ValueError, match="two bytes"):
         own.encode_audio(b"\0")
+
+
+def test_a_mark_leaves_with_its_name_for_this_stream() -> None:
+    (mark,) = said(opened().encode_mark("7"))
+    assert mark == {"event": "mark", "streamSid": "MZ1", "mark": {"name": "7"}}
 
 
 def test_a_refusal_after_the_handshake_closes_with_its_reason() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import subprocess
 import sys
@@ -5,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slukh.tts.cache import DiskStore, MemoryStore, sealed, unsealed
+from slukh.tts.cache import MemoryStore, sealed, unsealed
+from slukh.tts.disk_cache import DiskStore
 
 
 def files(folder: Path) -> list[Path]:
@@ -98,7 +100,7 @@ def test_a_disk_that_is_full_costs_the_phrase_and_leaves_nothing_behind(tmp_path
     """A process that may write no file over 100 bytes meets the disk's refusal in the middle of one."""
     program = (
         "import asyncio, resource, sys, pathlib\n"
-        "from slukh.tts.cache import DiskStore\n"
+        "from slukh.tts.disk_cache import DiskStore\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "wrong = []\n"
         "store = DiskStore(pathlib.Path(sys.argv[1]), max_bytes=10_000, on_error=wrong.append)\n"
@@ -119,3 +121,27 @@ async def test_a_folder_that_cannot_be_written_breaks_nothing(tmp_path: Path) ->
     await store.put(KEY, AUDIO)
     assert await store.get(KEY) is None
     assert wrong == ["write", "read"]
+
+
+async def test_a_hundred_at_once_are_read_and_whoever_gave_up_holds_up_nobody(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, max_bytes=10**7)
+    keys = [f"{number:064}" for number in range(100)]
+    for key in keys:
+        await store.put(key, key.encode())
+    asked = [asyncio.create_task(store.get(key)) for key in keys]
+    await asyncio.sleep(0)
+    for task in asked[::2]:
+        task.cancel()
+    assert await asyncio.gather(*asked[1::2]) == [key.encode() for key in keys[1::2]]
+    assert await store.get(keys[0]) == keys[0].encode()
+
+
+async def test_what_was_made_last_is_what_a_process_starts_with_as_far_as_it_has_room(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, max_bytes=10**7)
+    for number in range(4):
+        await store.put(f"{number:064}", AUDIO)
+        os.utime(tmp_path / "00" / f"{number:064}.phrase", (10**9 + number, 10**9 + number))
+    (tmp_path / "00" / f"{3:064}.phrase").write_bytes(b"damaged")
+    kept = await store.newest(2 * len(sealed(AUDIO)) + 10)
+    assert kept == [(f"{1:064}", AUDIO), (f"{2:064}", AUDIO)]
+    assert await DiskStore(tmp_path / "none", max_bytes=1).newest(10**7) == []

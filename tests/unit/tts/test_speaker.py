@@ -2,13 +2,15 @@
 
 import asyncio
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
 from slukh.errors import SettingsError, TtsConnectError, TtsError, TtsRequestError, TtsStreamError
 from slukh.tts.base import SpeechRequest
-from slukh.tts.cache import DiskStore, MemoryStore, PhraseStore
+from slukh.tts.cache import MemoryStore, PhraseStore
 from slukh.tts.chain import VoiceChain, spoken
+from slukh.tts.disk_cache import DiskStore
 from slukh.tts.fake import FakeTts, TtsScript, fake_speech
 from slukh.tts.recorded import apology, apology_text
 from slukh.tts.speaker import Speaker, Speech, phrases_to_warm
@@ -74,6 +76,16 @@ async def test_another_process_finds_it_on_the_disk(tmp_path: Path) -> None:
     speech = speaker_of(voice, store=DiskStore(tmp_path, max_bytes=100_000)).say(HELLO)
     assert await heard(speech) == AUDIO
     assert (speech.outcome, voice.said) == ("cached", [])
+
+
+async def test_a_process_starts_with_what_the_disk_keeps_and_asks_it_no_more(tmp_path: Path) -> None:
+    await heard((one := speaker_of(FakeTts(), store=DiskStore(tmp_path, max_bytes=100_000))).say(HELLO))
+    await one.aclose()
+    again = speaker_of(FakeTts(), store=DiskStore(tmp_path, max_bytes=100_000))
+    await again.start()
+    rmtree(tmp_path)
+    assert (speech := again.say(HELLO)).recording.is_whole  # at once: nothing is waited for
+    assert await heard(speech) == AUDIO
 
 
 async def test_a_disk_that_takes_nothing_does_not_break_speech(tmp_path: Path) -> None:
