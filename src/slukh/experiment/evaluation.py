@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -213,17 +212,9 @@ def _table(scored: Sequence[Scored]) -> dict[str, object]:
         "entity_error_rates": {kind: errors.rate for kind, errors in sorted(total.entities.items())},
         "silent_utterances": total.silent_utterances,
         "silent_seconds": total.silent_seconds,
-        "silent_words": _bursts(scored),
+        "silent_words": total.silent_words,
         "silent_words_per_minute": total.silent_words_per_minute,
     }
-
-
-def _bursts(scored: Sequence[Scored]) -> list[int]:
-    """Words heard where nobody spoke, of each call in which there were any."""
-    words: Counter[str] = Counter()
-    for one in scored:
-        words[one.call_id] += one.score.silent_words
-    return [count for count in words.values() if count]
 
 
 def _wer(scored: Sequence[Scored]) -> Estimate:
@@ -285,9 +276,24 @@ def _comparisons(
                 "wer_difference": paired.value if paired.clusters and words.sum() else None,
                 "wer_difference_interval": _finite(*paired.interval()),
                 "mapsswe": {"segments": test.segments, "z": test.z, "p": test.p, "is_enough": test.is_enough},
+                "silent_calls": _silent_calls(pairs),
             }
         )
     return found
+
+
+def _silent_calls(pairs: Sequence[tuple[Scored, Scored]]) -> list[dict[str, object]]:
+    """Of every call with silence in it: how much, and the words that either heard there."""
+    silent = [(one, two) for one, two in pairs if one.score.silent_seconds]
+    seconds, *words = by_cluster(
+        [one.call_id for one, _ in silent],
+        [one.score.silent_seconds for one, _ in silent],
+        [one.score.silent_words for one, _ in silent],
+        [two.score.silent_words for _, two in silent],
+    )
+    return [
+        {"seconds": each, "words": [int(one), int(two)]} for each, one, two in zip(seconds, *words, strict=True)
+    ]
 
 
 def _finite(low: float, high: float) -> list[float] | None:

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from slukh.experiment.statistics.counts import Silence
-
 ARMS = ("google", "whisper")
 WINDOW = timedelta(days=28)  # of live calls, unless somebody says otherwise
 UNCLEAR = "?"  # in a label's reference, for every place where nobody can tell what was said
@@ -256,22 +254,37 @@ def share_at(moment: datetime, ramps: Sequence[RampRow], *, now: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SilentCall:
+    """A recording in which nobody speaks, or all of them that are of one call.
+
+    Attributes:
+        seconds: its audio.
+        google_words: that Google heard in it.
+        whisper_words: that Whisper heard.
+    """
+
+    seconds: float
+    google_words: int
+    whisper_words: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What is measured elsewhere and told to the report; None is not measured.
 
     Attributes:
         queue_p95_seconds: of Whisper at the traffic it would get, from a load test.
-        silences: provider -> what it heard where nobody spoke, from `slukh evaluate`.
-        silent_words_per_minute: provider -> the same as a rate that somebody hands in; comes first.
+        silent_calls: what both heard where nobody spoke, from `slukh evaluate`.
         cost_per_call: provider -> amount, of one currency.
+        cost_errors: provider -> its standard error, where it was counted call by call; empty where handed in.
         whisper_month_usd: what the machines cost that are Whisper's own, and that no call is billed for.
         origins: gate -> where its figure is from, or why there is none.
     """
 
     queue_p95_seconds: float | None = None
-    silences: Mapping[str, Silence] = field(default_factory=dict)
-    silent_words_per_minute: Mapping[str, float] = field(default_factory=dict)
+    silent_calls: tuple[SilentCall, ...] = ()
     cost_per_call: Mapping[str, float] = field(default_factory=dict)
+    cost_errors: Mapping[str, float] = field(default_factory=dict)
     whisper_month_usd: float | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 

@@ -3,15 +3,14 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from slukh.errors import ExperimentError
 from slukh.experiment.counting import label_row
-from slukh.experiment.evidence import ARMS, LabelRow, Outside
+from slukh.experiment.evidence import ARMS, LabelRow, Outside, SilentCall
 from slukh.experiment.files import first_fault, numbered_lines, read_text
-from slukh.experiment.statistics.counts import Silence
 
 
 class _Label(BaseModel):
@@ -31,24 +30,27 @@ class _Outside(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     queue_p95_seconds: float | None = Field(None, ge=0)
-    silent_words_per_minute: dict[str, float] = Field(default_factory=dict)
     cost_per_call: dict[str, float] = Field(default_factory=dict)
     whisper_month_usd: float | None = Field(None, gt=0)
 
 
-class _Table(BaseModel):
-    silent_utterances: int = Field(ge=0)
-    silent_seconds: float = Field(ge=0)
-    silent_words: list[Annotated[int, Field(ge=1)]]
-
-
 class _Evaluated(BaseModel):
-    all: _Table
     stand_in: str | None
+
+
+class _SilentCall(BaseModel):
+    seconds: float = Field(gt=0)
+    words: tuple[NonNegativeInt, NonNegativeInt]
+
+
+class _Compared(BaseModel):
+    providers: tuple[str, str]
+    silent_calls: list[_SilentCall]
 
 
 class _Evaluation(BaseModel):
     providers: dict[str, _Evaluated]
+    comparisons: list[_Compared]
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -84,8 +86,8 @@ def read_outside(path: Path) -> Outside:
     return Outside(**_parsed(str(path), read_text(path, wanted=_WANTED), _Outside).model_dump())
 
 
-def read_evaluation(path: Path) -> tuple[dict[str, Silence], str]:
-    """What was heard in recordings without speech, by provider, out of `slukh evaluate --json`.
+def read_evaluation(path: Path) -> tuple[tuple[SilentCall, ...], str]:
+    """What both heard in recordings without speech, out of `slukh evaluate --json`.
 
     Returns: nothing where it cannot be said of both; and where it is from, or why it cannot.
 
@@ -93,16 +95,18 @@ def read_evaluation(path: Path) -> tuple[dict[str, Silence], str]:
         ExperimentError: the file cannot be used.
     """
     found = _parsed(str(path), read_text(path, wanted="what `slukh evaluate --json` said"), _Evaluation)
-    silences: dict[str, Silence] = {}
     for arm in ARMS:
         evaluated = found.providers.get(arm)
-        if evaluated is None or not evaluated.all.silent_seconds:
-            return {}, f"{path} has no recordings without speech that {arm} heard"
-        if evaluated.stand_in is not None:
-            return {}, f"in {path} {arm} is {evaluated.stand_in}"
-        silences[arm] = Silence(seconds=evaluated.all.silent_seconds, words=tuple(evaluated.all.silent_words))
-    fewest = min(found.providers[arm].all.silent_utterances for arm in ARMS)
-    return silences, f"from {fewest} recordings without speech in {path}"
+        if evaluated is not None and evaluated.stand_in is not None:
+            return (), f"in {path} {arm} is {evaluated.stand_in}"
+    for compared in found.comparisons:
+        if set(compared.providers) == set(ARMS) and compared.silent_calls:
+            words = [dict(zip(compared.providers, call.words, strict=True)) for call in compared.silent_calls]
+            return tuple(
+                SilentCall(seconds=call.seconds, google_words=of["google"], whisper_words=of["whisper"])
+                for call, of in zip(compared.silent_calls, words, strict=True)
+            ), f"from {path}"
+    return (), f"{path} has no recordings without speech that both heard"
 
 
 def _row(label: _Label, grammars: Sequence[Path]) -> LabelRow:

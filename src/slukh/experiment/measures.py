@@ -5,18 +5,20 @@ whoever served a call in the end.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from slukh.experiment.evidence import ARMS, Evidence, TurnRow
+from slukh.experiment.evidence import ARMS, CallRow, Evidence, TurnRow
 from slukh.experiment.gates import Gate, Margins, Status, decided, drawn_calls
 from slukh.experiment.paired import paired_gates
 from slukh.experiment.silence import silence_gate
 from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate, with_one_of_each
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
+
+_QUANTILE = 0.95
 
 
 def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Gate]:
@@ -66,7 +68,7 @@ def _task_success(evidence: Evidence, margins: Margins) -> Gate:
     estimate, bounds, calls = _by_arm(evidence, failures, margins)
     return decided(
         "failed tasks", estimate, bounds, margins.task_success, evidence,
-        detail=f"{calls} calls report it",
+        detail=f"{calls} calls report it", calls=calls,
         missing="more calls that report `task_success`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
 
@@ -78,7 +80,7 @@ def _repairs(evidence: Evidence, margins: Margins) -> Gate:
     estimate, bounds, calls = _by_arm(evidence, repaired, margins)
     return decided(
         "calls with repairs", estimate, bounds, margins.repairs, evidence,
-        detail=f"{calls} calls report it",
+        detail=f"{calls} calls report it", calls=calls,
         missing="more calls that report `repairs`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
 
@@ -98,27 +100,35 @@ def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
             name=name, status="wait", detail="no turns in an arm", missing="live calls", margin=margin,
             unit="seconds",
         )  # fmt: skip
-    # 99 % where the others are always-valid: for daily looks over some weeks it errs about as seldom.
-    found = quantile_difference(
-        *((clusters, np.array(values)) for clusters, values in arms.values()), seed=seed, confidence=0.99
+    if all(_share_unanswered(evidence.turns, calls, arm) >= 1 - _QUANTILE for arm in ARMS):
+        return Gate(
+            name=name, status="wait", detail="beyond the deadline in both arms", margin=margin, unit="seconds",
+            missing="finals: one in twenty and more never came, whoever was asked",
+        )  # fmt: skip
+    estimate = quantile_difference(
+        *((clusters, np.array(values)) for clusters, values in arms.values()), seed=seed, quantile=_QUANTILE
     )
-    estimate = Estimate(value=found.value, standard_error=0.0, clusters=len(calls))
-    bounds = Bounds(low=found.low, high=found.high, p=math.nan)
+    bounds = confidence_sequence(estimate, observations=len(calls), planned=margins.planned_calls)
+    turns = sum(len(values) for _, values in arms.values())
     return decided(
-        name, estimate, bounds, margin, evidence,
-        detail=f"seconds over {sum(len(values) for _, values in arms.values())} turns",
-        missing="more live calls", unit="seconds",
+        name, estimate, bounds, margin, evidence, detail=f"seconds over {turns} turns",
+        missing="more live calls", unit="seconds", calls=len(calls),
     )  # fmt: skip
+
+
+def _share_unanswered(turns: Sequence[TurnRow], calls: Mapping[str, CallRow], arm: str) -> float:
+    of_arm = [turn for turn in turns if turn.call_id in calls and calls[turn.call_id].arm == arm]
+    return sum(turn.final_ms is None for turn in of_arm) / len(of_arm)
 
 
 def _unheard(evidence: Evidence, margins: Margins) -> Gate:
     def is_unheard(turn: TurnRow) -> bool:
         return turn.is_empty or turn.is_salvage or turn.final_ms is None
 
-    estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_unheard), margins)
+    estimate, bounds, calls = _by_arm(evidence, _turns(evidence, is_unheard), margins)
     return decided(
         "turns unheard", estimate, bounds, margins.unheard, evidence,
-        detail=f"over {len(evidence.turns)} turns", missing="more live calls",
+        detail=f"over {len(evidence.turns)} turns", missing="more live calls", calls=calls,
     )  # fmt: skip
 
 
@@ -129,7 +139,7 @@ def _left_to_another(evidence: Evidence, margins: Margins) -> Gate:
     def is_left(turn: TurnRow) -> bool:
         return turn.provider != arms.get(turn.call_id)
 
-    estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_left), margins)
+    estimate, bounds, calls = _by_arm(evidence, _turns(evidence, is_left), margins)
     left = dict.fromkeys(ARMS, 0)
     for turn in evidence.turns:
         if turn.call_id in arms and is_left(turn):
@@ -137,6 +147,7 @@ def _left_to_another(evidence: Evidence, margins: Margins) -> Gate:
     return decided(
         "turns left to another", estimate, bounds, margins.left_to_another, evidence,
         detail=f"{left['whisper']} of Whisper's, {left['google']} of Google's", missing="more live calls",
+        calls=calls,
     )  # fmt: skip
 
 
@@ -165,17 +176,40 @@ def _capacity(evidence: Evidence, margins: Margins) -> Gate:
     )
 
 
+def cost_ratio(whisper: Estimate, google: Estimate) -> Estimate:
+    """How many times as dear a call is, arms that share no call; by the delta method."""
+    ratio = whisper.value / google.value
+    return Estimate(
+        value=ratio,
+        standard_error=math.hypot(whisper.standard_error, ratio * google.standard_error) / google.value,
+        clusters=whisper.clusters + google.clusters,
+    )
+
+
 def _cost(evidence: Evidence, margins: Margins) -> Gate:
-    name, costs = "cost per call", evidence.outside.cost_per_call
+    name, costs, errors = "cost per call", evidence.outside.cost_per_call, evidence.outside.cost_errors
     if not all(costs.get(arm) for arm in ARMS):
         return Gate(
             name=name, status="wait", detail="not known", margin=margins.cost_per_call, unit="ratio",
             missing="the cost of a call on either provider: the ledger's, or --evidence",
         )  # fmt: skip
-    ratio = costs["whisper"] / costs["google"]
-    status: Status = "pass" if ratio <= margins.cost_per_call else "wait"
-    return Gate(
-        name=name, status=status, detail=f"whisper {costs['whisper']:g}, google {costs['google']:g}",
-        missing="" if status == "pass" else "a cheaper Whisper, or an owner who wants it all the same",
-        value=ratio, margin=margins.cost_per_call, unit="ratio",
+    calls = drawn_calls(evidence)
+    of_arm = {
+        arm: Estimate(
+            value=costs[arm], standard_error=errors.get(arm, 0.0), clusters=sum(c.arm == arm for c in calls)
+        )
+        for arm in ARMS
+    }
+    estimate = cost_ratio(of_arm["whisper"], of_arm["google"])
+    gate = decided(
+        name, estimate,
+        confidence_sequence(estimate, observations=len(calls), planned=margins.planned_calls),
+        margins.cost_per_call, evidence,
+        detail=f"whisper {costs['whisper']:g}, google {costs['google']:g}", missing="more live calls",
+        unit="ratio", calls=len(calls),
     )  # fmt: skip
+    if not errors:  # somebody's word
+        gate = replace(gate, status="pass" if estimate.value <= margins.cost_per_call else "fail", low=None, high=None)
+    # Dear is no harm done to callers: it forbids more calls, it does not take any back.
+    dear = "a cheaper Whisper, or an owner who wants it all the same"
+    return replace(gate, status="wait", missing=dear) if gate.status == "fail" else gate

@@ -18,6 +18,7 @@ from slukh.experiment.evidence import (
     Outside,
     RampRow,
     ShadowRow,
+    SilentCall,
     TurnRow,
     share_at,
 )
@@ -36,7 +37,7 @@ MARGINS = Margins(
 )  # fmt: skip
 OUTSIDE = Outside(
     queue_p95_seconds=0.3,
-    silent_words_per_minute={"google": 0.1, "whisper": 0.1},
+    silent_calls=(SilentCall(seconds=60, google_words=0, whisper_words=0),) * 240,
     cost_per_call={"google": 0.03, "whisper": 0.02},
 )
 
