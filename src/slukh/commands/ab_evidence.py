@@ -21,7 +21,7 @@ from slukh.errors import LedgerError, PriceError
 from slukh.experiment.evidence import ARMS, CallRow, Outside
 from slukh.experiment.handed_in import read_evaluation, read_outside
 from slukh.experiment.silence import NAME as SILENCE
-from slukh.experiment.statistics.estimates import by_cluster, rate
+from slukh.experiment.statistics.estimates import by_cluster, long_tailed
 from slukh.experiment.traffic import a_month, busiest
 
 _LEAST_FOUND = 0.98  # of an arm's calls, in the ledger
@@ -96,6 +96,7 @@ def _with_costs(
     costs = {arm: float(cost.usd_per_call) for arm, cost in found.items()}
     counts = " and ".join(f"{cost.calls} of {arm}'s" for arm, cost in sorted(found.items()))
     told = f"US dollars by {book.name}, from the ledger's {counts} calls"
+    outside = replace(outside, price_book=book.version(until.date()))
     if "whisper" in found["whisper"].rented_by_month:
         if outside.whisper_month_usd is None:
             return outside, (
@@ -113,7 +114,9 @@ def _error(usd: Mapping[str, Decimal], calls: tuple[CallRow, ...]) -> float:
     """Standard error of what a call costs, by caller."""
     found = [call for call in calls if call.call_id in usd]
     amounts = [float(usd[call.call_id]) for call in found]
-    return rate(*by_cluster([call.cluster for call in found], amounts, [1] * len(found))).standard_error
+    return long_tailed(
+        *by_cluster([call.cluster for call in found], amounts, [1] * len(found))
+    ).standard_error
 
 
 def _why_not(found: dict[str, GroupCost], wanted: Counter[str]) -> str:

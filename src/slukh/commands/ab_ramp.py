@@ -1,13 +1,16 @@
 """`slukh ab ramp`: another share for Whisper, with a verdict or a reason on record; it ends a rollback."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from slukh.config import AllSettings
 from slukh.errors import SettingsError, UserError
 from slukh.experiment.evidence import RampRow
+from slukh.experiment.ramps import rollback_at
 from slukh.experiment.store import ExperimentStore
 from slukh.experiment.verdict import Verdict
 from slukh.routing.live_flags import LiveFlags
+from slukh.routing.rollback import Rollback
 from slukh.routing.share_files import RollbackFile, write_share
 
 
@@ -19,6 +22,22 @@ def flags_in_force(given: AllSettings) -> LiveFlags:
         RollbackFile(given.settings.rollback_path),
         caller_hash=lambda _number: "0" * 16,
     )
+
+
+def rolled_back_at(moment: datetime, ramps: Sequence[RampRow], now: Rollback | None) -> str:
+    """Why guardrails kept the share at 0 at a moment; empty where they did not.
+
+    Args:
+        moment: the end of a window.
+        ramps: every change of the share that was recorded.
+        now: the rollback that stands.
+    """
+    if now is not None and now.at <= moment:
+        return str(now)
+    row = rollback_at(moment, ramps)
+    if row is None:
+        return ""
+    return str(Rollback(at=row.decided_at, reason=row.override or "", from_percent=row.from_percent))
 
 
 def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None) -> RampRow:
@@ -53,6 +72,7 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
         decision=verdict.decision,
         override=override,
         flag_number=0 if path is None else write_share(path, to),
+        inputs=verdict.inputs(),
     )
     RollbackFile(given.settings.rollback_path).remove()
     with ExperimentStore(given.settings.experiment_url) as store:

@@ -218,9 +218,12 @@ def _table(scored: Sequence[Scored]) -> dict[str, object]:
 
 
 def _wer(scored: Sequence[Scored]) -> Estimate:
-    calls = [one.call_id for one in scored]
+    """Of what has words: calls without any say nothing of how far calls differ."""
+    spoken = [one for one in scored if one.score.utterances]
     errors, words = by_cluster(
-        calls, [one.score.words.errors for one in scored], [one.score.words.reference_words for one in scored]
+        [one.call_id for one in spoken],
+        [one.score.words.errors for one in spoken],
+        [one.score.words.reference_words for one in spoken],
     )
     return rate(errors, words)
 
@@ -253,10 +256,11 @@ def _comparisons(
     for other in others:
         lines = [line for line in run.heard[first] if line in run.heard[other]]
         pairs = [(scored[first][line], scored[other][line]) for line in lines]
+        spoken = [(one, two) for one, two in pairs if one.score.utterances]
         difference, words = by_cluster(
-            [one.call_id for one, _ in pairs],
-            [b.score.words.errors - a.score.words.errors for a, b in pairs],
-            [a.score.words.reference_words for a, _ in pairs],
+            [one.call_id for one, _ in spoken],
+            [two.score.words.errors - one.score.words.errors for one, two in spoken],
+            [one.score.words.reference_words for one, _ in spoken],
         )
         paired = rate(difference, words)
         said = (
@@ -292,7 +296,8 @@ def _silent_calls(pairs: Sequence[tuple[Scored, Scored]]) -> list[dict[str, obje
         [two.score.silent_words for _, two in silent],
     )
     return [
-        {"seconds": each, "words": [int(one), int(two)]} for each, one, two in zip(seconds, *words, strict=True)
+        {"seconds": each, "words": [int(one), int(two)]}
+        for each, one, two in zip(seconds, *words, strict=True)
     ]
 
 

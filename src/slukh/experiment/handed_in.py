@@ -1,7 +1,7 @@
 """What people bring to an experiment in files: labels, and figures that are measured elsewhere."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from slukh.errors import ExperimentError
 from slukh.experiment.counting import label_row
-from slukh.experiment.evidence import ARMS, LabelRow, Outside, SilentCall
+from slukh.experiment.evidence import ARMS, DrawRow, LabelRow, Outside, SilentCall
 from slukh.experiment.files import first_fault, numbered_lines, read_text
 
 
@@ -58,23 +58,32 @@ T = TypeVar("T", bound=BaseModel)
 _WANTED = "a file in JSON"
 
 
-def read_labels(path: Path, grammars: Sequence[Path] = ()) -> tuple[LabelRow, ...]:
+def read_labels(path: Path, draws: Iterable[DrawRow], grammars: Sequence[Path] = ()) -> tuple[LabelRow, ...]:
     """Labels in JSON lines, as counts; their texts go no further.
 
         {"call_id": "...", "utterance_id": 3, "labeller": "olena", "language_code": "uk-UA",
          "probability": 0.25, "reference": "...", "google": "...", "whisper": "..."}
 
-    `probability` is the one with which the utterance was drawn for labelling.
+    `probability` and `language_code` are those of the draw: a label with another probability would stand for
+    more utterances than it does, or fewer, and one in another language be counted by that language's rules.
 
     Args:
         path: the file.
+        draws: every utterance that was drawn.
         grammars: a user's own.
 
     Raises:
         ExperimentError: the file, or a line of it, cannot be used; none is taken.
     """
     lines = numbered_lines(read_text(path, wanted=_WANTED))
-    return tuple(_row(_parsed(f"{path}, line {number}", line, _Label), grammars) for number, line in lines)
+    known = {(row.call_id, row.utterance_id): row for row in draws}
+    found = []
+    for number, line in lines:
+        where = f"{path}, line {number}"
+        label = _parsed(where, line, _Label)
+        _check(where, label, known.get((label.call_id, label.utterance_id)))
+        found.append(_row(label, grammars))
+    return tuple(found)
 
 
 def read_outside(path: Path) -> Outside:
@@ -107,6 +116,25 @@ def read_evaluation(path: Path) -> tuple[tuple[SilentCall, ...], str]:
                 for call, of in zip(compared.silent_calls, words, strict=True)
             ), f"from {path}"
     return (), f"{path} has no recordings without speech that both heard"
+
+
+def _check(where: str, label: _Label, drawn: DrawRow | None) -> None:
+    """Raises ExperimentError for a label that is not of the draw."""
+    if drawn is None:
+        raise ExperimentError(
+            f"{where}: utterance {label.utterance_id} of call {label.call_id} was not drawn, "
+            "no label is taken",
+            remedy="label what `slukh ab draw` prints; run it once more with the options of an earlier "
+            "version's draw, which was not kept",
+        )
+    for name in ("probability", "language_code"):
+        told, wanted = getattr(label, name), getattr(drawn, name)
+        if told != wanted:
+            raise ExperimentError(
+                f"{where}: {name} is {told}, and utterance {label.utterance_id} of call {label.call_id} was "
+                f"drawn with {wanted}, no label is taken",
+                remedy=f"take {name} from what `slukh ab draw` printed last for this window",
+            )
 
 
 def _row(label: _Label, grammars: Sequence[Path]) -> LabelRow:

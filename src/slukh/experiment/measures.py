@@ -102,8 +102,8 @@ def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
         )  # fmt: skip
     if all(_share_unanswered(evidence.turns, calls, arm) >= 1 - _QUANTILE for arm in ARMS):
         return Gate(
-            name=name, status="wait", detail="beyond the deadline in both arms", margin=margin, unit="seconds",
-            missing="finals: one in twenty and more never came, whoever was asked",
+            name=name, status="wait", detail="beyond the deadline in both arms", margin=margin,
+            unit="seconds", missing="finals: one in twenty and more never came, whoever was asked",
         )  # fmt: skip
     estimate = quantile_difference(
         *((clusters, np.array(values)) for clusters, values in arms.values()), seed=seed, quantile=_QUANTILE
@@ -209,7 +209,9 @@ def _cost(evidence: Evidence, margins: Margins) -> Gate:
         unit="ratio", calls=len(calls),
     )  # fmt: skip
     if not errors:  # somebody's word
-        gate = replace(gate, status="pass" if estimate.value <= margins.cost_per_call else "fail", low=None, high=None)
+        gate = replace(
+            gate, status="pass" if estimate.value <= margins.cost_per_call else "fail", low=None, high=None
+        )
     # Dear is no harm done to callers: it forbids more calls, it does not take any back.
     dear = "a cheaper Whisper, or an owner who wants it all the same"
     return replace(gate, status="wait", missing=dear) if gate.status == "fail" else gate

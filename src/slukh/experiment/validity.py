@@ -81,7 +81,8 @@ def _first_look(calls: Sequence[CallRow], margins: Margins) -> Gate:
 
 def _days(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
     first = min((call.started_at for call in calls), default=evidence.until)
-    days = (evidence.until - first) // timedelta(days=1)
+    last = min(evidence.until, max((call.ended_at for call in calls), default=evidence.until))
+    days = (last - first) // _A_DAY  # a gateway that stands still adds none
     return _validity(
         "days", days >= margins.days, f"{days} full days",
         f"{margins.days - days} days more", first + timedelta(days=margins.days),

@@ -20,10 +20,10 @@ from slukh.experiment.evidence import (
     ShadowRow,
     SilentCall,
     TurnRow,
-    share_at,
 )
 from slukh.experiment.gates import ADJUDICATED, Margins
 from slukh.experiment.grammar import load_grammar
+from slukh.experiment.ramps import share_at
 from slukh.experiment.verdict import Verdict, verdict
 from slukh.testing.simulated_errors import Traffic, simulated_turns
 

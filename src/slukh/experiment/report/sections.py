@@ -13,7 +13,12 @@ INTERVALS = "intervals"
 _CAPTION = (
     "Whisper less Google, in multiples of each margin: a difference that lies left of the line at 1 with its "
     "whole interval is within the margin (circle), right of it beyond (square), across it not known yet "
-    "(diamond). An arrow goes on. The bounds hold at every look; pp are percentage points."
+    "(diamond). An arrow goes on. pp are percentage points."
+)
+_BOUNDS = (
+    "Bounds are of 95 % and hold at every look, however often this page is made: of words in silence for any "
+    "number of recordings, of the others from a hundred calls of each arm on. Capacity, and a cost that was "
+    "handed in, have none: they are held against their margin as they are."
 )
 _STANDS: Mapping[Status, str] = {"pass": "passes", "wait": "open", "fail": "**fails**"}
 _FACTORS: Mapping[Unit, float] = {"share": 100.0, "seconds": 1.0, "per minute": 1.0, "ratio": 1.0}
@@ -103,6 +108,7 @@ def _measures(found: Verdict) -> Iterator[Block]:
         yield Figure(name=INTERVALS, caption=_CAPTION)
     else:
         yield Paragraph("No difference is known yet.")
+    yield Paragraph(_BOUNDS)
     yield Table(
         head=("measure", "stands", "value", "bounds", "margin", "seen"),
         rows=tuple(
@@ -165,6 +171,7 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
         *((f"canonical text, {code}", version) for code, version in evidence.canonical_version.items()),
         ("seed", str(found.seed)),
         ("load test, queue p95", _told(outside.queue_p95_seconds, " s")),
+        ("price book", outside.price_book or "none"),
         ("recordings without speech", _silence(outside)),
         *((f"cost of a call, {arm}", _told(outside.cost_per_call.get(arm))) for arm in ARMS),
     ]

@@ -7,7 +7,7 @@ per call (per caller, where callers come back): its errors and its words.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -96,6 +96,16 @@ def with_one_of_each(part: ArrayLike, whole: ArrayLike) -> tuple[Floats, Floats]
         return counted, of_all
     size = of_all.mean()
     return np.append(counted, (size, 0.0)), np.append(of_all, (size, size))
+
+
+def long_tailed(part: ArrayLike, whole: ArrayLike) -> Estimate:
+    """A rate of what a few calls have most of, such as cost: its error allows for one more like the largest.
+
+    A few calls that happen to hold none of the tail have a low rate and a low error at once.
+    """
+    found, counted, total = rate(part, whole), _floats(part), float(_floats(whole).sum())
+    largest = float(counted.max()) / total if total else math.inf
+    return replace(found, standard_error=math.hypot(found.standard_error, largest))
 
 
 def by_cluster(keys: Sequence[str], *columns: ArrayLike) -> tuple[Floats, ...]:

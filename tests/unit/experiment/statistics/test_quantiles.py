@@ -34,7 +34,10 @@ def test_calls_are_drawn_whole_so_the_error_is_larger_than_of_values() -> None:
 def test_finals_that_are_nearly_a_twentieth_lost_leave_the_quantile_unknown() -> None:
     lost = latencies(2)
     lost[: 3000 * 45 // 1000] = 8.0
-    assert difference(latencies(1), lost).standard_error > 10 * difference(latencies(1), latencies(2)).standard_error
+    assert (
+        difference(latencies(1), lost).standard_error
+        > 10 * difference(latencies(1), latencies(2)).standard_error
+    )
 
 
 def test_the_same_seed_gives_the_same_error() -> None:
