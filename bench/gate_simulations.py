@@ -173,7 +173,7 @@ def silences(repetitions: int) -> None:
     A recording is struck by chance, the more probably the longer it is. Google hears nothing, or is struck as
     often as a quarter of the margin, in other recordings, and Whisper so much more often.
     """
-    generator, margin, a_day = np.random.default_rng(13), Margins().silent_words_per_minute, 20
+    generator, margin, a_day = np.random.default_rng(13), Margins().words_in_silence, 20
     one_minute, long_ones = (20.0, 60.0), (30.0, 300.0)
     for title, words, lasting, google in (
         ("bursts of 1 word", _of(1), one_minute, 0.0), ("of 2", _of(2), one_minute, 0.0),
@@ -198,7 +198,7 @@ def silences(repetitions: int) -> None:
 
 def silent_minutes(repetitions: int) -> None:
     """How many minutes a pass takes: of a recording each, looked at in every half hour."""
-    generator, margin = np.random.default_rng(15), Margins().silent_words_per_minute
+    generator, margin = np.random.default_rng(15), Margins().words_in_silence
     for title, share in (("hears nothing", 0.0), ("is struck once in 200 minutes", 0.005),
                          ("is struck once in 100 minutes", 0.01)):  # fmt: skip
         minutes = []

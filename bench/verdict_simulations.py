@@ -49,7 +49,7 @@ GATES = {
     "wer": "word error rate", "wer_of_language": "word error rate in ru-RU", "entity_errors": "entity errors",
     "task_success": "failed tasks", "repairs": "calls with repairs", "ttfs_p95_seconds": "time to final, p95",
     "unheard": "turns unheard", "left_to_another": "turns left to another",
-    "silent_words_per_minute": "words in silence", "cost_per_call": "cost per call",
+    "words_in_silence": "words in silence", "cost_per_call": "cost per call",
 }  # fmt: skip
 
 Generator = np.random.Generator
@@ -130,7 +130,7 @@ def simulated(generator: Generator, bad: frozenset[str]) -> Window:
             strict=True,
         )
     )
-    invented = generator.random(DAYS * RECORDINGS_A_DAY) < more("silent_words_per_minute")
+    invented = generator.random(DAYS * RECORDINGS_A_DAY) < more("words_in_silence")
     return Window(
         evidence=Evidence(
             since=BEGAN, until=BEGAN + timedelta(days=DAYS), calls=calls,

@@ -63,7 +63,8 @@ def test_what_is_written_is_read_back(url: str, store: ExperimentStore) -> None:
     store.record(ROWS)
     with ExperimentStore(url) as again:
         found = again.window(NOW, NOW + timedelta(hours=1))
-    tables = (found.calls, found.turns, found.outcomes, found.shadows, found.labels, found.canaries)
+        draws = again.draws()
+    tables = (found.calls, found.turns, found.outcomes, found.shadows, found.labels, found.canaries, draws)
     assert tuple(row for rows in tables for row in rows) == ROWS
 
 

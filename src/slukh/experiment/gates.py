@@ -43,7 +43,7 @@ class Margins:
         ttfs_p95_seconds: later, from the end of speech to the final.
         unheard: more turns with no final, or an empty one.
         left_to_another: more turns whose final another than the arm's provider gave, or nobody.
-        silent_words_per_minute: more words per minute without speech, one of each started minute at most.
+        words_in_silence: more words per minute without speech, one of each started minute at most.
         queue_p95_seconds: of Whisper at the traffic it would get.
         cost_per_call: dearer, as a ratio of Google's.
         deadline_seconds: at which a final that never came is counted.
@@ -66,7 +66,7 @@ class Margins:
     ttfs_p95_seconds: float = 0.150
     unheard: float = 0.005
     left_to_another: float = 0.01
-    silent_words_per_minute: float = 0.02
+    words_in_silence: float = 0.02
     queue_p95_seconds: float = 0.8
     cost_per_call: float = 1.0
     deadline_seconds: float = 8.0

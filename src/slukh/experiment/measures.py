@@ -5,12 +5,12 @@ whoever served a call in the end.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from slukh.experiment.evidence import ARMS, CallRow, Evidence, TurnRow
+from slukh.experiment.evidence import ARMS, Evidence, TurnRow
 from slukh.experiment.gates import Gate, Margins, Status, decided, drawn_calls
 from slukh.experiment.paired import paired_gates
 from slukh.experiment.silence import silence_gate
@@ -88,19 +88,21 @@ def _repairs(evidence: Evidence, margins: Margins) -> Gate:
 def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
     """From the end of speech to the final; one that never came counts at the deadline."""
     arms: dict[str, tuple[list[str], list[float]]] = {arm: ([], []) for arm in ARMS}
+    lost = dict.fromkeys(ARMS, 0)
     calls = {call.call_id: call for call in drawn_calls(evidence)}
     for turn in evidence.turns:
         if (call := calls.get(turn.call_id)) is not None:
             late = turn.final_ms if turn.final_ms is not None else margins.deadline_seconds * 1000
             arms[call.arm][0].append(call.cluster)
             arms[call.arm][1].append((turn.endpointing_ms + late) / 1000)
+            lost[call.arm] += turn.final_ms is None
     name, margin = "time to final, p95", margins.ttfs_p95_seconds
     if any(len(set(clusters)) < 2 for clusters, _ in arms.values()):  # noqa: PLR2004  # one call has no spread
         return Gate(
             name=name, status="wait", detail="no turns in an arm", missing="live calls", margin=margin,
             unit="seconds",
         )  # fmt: skip
-    if all(_share_unanswered(evidence.turns, calls, arm) >= 1 - _QUANTILE for arm in ARMS):
+    if all(lost[arm] >= (1 - _QUANTILE) * len(values) for arm, (_, values) in arms.items()):
         return Gate(
             name=name, status="wait", detail="beyond the deadline in both arms", margin=margin,
             unit="seconds", missing="finals: one in twenty and more never came, whoever was asked",
@@ -114,11 +116,6 @@ def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
         name, estimate, bounds, margin, evidence, detail=f"seconds over {turns} turns",
         missing="more live calls", unit="seconds", calls=len(calls),
     )  # fmt: skip
-
-
-def _share_unanswered(turns: Sequence[TurnRow], calls: Mapping[str, CallRow], arm: str) -> float:
-    of_arm = [turn for turn in turns if turn.call_id in calls and calls[turn.call_id].arm == arm]
-    return sum(turn.final_ms is None for turn in of_arm) / len(of_arm)
 
 
 def _unheard(evidence: Evidence, margins: Margins) -> Gate:
@@ -193,25 +190,23 @@ def _cost(evidence: Evidence, margins: Margins) -> Gate:
             name=name, status="wait", detail="not known", margin=margins.cost_per_call, unit="ratio",
             missing="the cost of a call on either provider: the ledger's, or --evidence",
         )  # fmt: skip
-    calls = drawn_calls(evidence)
-    of_arm = {
-        arm: Estimate(
+    calls, margin = drawn_calls(evidence), margins.cost_per_call
+    whisper, google = (
+        Estimate(
             value=costs[arm], standard_error=errors.get(arm, 0.0), clusters=sum(c.arm == arm for c in calls)
         )
-        for arm in ARMS
-    }
-    estimate = cost_ratio(of_arm["whisper"], of_arm["google"])
-    gate = decided(
-        name, estimate,
-        confidence_sequence(estimate, observations=len(calls), planned=margins.planned_calls),
-        margins.cost_per_call, evidence,
-        detail=f"whisper {costs['whisper']:g}, google {costs['google']:g}", missing="more live calls",
-        unit="ratio", calls=len(calls),
-    )  # fmt: skip
-    if not errors:  # somebody's word
-        gate = replace(
-            gate, status="pass" if estimate.value <= margins.cost_per_call else "fail", low=None, high=None
-        )
+        for arm in ("whisper", "google")
+    )
+    ratio, detail = cost_ratio(whisper, google), f"whisper {whisper.value:g}, google {google.value:g}"
+    if errors:
+        gate = decided(
+            name, ratio,
+            confidence_sequence(ratio, observations=len(calls), planned=margins.planned_calls),
+            margin, evidence, detail=detail, missing="more live calls", unit="ratio", calls=len(calls),
+        )  # fmt: skip
+    else:  # somebody's word
+        status: Status = "pass" if ratio.value <= margin else "fail"
+        gate = Gate(name=name, status=status, detail=detail, value=ratio.value, margin=margin, unit="ratio")
     # Dear is no harm done to callers: it forbids more calls, it does not take any back.
     dear = "a cheaper Whisper, or an owner who wants it all the same"
     return replace(gate, status="wait", missing=dear) if gate.status == "fail" else gate

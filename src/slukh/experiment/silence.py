@@ -21,7 +21,7 @@ _WANTED = "recordings without speech that both heard: `slukh evaluate --json`, t
 
 def silence_gate(outside: Outside, margins: Margins) -> Gate:
     """Held by bounds that are exact at every look."""
-    margin, calls = margins.silent_words_per_minute, outside.silent_calls
+    margin, calls = margins.words_in_silence, outside.silent_calls
     if not calls:
         return _gate("wait", "not measured", margin, missing=_WANTED)
     counted = counted_silence(calls)

@@ -72,7 +72,9 @@ def test_cost_per_call_comes_from_the_ledger_by_arm(given: AllSettings, tmp_path
     found = gathered(Sources(evidence=knows, to=50), given, calls(), UNTIL)
     # A minute by Google's list; Whisper's machine over the 300 calls a month that half of them would be.
     assert found.cost_per_call == pytest.approx({"google": 0.016, "whisper": 0.01})
-    assert found.cost_errors == pytest.approx({"google": 0, "whisper": 0}, abs=1e-12)  # all alike
+    # All are alike, and one of the ten more might be so too; what is rented costs the same, whoever calls.
+    assert found.cost_errors == pytest.approx({"google": 0.0016, "whisper": 0})
+    assert found.price_book.startswith("market-2026-11@")
     assert "ledger's 10 of google's and 10 of whisper's calls, and 3 a month over 300 calls" in gate_origin(
         found, "cost per call"
     )
