@@ -119,7 +119,7 @@ def ab_draw(
     begin, end = _window(since, until)
     with ExperimentStore(load(Settings).experiment_url) as store:
         found = drawn_window(store, begin, end, labels=labels, seed=seed)
-    if not found:
+    if not found.rows:
         typer.echo("nothing to label: no two recognisers differ in this window", err=True)
     for row in found.rows:
         typer.echo(json.dumps(asdict(row)))

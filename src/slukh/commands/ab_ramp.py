@@ -1,7 +1,7 @@
 """`slukh ab ramp`: another share for Whisper, with a verdict or a reason on record; it ends a rollback."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from slukh.config import AllSettings
 from slukh.errors import SettingsError, UserError
@@ -12,6 +12,8 @@ from slukh.experiment.verdict import Verdict
 from slukh.routing.live_flags import LiveFlags
 from slukh.routing.rollback import Rollback
 from slukh.routing.share_files import RollbackFile, write_share
+
+_STANDS = timedelta(days=1)  # what came after a window may say otherwise
 
 
 def flags_in_force(given: AllSettings) -> LiveFlags:
@@ -60,11 +62,9 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
     now = live.flags.share
     if path is None:
         _is_the_environments(live, to)
-    if to > now and verdict.decision != "PROMOTE" and not override:
-        raise UserError(
-            f"the verdict is {verdict.decision}, not PROMOTE ({verdict.reasons[0]})",
-            remedy="see `slukh ab report`, or give your reason with --override",
-        )
+    why_not = _why_not(verdict, live.flags.rolled_back)
+    if to > now and why_not and not override:
+        raise UserError(why_not, remedy="see `slukh ab report`, or give your reason with --override")
     row = RampRow(
         decided_at=datetime.now(UTC),
         from_percent=now,
@@ -78,6 +78,18 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
     with ExperimentStore(given.settings.experiment_url) as store:
         store.record([row])
     return row
+
+
+def _why_not(verdict: Verdict, rolled_back: Rollback | None) -> str:
+    """Why a verdict allows no more calls now; empty where it does."""
+    if verdict.decision != "PROMOTE":
+        return f"the verdict is {verdict.decision}, not PROMOTE ({verdict.reasons[0]})"
+    until = verdict.evidence.until
+    if datetime.now(UTC) - until > _STANDS:
+        return f"the window of this PROMOTE ended on {until:%Y-%m-%d}, and it stands for a day"
+    if rolled_back is not None:
+        return f"this PROMOTE stands no more: {rolled_back}"
+    return ""
 
 
 def _is_the_environments(live: LiveFlags, to: int) -> None:
