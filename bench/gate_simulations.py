@@ -181,7 +181,7 @@ def silences(repetitions: int) -> None:
         ("geometric, 3 in the mean", _geometric(3), one_minute, 0.0),
         ("heavy-tailed (Pareto, 1.1)", _pareto, one_minute, 0.0),
         ("geometric, Google too", _geometric(3), one_minute, 0.25),
-        ("10 bursts in a call, calls to 5 minutes", _geometric(30), long_ones, 0.0),
+        ("geometric, 30 in the mean, calls to 5 minutes", _geometric(30), long_ones, 0.0),
     ):  # fmt: skip
         struck = _struck_per_minute(words, lasting, margin)
         passed = failed = 0

@@ -20,6 +20,7 @@ from slukh.experiment.statistics.sequential import Bounds, is_not_worse, is_wors
 Status = Literal["pass", "wait", "fail"]
 Kind = Literal["validity", "enough", "measure"]
 Unit = Literal["share", "seconds", "per minute", "ratio"]
+_YEARS = timedelta(days=730)
 ADJUDICATED = "adjudicated"  # the labeller that settles what others disagree on
 
 
@@ -156,7 +157,7 @@ def decided(
     times = times_needed(estimate, reach=bounds.high - estimate.value, margin=margin)
     if status == "wait" and times is not None:
         expected = later(evidence, times)
-        if calls is not None:
+        if calls is not None and expected is not None:
             missing = f"about {max(1, math.ceil(calls * (times - 1)))} {missing}"
     return Gate(
         name=name,
@@ -176,15 +177,16 @@ def at_this_pace(began: datetime, now: datetime, count: int, wanted: int) -> dat
     """When there will be as many as wanted."""
     if not count or now <= began:
         return None
-    return _bounded(began, (now - began) * (wanted / count))
+    return _after(began, now, wanted / count)
 
 
 def later(evidence: Evidence, times: float) -> datetime | None:
     """When there will be so many times the evidence."""
     first = min((call.started_at for call in evidence.calls), default=evidence.until)
-    return _bounded(first, (evidence.until - first) * times)
+    return _after(first, evidence.until, times)
 
 
-def _bounded(began: datetime, duration: timedelta) -> datetime | None:
-    """A date that somebody could wait for; None for one years away."""
-    return began + duration if duration < timedelta(days=730) else None
+def _after(began: datetime, now: datetime, times: float) -> datetime | None:
+    """When so many times as long as until now are over; None where that is years away, as near a margin."""
+    seconds = (now - began).total_seconds() * times
+    return began + timedelta(seconds=seconds) if seconds < _YEARS.total_seconds() else None

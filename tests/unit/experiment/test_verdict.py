@@ -22,8 +22,11 @@ from slukh.experiment.evidence import (
     TurnRow,
 )
 from slukh.experiment.gates import ADJUDICATED, Gate, Margins
+from slukh.experiment.gates import decided as decided_gate
 from slukh.experiment.grammar import load_grammar
 from slukh.experiment.ramps import share_at
+from slukh.experiment.statistics.estimates import Estimate
+from slukh.experiment.statistics.sequential import Bounds
 from slukh.experiment.verdict import Verdict, verdict
 from slukh.testing.simulated_errors import Traffic, simulated_turns
 
@@ -361,6 +364,14 @@ def test_a_cost_that_may_be_chance_waits_for_more_calls_and_a_dear_one_takes_non
     assert re.fullmatch(r"about \d+ more live calls", doubtful.missing), doubtful.missing
     assert cost(0.03, 0.001).status == "wait"
     assert "a cheaper Whisper" in cost(0.03, 0.001).missing
+
+
+def test_a_difference_at_the_margin_itself_has_no_day() -> None:
+    found = decided_gate(
+        "any", Estimate(value=0.02 - 1e-15, standard_error=0.01, clusters=200),
+        Bounds(low=-0.01, high=0.05, p=0.5), 0.02, EQUAL, detail="", missing="more live calls", calls=200,
+    )  # fmt: skip
+    assert (found.status, found.expected, found.missing) == ("wait", None, "more live calls")
 
 
 def test_a_final_that_never_came_counts_at_the_deadline() -> None:
