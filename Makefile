@@ -72,7 +72,7 @@ docs: .venv/installed
 # Hours; each prints a table, and each can be run alone: doc/benchmarks.md says with what.
 bench: weights
 	@for each in media_path resampler vad local_whisper silence soak failover google_streams canonical \
-		experiment_simulations prompt_caching phrases talking pacing ledger whisper_servers; do \
+		experiment_simulations gate_simulations verdict_simulations prompt_caching phrases talking pacing ledger whisper_servers; do \
 		echo; echo "bench/$$each.py"; $(BIN)/python bench/$$each.py || exit 1; done
 
 constraints: .venv/installed

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from slukh.errors import SettingsError
-from slukh.experiment.evidence import RampRow
+from slukh.experiment.evidence import GUARDRAIL, RampRow
 from slukh.experiment.guardrails import Bounds, Breach, Guardrails
 from slukh.experiment.live_turns import LiveTurns
 from slukh.guardrail_settings import GuardrailSettings
@@ -94,7 +94,7 @@ class Guard:
             self._roll_back(breach, flags.whisper_percent)
 
     def _roll_back(self, breach: Breach, percent: int) -> None:
-        at, reason = datetime.now(UTC), f"guardrail: {breach}"
+        at, reason = datetime.now(UTC), f"{GUARDRAIL}{breach}"
         try:
             done = self._flags.roll_back(Rollback(at=at, reason=reason, from_percent=percent))
         except SettingsError as error:

@@ -263,8 +263,17 @@ def evaluation_tables(report: Values) -> list[Table | Text]:
         between = "" if interval is None else f", 95 % {interval[0]:+.1%} to {interval[1]:+.1%}"
         if compared["wer_difference"] is not None:
             lines.append(Text(f"{second} less {first}: {compared['wer_difference']:+.1%} WER{between}"))
+            lines.append(Text(f"  {_second_opinion(compared['mapsswe'])}", style="dim"))
     lines += [Text(f"line {p['line']} left out: {p['problem']}", style="yellow") for p in report["problems"]]
     return lines
+
+
+def _second_opinion(test: Values) -> str:
+    few = "" if test["is_enough"] else "; too few segments to say anything"
+    return (
+        f"second opinion, utterances taken for independent (MAPSSWE): {test['segments']} segments, "
+        f"p {test['p']:.2g}{few}"
+    )
 
 
 def _hearing_cost(cost: Values) -> str:

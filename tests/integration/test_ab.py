@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from slukh.experiment.canonical import canonical_version
-from slukh.experiment.evidence import CallRow, ShadowRow
+from slukh.experiment.evidence import CallRow, DrawRow, LabelRow, ShadowRow
 from slukh.experiment.grammar import load_grammar
 from slukh.experiment.recordings import Recordings
 from slukh.experiment.store import ExperimentStore
@@ -31,6 +33,9 @@ LABEL = {
     "call_id": "call-1", "utterance_id": 1, "labeller": "olena", "language_code": "uk-UA", "probability": 0.5,
     "reference": "шини двісті п'ять на п'ятдесят п'ять", "google": "шини 205/55", "whisper": "шини 215/55",
 }  # fmt: skip
+
+
+DRAWN = DrawRow(call_id="call-1", utterance_id=1, language_code="uk-UA", probability=0.5)
 
 
 def slukh(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +66,7 @@ def fill(folder: Path, *, version: str = "1-x") -> None:
         is_complete=True, differing_words=1, live_words=2, shadow_words=2,
     )  # fmt: skip
     with ExperimentStore(f"sqlite:///{folder / 'experiment.db'}") as store:
-        store.record([*calls, shadow])
+        store.record([*calls, shadow, DRAWN])
 
 
 def report(folder: Path, *more: str) -> dict[str, Any]:
@@ -282,7 +287,12 @@ def test_labels_are_taken_as_counts_and_leave_no_text(tmp_path: Path) -> None:
         (json.dumps(LABEL | {"probability": 0}), "line 1: probability"),
         (json.dumps(LABEL) + "\n{", "line 2 is not JSON"),
         (json.dumps(LABEL | {"mood": 1}), "mood"),
-        (json.dumps(LABEL) + "\n" + json.dumps(LABEL | {"utterance_id": 9}), "utterance 9 of call call-1"),
+        (
+            json.dumps(LABEL) + "\n" + json.dumps(LABEL | {"utterance_id": 9}),
+            "line 2: utterance 9 of call call-1",
+        ),
+        (json.dumps(LABEL | {"probability": 0.25}), "line 1: probability is 0.25"),
+        (json.dumps(LABEL) + "\n" + json.dumps(LABEL | {"language_code": "ru-RU"}), "drawn with uk-UA"),
     ],
 )
 def test_labels_that_cannot_be_used_are_named_and_none_is_taken(
@@ -333,7 +343,9 @@ def test_more_calls_take_a_promote_or_a_reason_that_is_recorded(tmp_path: Path) 
     assert "--override" in refused.stderr
     assert json.loads(path.read_text())["version"] == 7
     done = with_flag_file(tmp_path, "ab", "ramp", "--to", "50", "--override", "the owner wants it")
-    assert done.stdout == "Whisper: 10 to 50 % (HOLD, because the owner wants it)\n"
+    assert done.stdout.startswith(
+        "Whisper: 10 to 50 % (HOLD, because the owner wants it)\nits verdict again: "
+    )
     assert json.loads(path.read_text()) == {
         "version": 8, "weights": {"google": 50, "whisper": 50}, "salt": "s",
     }  # fmt: skip
@@ -351,6 +363,79 @@ def test_a_report_of_the_past_is_the_same_after_a_ramp(tmp_path: Path) -> None:
     after = with_flag_file(tmp_path, "ab", "report", "--json", *window)
     assert json.loads(before.stdout)["inputs"]["whisper_share"] == 0.1
     assert after.stdout == before.stdout
+
+
+def test_the_verdict_that_a_ramp_stood_on_can_be_made_again_and_says_what_changed(tmp_path: Path) -> None:
+    fill(tmp_path)
+    flag_file(tmp_path)
+    (tmp_path / "known.json").write_text('{"queue_p95_seconds": 0.3}')
+    window = ("--since", (NOW - timedelta(days=9)).isoformat(), "--until", NOW.isoformat())
+    asked = (*window, "--evidence", str(tmp_path / "known.json"), "--seed", "7")
+    done = with_flag_file(tmp_path, "ab", "ramp", "--to", "50", "--override", "try", *asked)
+    command = shlex.split(done.stdout.splitlines()[1].removeprefix("its verdict again: slukh "))
+    again = json.loads(with_flag_file(tmp_path, *command, "--json").stdout)
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        (row,) = store.ramps()
+        store.record([replace(store.window(NOW - timedelta(days=1), NOW).calls[3], arm="whisper")])
+    assert again["inputs"] == row.inputs
+    assert (again["inputs"]["seed"], again["inputs"]["whisper_share"]) == (7, 0.1)
+    other = json.loads(with_flag_file(tmp_path, *command, "--json", "--seed", "8").stdout)
+    told = [
+        next(gate for gate in found["gates"] if gate["name"] == "inputs as recorded")
+        for found in (again, other)
+    ]
+    assert [(gate["status"], gate["detail"]) for gate in told] == [
+        ("pass", "as the ramp had them"),
+        (
+            "fail",
+            "changed since the ramp: calls_by_arm.google, calls_by_arm.whisper, seed, served_by_another",
+        ),
+    ]
+
+
+def test_a_rollback_that_came_after_a_window_holds_no_verdict_on_it(tmp_path: Path) -> None:
+    fill(tmp_path)
+    told = str(rolled_back(tmp_path))
+    window = ("--since", "2026-11-01", "--until")
+    statuses = []
+    for until in ("2026-11-20", "2026-11-21"):
+        found = report(tmp_path, *window, until)
+        (gate,) = (gate for gate in found["gates"] if gate["name"] == "guardrails")
+        statuses.append((gate["status"], gate["detail"]))
+    assert statuses == [("pass", "no rollback stands"), ("fail", told)]
+
+
+def test_all_that_went_wrong_in_a_window_is_named_and_holds(tmp_path: Path) -> None:
+    fill(tmp_path)
+    label = LabelRow(
+        call_id="call-1", utterance_id=1, labeller="olena", probability=0.5, canonical_version="0-old",
+        reference="r", words=2, entities=0, google_errors=0, whisper_errors=1, google_entity_errors=0,
+        whisper_entity_errors=0,
+    )  # fmt: skip
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        calls = store.window(NOW - timedelta(days=9), NOW).calls
+        store.record([replace(call, arm="google") for call in calls])
+        store.record([
+            replace(calls[1], flag_version="1-other-salt"),
+            replace(calls[2], arm="google", models={"google": "chirp_2"}),
+            replace(calls[3], arm="google", clock_jumped=True),
+            replace(calls[4], arm="google", ended_at=calls[4].started_at - timedelta(minutes=2)),
+            label, replace(label, labeller="taras", reference="another"),
+        ])  # fmt: skip
+    found = report(tmp_path)
+    assert found["decision"] == "HOLD"
+    open_ = {gate["name"]: (gate["status"], gate["detail"]) for gate in found["gates"] if gate["missing"]}
+    for name, detail in (
+        ("arms", "calls drawn by lot: google 100, whisper 0"),
+        ("flags unchanged", "seen 0-abc, 1-other-salt"),
+        ("models unchanged", "google chirp_2, chirp_3"),
+        ("canonical text unchanged", "seen 0-old, 1-x"),
+        ("clocks", "2 calls in which the clock jumped"),
+        ("labellers agree", "1 of 1 doubly labelled utterances differ"),
+    ):
+        assert open_[name][0] == "fail", name
+        assert detail in open_[name][1]
+        assert any(reason.startswith(f"{name}: ") for reason in found["reasons"])
 
 
 def rolled_back(folder: Path) -> Rollback:
@@ -381,7 +466,7 @@ def test_a_person_ends_a_rollback_of_the_environments_share_with_a_reason(tmp_pa
     other = slukh(tmp_path, "ab", "ramp", "--to", "50", "--override", "mended")
     assert "`slukh ab ramp --to 10` ends the rollback" in other.stderr
     done = slukh(tmp_path, "ab", "ramp", "--to", "10", "--override", "mended")
-    assert done.stdout == f"{told}\nWhisper: 0 to 10 % (HOLD, because mended)\n"
+    assert done.stdout.startswith(f"{told}\nWhisper: 0 to 10 % (HOLD, because mended)\n")
     assert not (tmp_path / "rollback.json").exists()
     with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
         (row,) = store.ramps()
@@ -416,6 +501,6 @@ def test_without_a_flag_file_the_way_is_named(tmp_path: Path, to: str, way: str)
 def test_what_to_label_is_drawn_with_its_probability(tmp_path: Path) -> None:
     fill(tmp_path)
     lines = slukh(tmp_path, "ab", "draw", "--labels", "5").stdout.splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"call_id": "call-1", "utterance_id": 1, "language_code": "uk-UA", "probability": 1.0}
-    ]
+    assert [json.loads(line) for line in lines] == [asdict(DRAWN) | {"probability": 1.0}]
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        assert store.draws() == (replace(DRAWN, probability=1.0),)

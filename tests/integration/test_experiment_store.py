@@ -13,6 +13,7 @@ from slukh.errors import ExperimentError
 from slukh.experiment.evidence import (
     CallRow,
     CanaryRow,
+    DrawRow,
     LabelRow,
     OutcomeRow,
     RampRow,
@@ -47,6 +48,7 @@ ROWS = (
         heard_at=NOW, provider="google", model="chirp_3", language_code="uk-UA", canonical_version="1-x",
         text="так", words=1, errors=0,
     ),
+    DrawRow(call_id="a", utterance_id=1, language_code="uk-UA", probability=0.25),
 )  # fmt: skip
 
 
@@ -61,7 +63,8 @@ def test_what_is_written_is_read_back(url: str, store: ExperimentStore) -> None:
     store.record(ROWS)
     with ExperimentStore(url) as again:
         found = again.window(NOW, NOW + timedelta(hours=1))
-    tables = (found.calls, found.turns, found.outcomes, found.shadows, found.labels, found.canaries)
+        draws = again.draws()
+    tables = (found.calls, found.turns, found.outcomes, found.shadows, found.labels, found.canaries, draws)
     assert tuple(row for rows in tables for row in rows) == ROWS
 
 
@@ -149,7 +152,9 @@ def test_ramps_are_told_oldest_first(store: ExperimentStore) -> None:
 def test_a_call_that_is_forgotten_leaves_no_row_and_another_s_stay(store: ExperimentStore) -> None:
     store.record([*ROWS, replace(CALL, call_id="b", caller="hash")])
     assert store.calls_of("hash") == ("b",)
-    assert store.forget(["a"]) == {"calls": 1, "turns": 1, "outcomes": 1, "shadows": 1, "labels": 1}
+    assert store.forget(["a"]) == {
+        "calls": 1, "turns": 1, "outcomes": 1, "shadows": 1, "draws": 1, "labels": 1,
+    }  # fmt: skip
     found = store.window(NOW, NOW + timedelta(hours=1))
     assert [call.call_id for call in found.calls] == ["b"]
     assert found.labels == ()
@@ -167,6 +172,7 @@ def test_a_store_of_the_first_version_is_brought_to_this_one(url: str, store: Ex
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE ab_calls DROP COLUMN worker"))
+        connection.execute(text("ALTER TABLE ab_ramps DROP COLUMN inputs"))
         connection.execute(text("UPDATE ab_version SET version = 1"))
     engine.dispose()
     with ExperimentStore(url) as again:

@@ -20,7 +20,7 @@ from slukh.cost.ledger.phrases import record_phrases
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.cost.phrase_tally import Tallied, Words, witness_of
-from slukh.experiment.evidence import CallRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
+from slukh.experiment.evidence import CallRow, DrawRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
 from slukh.experiment.recorded import RecordedUtterance
 from slukh.experiment.recordings import Recordings
 from slukh.experiment.store import ExperimentStore
@@ -79,6 +79,7 @@ class Kept:
                 call_id=call_id, utterance_id=1, live="google", shadow="whisper", canonical_version="1-x",
                 is_complete=True, differing_words=1,
             ),
+            DrawRow(call_id=call_id, utterance_id=1, language_code="uk-UA", probability=0.5),
             LabelRow(
                 call_id=call_id, utterance_id=1, labeller="olena", probability=0.5, canonical_version="1-x",
                 reference="r", words=1, entities=0, google_errors=0, whisper_errors=1, google_entity_errors=0,
@@ -112,6 +113,7 @@ class Kept:
             ExperimentStore(self.url) as store,
             Recordings(self.url) as recordings,
         ):
+            draws = store.draws()
             rows = store.window(NOW - timedelta(days=1), NOW + timedelta(days=1))
             listed = recordings.listed(NOW - timedelta(days=1), NOW + timedelta(days=1))
             callers = [leg.caller for leg in ledger.calls()]
@@ -119,7 +121,8 @@ class Kept:
             usage = [ledger.call(call_id) for call_id in (*THEIRS, OTHER)]
         return {
             "calls": len(rows.calls), "turns": len(rows.turns), "outcomes": len(rows.outcomes),
-            "shadows": len(rows.shadows), "labels": len(rows.labels), "recordings": len(listed),
+            "shadows": len(rows.shadows), "labels": len(rows.labels), "draws": len(draws),
+            "recordings": len(listed),
             "callers": sum(caller is not None for caller in callers),
             "aside": sum(caller is not None for caller in aside),
             "usage": sum(len(record.usage) for record in usage if record is not None),
@@ -133,7 +136,7 @@ def kept(tmp_path: Path, new_url: Callable[[], str]) -> Kept:
 
 
 def everything_of(calls: int) -> dict[str, int]:
-    names = ("calls", "turns", "outcomes", "shadows", "labels", "recordings", "callers", "aside")
+    names = ("calls", "turns", "outcomes", "shadows", "draws", "labels", "recordings", "callers", "aside")
     return dict.fromkeys(names, calls) | {"usage": 3}
 
 
@@ -144,7 +147,7 @@ def test_a_caller_is_forgotten_everywhere_and_what_they_used_is_kept(kept: Kept)
     assert told["calls"] == list(THEIRS)
     assert told["removed"] == {
         "recordings": 2,
-        "experiment": {"calls": 2, "turns": 2, "outcomes": 2, "shadows": 2, "labels": 2},
+        "experiment": {"calls": 2, "turns": 2, "outcomes": 2, "shadows": 2, "draws": 2, "labels": 2},
         "callers_in_ledger": 4,
         "phrases_heard": 1,
     }

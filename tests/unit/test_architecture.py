@@ -252,6 +252,7 @@ SANS_IO = (
     "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
     "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
     "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
+    "experiment/ramps.py",
     "cost/pricing/fixed_share.py", "cost/ledger/waste.py", "cost/ledger/prompt_waste.py",
     "experiment/canaries.py", "experiment/accuracy.py", "experiment/report/sections.py",
     "report/blocks.py", "report/markdown.py", "experiment/recorded.py", "experiment/sealing.py",
@@ -262,7 +263,7 @@ SANS_IO = (
     "stt/whisper/timings.py", "testing/whisper_rows.py",
     "experiment/guardrails.py", "experiment/live_turns.py", "experiment/statistics/detection.py",
     "routing/rollback.py", "experiment/traffic.py", "cost/estimates/group_costs.py",
-    "experiment/silence.py", "experiment/statistics/counts.py",
+    "experiment/silence.py", "experiment/statistics/betting.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

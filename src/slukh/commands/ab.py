@@ -1,6 +1,7 @@
 """`slukh ab`: Google against Whisper on live calls, and whether Whisper may have more of them."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,7 +45,7 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     evidence: EvidenceFile = None,
     capacity: CapacityFile = None,
     evaluation: EvaluationFile = None,
-    to: Annotated[int, typer.Option("--to", min=1, max=100, help="The share that is asked for.")] = 50,
+    to: Annotated[int, typer.Option("--to", min=0, max=100, help="The share that is asked for.")] = 50,
     seed: Seed = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     html: Annotated[
@@ -67,7 +68,10 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
     found = _verdict(load_all(), since, until, sources, seed)
     if html is not None:
-        _write_page(found, sources, html)
+        from slukh.experiment.report.make import html_text
+        from slukh.report.files import write_files
+
+        write_files(html, {html.name: html_text(found, command=_report_again(found, sources, html))})
     report = found.as_json()
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
@@ -89,14 +93,8 @@ def ab_labels(
     from slukh.experiment.store import ExperimentStore
 
     settings = load(Settings)
-    rows = read_labels(file, settings.slukh_grammars)
     with ExperimentStore(settings.experiment_url) as store:
-        for label in store.unheard(rows):
-            raise UserError(
-                f"{file}: no shadow heard utterance {label.utterance_id} of call {label.call_id}, "
-                "no label is taken",
-                remedy="label what `slukh ab draw` prints",
-            )
+        rows = read_labels(file, store.draws(), settings.slukh_grammars)
         store.record(rows)
     typer.echo(f"{len(rows)} labels taken")
 
@@ -108,26 +106,23 @@ def ab_draw(
     until: Until = None,
     seed: Seed = 1,
 ) -> None:
-    """Draw shadowed utterances to label, one JSON object a line. Draw each window once.
+    """Draw shadowed utterances to label, one JSON object a line. Each window with one seed.
+
+    What is drawn is kept: `slukh ab labels` takes labels of it, with the
+    probability and the language that are printed. More --labels add to the draw.
 
     Example: slukh ab draw --labels 140 --since 2026-11-01 --until 2026-11-08
     """
-    from slukh.experiment.drawing import drawn
+    from slukh.commands.ab_label import drawn_window
     from slukh.experiment.store import ExperimentStore
 
     begin, end = _window(since, until)
     with ExperimentStore(load(Settings).experiment_url) as store:
-        rows = store.window(begin, end)
-    languages = {call.call_id: call.language_code for call in rows.calls}
-    found = drawn(rows.shadows, labels=labels, seed=seed)
-    if not found:
-        typer.echo(f"nothing to label among {len(rows.shadows)} shadowed utterances", err=True)
-    for row, probability in found:
-        line = {
-            "call_id": row.call_id, "utterance_id": row.utterance_id,
-            "language_code": languages[row.call_id], "probability": probability,
-        }  # fmt: skip
-        typer.echo(json.dumps(line))
+        found = drawn_window(store, begin, end, labels=labels, seed=seed)
+    if not found.rows:
+        typer.echo("nothing to label: no two recognisers differ in this window", err=True)
+    for row in found.rows:
+        typer.echo(json.dumps(asdict(row)))
 
 
 @app.command("label")
@@ -176,11 +171,16 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
         str | None, typer.Option("--override", help="Why it gets more without a PROMOTE; it is recorded.")
     ] = None,
     since: Since = None,
+    until: Until = None,
     evidence: EvidenceFile = None,
     capacity: CapacityFile = None,
     evaluation: EvaluationFile = None,
+    seed: Seed = 1,
 ) -> None:
     """Give Whisper another share, in the flag file. More takes a PROMOTE or a reason, less takes neither.
+
+    The verdict of that moment is recorded with all that it was made of, and
+    the command that makes it again is printed.
 
     Without SLUKH_FLAG_FILE it can only end a rollback; FF_WHISPER_KILL=true and a restart take all calls
     from Whisper then.
@@ -195,15 +195,15 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     if rolled_back is not None:
         typer.echo(str(rolled_back))
     sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
-    row = ramp(given, _verdict(given, since, None, sources, 1), to=to, override=override)
+    found = _verdict(given, since, until, sources, seed)
+    row = ramp(given, found, to=to, override=override)
     why = f", because {row.override}" if row.override else ""
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")
+    typer.echo(f"its verdict again: {_report_again(found, sources)}")
 
 
-def _write_page(found: "Verdict", sources: "Sources", html: Path) -> None:
-    from slukh.experiment.report.make import html_text
-    from slukh.report.files import write_files
-
+def _report_again(found: "Verdict", sources: "Sources", html: Path | None = None) -> str:
+    """The command that makes a verdict again."""
     options = {
         "--since": found.evidence.since.isoformat(),
         "--until": found.evidence.until.isoformat(),
@@ -214,7 +214,7 @@ def _write_page(found: "Verdict", sources: "Sources", html: Path) -> None:
         "--seed": found.seed,
         "--html": html,
     }
-    write_files(html, {html.name: html_text(found, command=made("slukh ab report", options))})
+    return made("slukh ab report", options)
 
 
 def _verdict(
@@ -222,11 +222,12 @@ def _verdict(
 ) -> "Verdict":
     """The verdict on a window of the store."""
     from slukh.commands.ab_evidence import gathered
-    from slukh.commands.ab_ramp import flags_in_force
+    from slukh.commands.ab_ramp import flags_in_force, rolled_back_at
     from slukh.experiment.canonical import canonical_version
-    from slukh.experiment.evidence import Evidence, share_at
+    from slukh.experiment.evidence import Evidence
     from slukh.experiment.gates import Margins
     from slukh.experiment.grammar import load_grammar
+    from slukh.experiment.ramps import recorded_inputs, share_at
     from slukh.experiment.store import ExperimentStore
     from slukh.experiment.verdict import verdict
 
@@ -249,7 +250,7 @@ def _verdict(
             canaries=rows.canaries,
             outside=gathered(sources, given, rows.calls, end),
             whisper_share=share_at(end, ramps, now=flags.share) / 100,
-            rolled_back="" if flags.rolled_back is None else str(flags.rolled_back),
+            rolled_back=rolled_back_at(end, ramps, flags.rolled_back),
             flag_version="" if newest is None else newest.flag_version,
             canonical_version={
                 code: canonical_version(load_grammar(code, given.settings.slukh_grammars))
@@ -258,6 +259,7 @@ def _verdict(
         ),
         Margins(),
         seed=seed,
+        recorded=recorded_inputs(begin, end, ramps),
     )
 
 

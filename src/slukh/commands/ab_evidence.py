@@ -5,8 +5,10 @@ A figure that a person hands in comes before ours; one that nobody has stays mis
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 from slukh.config import AllSettings
@@ -19,6 +21,7 @@ from slukh.errors import LedgerError, PriceError
 from slukh.experiment.evidence import ARMS, CallRow, Outside
 from slukh.experiment.handed_in import read_evaluation, read_outside
 from slukh.experiment.silence import NAME as SILENCE
+from slukh.experiment.statistics.estimates import by_cluster, long_tailed
 from slukh.experiment.traffic import a_month, busiest
 
 _LEAST_FOUND = 0.98  # of an arm's calls, in the ledger
@@ -54,11 +57,9 @@ def gathered(sources: Sources, given: AllSettings, calls: tuple[CallRow, ...], u
         origins[CAPACITY] = f"from {sources.evidence}"
     elif sources.capacity is not None:
         outside, origins[CAPACITY] = _with_capacity(outside, sources.capacity, calls, sources.to)
-    if outside.silent_words_per_minute:
-        origins[SILENCE] = f"from {sources.evidence}"
-    elif sources.evaluation is not None:
-        silences, origins[SILENCE] = read_evaluation(sources.evaluation)
-        outside = replace(outside, silences=silences)
+    if sources.evaluation is not None:
+        silent_calls, origins[SILENCE] = read_evaluation(sources.evaluation)
+        outside = replace(outside, silent_calls=silent_calls)
     if outside.cost_per_call:
         origins[COST] = f"from {sources.evidence}"
     else:
@@ -94,9 +95,10 @@ def _with_costs(
     wrong = _why_not(found, Counter(arms.values()))
     if wrong:
         return outside, wrong
-    costs = {arm: float(cost.usd) / cost.calls for arm, cost in found.items()}
+    costs = {arm: float(cost.usd_per_call) for arm, cost in found.items()}
     counts = " and ".join(f"{cost.calls} of {arm}'s" for arm, cost in sorted(found.items()))
     told = f"US dollars by {book.name}, from the ledger's {counts} calls"
+    outside = replace(outside, price_book=book.version(until.date()))
     if "whisper" in found["whisper"].rented_by_month:
         if outside.whisper_month_usd is None:
             return outside, (
@@ -106,7 +108,17 @@ def _with_costs(
         heard = a_month(calls) * max(to, 1) / 100
         costs["whisper"] += outside.whisper_month_usd / heard
         told += f", and {outside.whisper_month_usd:g} a month over {heard:.0f} calls"
-    return replace(outside, cost_per_call=costs), told
+    errors = {arm: _error(cost.usd_by_call, calls) for arm, cost in found.items()}
+    return replace(outside, cost_per_call=costs, cost_errors=errors), told
+
+
+def _error(usd: Mapping[str, Decimal], calls: tuple[CallRow, ...]) -> float:
+    """Standard error of what a call costs, by caller."""
+    found = [call for call in calls if call.call_id in usd]
+    amounts = [float(usd[call.call_id]) for call in found]
+    return long_tailed(
+        *by_cluster([call.cluster for call in found], amounts, [1] * len(found))
+    ).standard_error
 
 
 def _why_not(found: dict[str, GroupCost], wanted: Counter[str]) -> str:

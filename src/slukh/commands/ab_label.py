@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from slukh.experiment.evidence import ShadowRow
     from slukh.experiment.labelling.questions import Contested
     from slukh.experiment.labelling.session import Session
+    from slukh.experiment.labelling.sharing import Draw
     from slukh.experiment.recordings import Recordings
     from slukh.experiment.store import ExperimentStore
 
@@ -54,22 +55,39 @@ def serve(
     typer.echo(f"{done} of {of} answered: {after}")
 
 
+def drawn_window(
+    store: "ExperimentStore", since: datetime, until: datetime, *, labels: int, seed: int
+) -> "Draw":
+    """Draw a window and keep the draw; labels of a smaller draw get the probability of this one.
+
+    Raises:
+        ExperimentError: there are labels of another draw, or the store cannot be used.
+    """
+    from slukh.experiment.labelling.sharing import draw
+
+    rows = store.window(since, until)
+    languages = {call.call_id: call.language_code for call in rows.calls}
+    found = draw(rows.shadows, rows.labels, languages, wanted=labels, seed=seed)
+    store.draw(since, until, found.rows)
+    store.record(found.restated)
+    return found
+
+
 def _session(
     store: "ExperimentStore", since: datetime, until: datetime, *, labeller: str, labels: int, seed: int
 ) -> "Session":
-    """What one labeller is asked; labels of a smaller draw get the probability of this one."""
+    """What one labeller is asked."""
     from slukh.experiment.labelling.questions import questions
     from slukh.experiment.labelling.session import Session
     from slukh.experiment.labelling.sharing import share
 
-    rows = store.window(since, until)
-    theirs = share(rows.shadows, rows.labels, wanted=labels, seed=seed, labeller=labeller)
-    if not theirs.waiting and not theirs.done and not rows.labels:
+    drawn = drawn_window(store, since, until, labels=labels, seed=seed)
+    theirs = share(drawn, seed=seed, labeller=labeller)
+    if not drawn.utterances:
         raise ExperimentError(
             "no two recognisers differ in this window",
             remedy="let the other one hear calls (FF_SHADOW_PERCENT), or name another --since and --until",
         )
-    store.record(theirs.restated)
     with opened_recordings() as recordings:
         waiting = _heard(recordings, theirs.waiting)
         done = _heard(recordings, ((row, 1.0) for row in theirs.done))

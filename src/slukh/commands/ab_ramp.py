@@ -1,14 +1,19 @@
 """`slukh ab ramp`: another share for Whisper, with a verdict or a reason on record; it ends a rollback."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from slukh.config import AllSettings
 from slukh.errors import SettingsError, UserError
 from slukh.experiment.evidence import RampRow
+from slukh.experiment.ramps import rollback_at
 from slukh.experiment.store import ExperimentStore
 from slukh.experiment.verdict import Verdict
 from slukh.routing.live_flags import LiveFlags
+from slukh.routing.rollback import Rollback
 from slukh.routing.share_files import RollbackFile, write_share
+
+_STANDS = timedelta(days=1)  # what came after a window may say otherwise
 
 
 def flags_in_force(given: AllSettings) -> LiveFlags:
@@ -19,6 +24,22 @@ def flags_in_force(given: AllSettings) -> LiveFlags:
         RollbackFile(given.settings.rollback_path),
         caller_hash=lambda _number: "0" * 16,
     )
+
+
+def rolled_back_at(moment: datetime, ramps: Sequence[RampRow], now: Rollback | None) -> str:
+    """Why guardrails kept the share at 0 at a moment; empty where they did not.
+
+    Args:
+        moment: the end of a window.
+        ramps: every change of the share that was recorded.
+        now: the rollback that stands.
+    """
+    if now is not None and now.at <= moment:
+        return str(now)
+    row = rollback_at(moment, ramps)
+    if row is None:
+        return ""
+    return str(Rollback(at=row.decided_at, reason=row.override or "", from_percent=row.from_percent))
 
 
 def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None) -> RampRow:
@@ -41,11 +62,9 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
     now = live.flags.share
     if path is None:
         _is_the_environments(live, to)
-    if to > now and verdict.decision != "PROMOTE" and not override:
-        raise UserError(
-            f"the verdict is {verdict.decision}, not PROMOTE ({verdict.reasons[0]})",
-            remedy="see `slukh ab report`, or give your reason with --override",
-        )
+    why_not = _why_not(verdict, live.flags.rolled_back)
+    if to > now and why_not and not override:
+        raise UserError(why_not, remedy="see `slukh ab report`, or give your reason with --override")
     row = RampRow(
         decided_at=datetime.now(UTC),
         from_percent=now,
@@ -53,11 +72,24 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
         decision=verdict.decision,
         override=override,
         flag_number=0 if path is None else write_share(path, to),
+        inputs=verdict.inputs(),
     )
     RollbackFile(given.settings.rollback_path).remove()
     with ExperimentStore(given.settings.experiment_url) as store:
         store.record([row])
     return row
+
+
+def _why_not(verdict: Verdict, rolled_back: Rollback | None) -> str:
+    """Why a verdict allows no more calls now; empty where it does."""
+    if verdict.decision != "PROMOTE":
+        return f"the verdict is {verdict.decision}, not PROMOTE ({verdict.reasons[0]})"
+    until = verdict.evidence.until
+    if datetime.now(UTC) - until > _STANDS:
+        return f"the window of this PROMOTE ended on {until:%Y-%m-%d}, and it stands for a day"
+    if rolled_back is not None:
+        return f"this PROMOTE stands no more: {rolled_back}"
+    return ""
 
 
 def _is_the_environments(live: LiveFlags, to: int) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -213,23 +212,18 @@ def _table(scored: Sequence[Scored]) -> dict[str, object]:
         "entity_error_rates": {kind: errors.rate for kind, errors in sorted(total.entities.items())},
         "silent_utterances": total.silent_utterances,
         "silent_seconds": total.silent_seconds,
-        "silent_words": _bursts(scored),
+        "silent_words": total.silent_words,
         "silent_words_per_minute": total.silent_words_per_minute,
     }
 
 
-def _bursts(scored: Sequence[Scored]) -> list[int]:
-    """Words heard where nobody spoke, of each call in which there were any."""
-    words: Counter[str] = Counter()
-    for one in scored:
-        words[one.call_id] += one.score.silent_words
-    return [count for count in words.values() if count]
-
-
 def _wer(scored: Sequence[Scored]) -> Estimate:
-    calls = [one.call_id for one in scored]
+    """Of what has words: calls without any say nothing of how far calls differ."""
+    spoken = [one for one in scored if one.score.utterances]
     errors, words = by_cluster(
-        calls, [one.score.words.errors for one in scored], [one.score.words.reference_words for one in scored]
+        [one.call_id for one in spoken],
+        [one.score.words.errors for one in spoken],
+        [one.score.words.reference_words for one in spoken],
     )
     return rate(errors, words)
 
@@ -262,10 +256,11 @@ def _comparisons(
     for other in others:
         lines = [line for line in run.heard[first] if line in run.heard[other]]
         pairs = [(scored[first][line], scored[other][line]) for line in lines]
+        spoken = [(one, two) for one, two in pairs if one.score.utterances]
         difference, words = by_cluster(
-            [one.call_id for one, _ in pairs],
-            [b.score.words.errors - a.score.words.errors for a, b in pairs],
-            [a.score.words.reference_words for a, _ in pairs],
+            [one.call_id for one, _ in spoken],
+            [two.score.words.errors - one.score.words.errors for one, two in spoken],
+            [one.score.words.reference_words for one, _ in spoken],
         )
         paired = rate(difference, words)
         said = (
@@ -285,9 +280,25 @@ def _comparisons(
                 "wer_difference": paired.value if paired.clusters and words.sum() else None,
                 "wer_difference_interval": _finite(*paired.interval()),
                 "mapsswe": {"segments": test.segments, "z": test.z, "p": test.p, "is_enough": test.is_enough},
+                "silent_calls": _silent_calls(pairs),
             }
         )
     return found
+
+
+def _silent_calls(pairs: Sequence[tuple[Scored, Scored]]) -> list[dict[str, object]]:
+    """Of every call with silence in it: how much, and the words that either heard there."""
+    silent = [(one, two) for one, two in pairs if one.score.silent_seconds]
+    seconds, *words = by_cluster(
+        [one.call_id for one, _ in silent],
+        [one.score.silent_seconds for one, _ in silent],
+        [one.score.silent_words for one, _ in silent],
+        [two.score.silent_words for _, two in silent],
+    )
+    return [
+        {"seconds": each, "words": [int(one), int(two)]}
+        for each, one, two in zip(seconds, *words, strict=True)
+    ]
 
 
 def _finite(low: float, high: float) -> list[float] | None:

@@ -6,14 +6,13 @@ Rows are what the store keeps; `Evidence` is a frozen window of them with everyt
 that the same evidence gives the same verdict again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from slukh.experiment.statistics.counts import Silence
-
 ARMS = ("google", "whisper")
 WINDOW = timedelta(days=28)  # of live calls, unless somebody says otherwise
+GUARDRAIL = "guardrail: "  # how the reason of a change begins that no person made
 UNCLEAR = "?"  # in a label's reference, for every place where nobody can tell what was said
 
 
@@ -137,6 +136,23 @@ class ShadowRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrawRow:
+    """A shadowed utterance that was drawn for labelling.
+
+    Attributes:
+        call_id: which call.
+        utterance_id: which utterance.
+        language_code: BCP-47, of the call.
+        probability: with which it was drawn, as labels must say.
+    """
+
+    call_id: str
+    utterance_id: int
+    language_code: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelRow:
     """What a person says was said in a shadowed utterance, as counts.
 
@@ -234,6 +250,7 @@ class RampRow:
         decision: the verdict at that moment.
         override: why it was changed without a PROMOTE, or None.
         flag_number: of the flag file after it.
+        inputs: what the verdict was made of, as in its JSON; none where a guardrail decided.
     """
 
     decided_at: datetime
@@ -242,17 +259,27 @@ class RampRow:
     decision: str
     override: str | None
     flag_number: int
+    inputs: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def is_guardrails(self) -> bool:
+        """Whether no person decided it."""
+        return (self.override or "").startswith(GUARDRAIL)
 
 
-def share_at(moment: datetime, ramps: Sequence[RampRow], *, now: int) -> int:
-    """Whisper's share, per cent, at the end of a window: a report of the past is made again after a ramp.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentCall:
+    """A recording in which nobody speaks, or all of them that are of one call.
 
-    Args:
-        moment: the end.
-        ramps: all that are known, oldest first.
-        now: the share in force.
+    Attributes:
+        seconds: its audio.
+        google_words: that Google heard in it.
+        whisper_words: that Whisper heard.
     """
-    return next((row.from_percent for row in ramps if row.decided_at >= moment), now)
+
+    seconds: float
+    google_words: int
+    whisper_words: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,17 +288,19 @@ class Outside:
 
     Attributes:
         queue_p95_seconds: of Whisper at the traffic it would get, from a load test.
-        silences: provider -> what it heard where nobody spoke, from `slukh evaluate`.
-        silent_words_per_minute: provider -> the same as a rate that somebody hands in; comes first.
+        silent_calls: what both heard where nobody spoke, from `slukh evaluate`.
         cost_per_call: provider -> amount, of one currency.
+        cost_errors: provider -> its standard error, where it was counted call by call; empty where handed in.
+        price_book: by which those were counted, with its version; empty where handed in.
         whisper_month_usd: what the machines cost that are Whisper's own, and that no call is billed for.
         origins: gate -> where its figure is from, or why there is none.
     """
 
     queue_p95_seconds: float | None = None
-    silences: Mapping[str, Silence] = field(default_factory=dict)
-    silent_words_per_minute: Mapping[str, float] = field(default_factory=dict)
+    silent_calls: tuple[SilentCall, ...] = ()
     cost_per_call: Mapping[str, float] = field(default_factory=dict)
+    cost_errors: Mapping[str, float] = field(default_factory=dict)
+    price_book: str = ""
     whisper_month_usd: float | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 

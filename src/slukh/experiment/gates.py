@@ -14,11 +14,13 @@ from typing import Literal
 
 from slukh.experiment.evidence import ARMS, CallRow, Evidence, LabelRow
 from slukh.experiment.statistics.estimates import Estimate
-from slukh.experiment.statistics.sequential import Bounds
+from slukh.experiment.statistics.planning import times_needed
+from slukh.experiment.statistics.sequential import Bounds, is_not_worse, is_worse
 
 Status = Literal["pass", "wait", "fail"]
 Kind = Literal["validity", "enough", "measure"]
-Unit = Literal["share", "seconds", "words per minute", "ratio"]
+Unit = Literal["share", "seconds", "per minute", "ratio"]
+_YEARS = timedelta(days=730)
 ADJUDICATED = "adjudicated"  # the labeller that settles what others disagree on
 
 
@@ -42,7 +44,7 @@ class Margins:
         ttfs_p95_seconds: later, from the end of speech to the final.
         unheard: more turns with no final, or an empty one.
         left_to_another: more turns whose final another than the arm's provider gave, or nobody.
-        silent_words_per_minute: more words invented per minute without speech.
+        words_in_silence: more words per minute without speech, one of each started minute at most.
         queue_p95_seconds: of Whisper at the traffic it would get.
         cost_per_call: dearer, as a ratio of Google's.
         deadline_seconds: at which a final that never came is counted.
@@ -65,7 +67,7 @@ class Margins:
     ttfs_p95_seconds: float = 0.150
     unheard: float = 0.005
     left_to_another: float = 0.01
-    silent_words_per_minute: float = 0.05
+    words_in_silence: float = 0.02
     queue_p95_seconds: float = 0.8
     cost_per_call: float = 1.0
     deadline_seconds: float = 8.0
@@ -132,14 +134,31 @@ def decided(
     detail: str,
     missing: str,
     unit: Unit = "share",
+    calls: int | None = None,
 ) -> Gate:
-    """Within the margin, beyond it, or not known yet; a margin is how much more is too much."""
+    """Within the margin, beyond it, or not known yet; a margin is how much more is too much.
+
+    Args:
+        name: of the gate.
+        estimate: of the difference.
+        bounds: of it, at every look.
+        margin: what it is held against.
+        evidence: the window.
+        detail: what was seen.
+        missing: what would settle it; `more ...` where it is calls.
+        unit: of the difference.
+        calls: that are behind it, to be told how many more; None where it is not calls that are missing.
+    """
     known = math.isfinite(bounds.low) and math.isfinite(bounds.high)
-    status: Status = "pass" if bounds.high < margin else "fail" if bounds.low > margin else "wait"
+    status: Status = (
+        "pass" if is_not_worse(bounds, margin) else "fail" if is_worse(bounds, margin) else "wait"
+    )
     expected = None
-    if status == "wait" and known and estimate.value < margin:
-        times = ((bounds.high - estimate.value) / (margin - estimate.value)) ** 2
+    times = times_needed(estimate, reach=bounds.high - estimate.value, margin=margin)
+    if status == "wait" and times is not None:
         expected = later(evidence, times)
+        if calls is not None and expected is not None:
+            missing = f"about {max(1, math.ceil(calls * (times - 1)))} {missing}"
     return Gate(
         name=name,
         status=status,
@@ -158,15 +177,16 @@ def at_this_pace(began: datetime, now: datetime, count: int, wanted: int) -> dat
     """When there will be as many as wanted."""
     if not count or now <= began:
         return None
-    return _bounded(began, (now - began) * (wanted / count))
+    return _after(began, now, wanted / count)
 
 
 def later(evidence: Evidence, times: float) -> datetime | None:
     """When there will be so many times the evidence."""
     first = min((call.started_at for call in evidence.calls), default=evidence.until)
-    return _bounded(first, (evidence.until - first) * times)
+    return _after(first, evidence.until, times)
 
 
-def _bounded(began: datetime, duration: timedelta) -> datetime | None:
-    """A date that somebody could wait for; None for one years away."""
-    return began + duration if duration < timedelta(days=730) else None
+def _after(began: datetime, now: datetime, times: float) -> datetime | None:
+    """When so many times as long as until now are over; None where that is years away, as near a margin."""
+    seconds = (now - began).total_seconds() * times
+    return began + timedelta(seconds=seconds) if seconds < _YEARS.total_seconds() else None

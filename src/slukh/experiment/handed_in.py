@@ -1,17 +1,16 @@
 """What people bring to an experiment in files: labels, and figures that are measured elsewhere."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from slukh.errors import ExperimentError
 from slukh.experiment.counting import label_row
-from slukh.experiment.evidence import ARMS, LabelRow, Outside
+from slukh.experiment.evidence import ARMS, DrawRow, LabelRow, Outside, SilentCall
 from slukh.experiment.files import first_fault, numbered_lines, read_text
-from slukh.experiment.statistics.counts import Silence
 
 
 class _Label(BaseModel):
@@ -31,24 +30,27 @@ class _Outside(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     queue_p95_seconds: float | None = Field(None, ge=0)
-    silent_words_per_minute: dict[str, float] = Field(default_factory=dict)
     cost_per_call: dict[str, float] = Field(default_factory=dict)
     whisper_month_usd: float | None = Field(None, gt=0)
 
 
-class _Table(BaseModel):
-    silent_utterances: int = Field(ge=0)
-    silent_seconds: float = Field(ge=0)
-    silent_words: list[Annotated[int, Field(ge=1)]]
-
-
 class _Evaluated(BaseModel):
-    all: _Table
     stand_in: str | None
+
+
+class _SilentCall(BaseModel):
+    seconds: float = Field(gt=0)
+    words: tuple[NonNegativeInt, NonNegativeInt]
+
+
+class _Compared(BaseModel):
+    providers: tuple[str, str]
+    silent_calls: list[_SilentCall]
 
 
 class _Evaluation(BaseModel):
     providers: dict[str, _Evaluated]
+    comparisons: list[_Compared]
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -56,23 +58,32 @@ T = TypeVar("T", bound=BaseModel)
 _WANTED = "a file in JSON"
 
 
-def read_labels(path: Path, grammars: Sequence[Path] = ()) -> tuple[LabelRow, ...]:
+def read_labels(path: Path, draws: Iterable[DrawRow], grammars: Sequence[Path] = ()) -> tuple[LabelRow, ...]:
     """Labels in JSON lines, as counts; their texts go no further.
 
         {"call_id": "...", "utterance_id": 3, "labeller": "olena", "language_code": "uk-UA",
          "probability": 0.25, "reference": "...", "google": "...", "whisper": "..."}
 
-    `probability` is the one with which the utterance was drawn for labelling.
+    `probability` and `language_code` are those of the draw: a label with another probability would stand for
+    more utterances than it does, or fewer, and one in another language be counted by that language's rules.
 
     Args:
         path: the file.
+        draws: every utterance that was drawn.
         grammars: a user's own.
 
     Raises:
         ExperimentError: the file, or a line of it, cannot be used; none is taken.
     """
     lines = numbered_lines(read_text(path, wanted=_WANTED))
-    return tuple(_row(_parsed(f"{path}, line {number}", line, _Label), grammars) for number, line in lines)
+    known = {(row.call_id, row.utterance_id): row for row in draws}
+    found = []
+    for number, line in lines:
+        where = f"{path}, line {number}"
+        label = _parsed(where, line, _Label)
+        _check(where, label, known.get((label.call_id, label.utterance_id)))
+        found.append(_row(label, grammars))
+    return tuple(found)
 
 
 def read_outside(path: Path) -> Outside:
@@ -84,8 +95,8 @@ def read_outside(path: Path) -> Outside:
     return Outside(**_parsed(str(path), read_text(path, wanted=_WANTED), _Outside).model_dump())
 
 
-def read_evaluation(path: Path) -> tuple[dict[str, Silence], str]:
-    """What was heard in recordings without speech, by provider, out of `slukh evaluate --json`.
+def read_evaluation(path: Path) -> tuple[tuple[SilentCall, ...], str]:
+    """What both heard in recordings without speech, out of `slukh evaluate --json`.
 
     Returns: nothing where it cannot be said of both; and where it is from, or why it cannot.
 
@@ -93,16 +104,37 @@ def read_evaluation(path: Path) -> tuple[dict[str, Silence], str]:
         ExperimentError: the file cannot be used.
     """
     found = _parsed(str(path), read_text(path, wanted="what `slukh evaluate --json` said"), _Evaluation)
-    silences: dict[str, Silence] = {}
     for arm in ARMS:
         evaluated = found.providers.get(arm)
-        if evaluated is None or not evaluated.all.silent_seconds:
-            return {}, f"{path} has no recordings without speech that {arm} heard"
-        if evaluated.stand_in is not None:
-            return {}, f"in {path} {arm} is {evaluated.stand_in}"
-        silences[arm] = Silence(seconds=evaluated.all.silent_seconds, words=tuple(evaluated.all.silent_words))
-    fewest = min(found.providers[arm].all.silent_utterances for arm in ARMS)
-    return silences, f"from {fewest} recordings without speech in {path}"
+        if evaluated is not None and evaluated.stand_in is not None:
+            return (), f"in {path} {arm} is {evaluated.stand_in}"
+    for compared in found.comparisons:
+        if set(compared.providers) == set(ARMS) and compared.silent_calls:
+            words = [dict(zip(compared.providers, call.words, strict=True)) for call in compared.silent_calls]
+            return tuple(
+                SilentCall(seconds=call.seconds, google_words=of["google"], whisper_words=of["whisper"])
+                for call, of in zip(compared.silent_calls, words, strict=True)
+            ), f"from {path}"
+    return (), f"{path} has no recordings without speech that both heard"
+
+
+def _check(where: str, label: _Label, drawn: DrawRow | None) -> None:
+    """Raises ExperimentError for a label that is not of the draw."""
+    if drawn is None:
+        raise ExperimentError(
+            f"{where}: utterance {label.utterance_id} of call {label.call_id} was not drawn, "
+            "no label is taken",
+            remedy="label what `slukh ab draw` prints; run it once more with the options of an earlier "
+            "version's draw, which was not kept",
+        )
+    for name in ("probability", "language_code"):
+        told, wanted = getattr(label, name), getattr(drawn, name)
+        if told != wanted:
+            raise ExperimentError(
+                f"{where}: {name} is {told}, and utterance {label.utterance_id} of call {label.call_id} was "
+                f"drawn with {wanted}, no label is taken",
+                remedy=f"take {name} from what `slukh ab draw` printed last for this window",
+            )
 
 
 def _row(label: _Label, grammars: Sequence[Path]) -> LabelRow:

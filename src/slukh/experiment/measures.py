@@ -18,6 +18,8 @@ from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate, wi
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
 
+_QUANTILE = 0.95
+
 
 def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Gate]:
     """What Whisper does to calls, against what Google does."""
@@ -66,7 +68,7 @@ def _task_success(evidence: Evidence, margins: Margins) -> Gate:
     estimate, bounds, calls = _by_arm(evidence, failures, margins)
     return decided(
         "failed tasks", estimate, bounds, margins.task_success, evidence,
-        detail=f"{calls} calls report it",
+        detail=f"{calls} calls report it", calls=calls,
         missing="more calls that report `task_success`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
 
@@ -78,7 +80,7 @@ def _repairs(evidence: Evidence, margins: Margins) -> Gate:
     estimate, bounds, calls = _by_arm(evidence, repaired, margins)
     return decided(
         "calls with repairs", estimate, bounds, margins.repairs, evidence,
-        detail=f"{calls} calls report it",
+        detail=f"{calls} calls report it", calls=calls,
         missing="more calls that report `repairs`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
 
@@ -86,28 +88,33 @@ def _repairs(evidence: Evidence, margins: Margins) -> Gate:
 def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
     """From the end of speech to the final; one that never came counts at the deadline."""
     arms: dict[str, tuple[list[str], list[float]]] = {arm: ([], []) for arm in ARMS}
+    lost = dict.fromkeys(ARMS, 0)
     calls = {call.call_id: call for call in drawn_calls(evidence)}
     for turn in evidence.turns:
         if (call := calls.get(turn.call_id)) is not None:
             late = turn.final_ms if turn.final_ms is not None else margins.deadline_seconds * 1000
             arms[call.arm][0].append(call.cluster)
             arms[call.arm][1].append((turn.endpointing_ms + late) / 1000)
+            lost[call.arm] += turn.final_ms is None
     name, margin = "time to final, p95", margins.ttfs_p95_seconds
     if any(len(set(clusters)) < 2 for clusters, _ in arms.values()):  # noqa: PLR2004  # one call has no spread
         return Gate(
             name=name, status="wait", detail="no turns in an arm", missing="live calls", margin=margin,
             unit="seconds",
         )  # fmt: skip
-    # 99 % where the others are always-valid: for daily looks over some weeks it errs about as seldom.
-    found = quantile_difference(
-        *((clusters, np.array(values)) for clusters, values in arms.values()), seed=seed, confidence=0.99
+    if all(lost[arm] >= (1 - _QUANTILE) * len(values) for arm, (_, values) in arms.items()):
+        return Gate(
+            name=name, status="wait", detail="beyond the deadline in both arms", margin=margin,
+            unit="seconds", missing="finals: one in twenty and more never came, whoever was asked",
+        )  # fmt: skip
+    estimate = quantile_difference(
+        *((clusters, np.array(values)) for clusters, values in arms.values()), seed=seed, quantile=_QUANTILE
     )
-    estimate = Estimate(value=found.value, standard_error=0.0, clusters=len(calls))
-    bounds = Bounds(low=found.low, high=found.high, p=math.nan)
+    bounds = confidence_sequence(estimate, observations=len(calls), planned=margins.planned_calls)
+    turns = sum(len(values) for _, values in arms.values())
     return decided(
-        name, estimate, bounds, margin, evidence,
-        detail=f"seconds over {sum(len(values) for _, values in arms.values())} turns",
-        missing="more live calls", unit="seconds",
+        name, estimate, bounds, margin, evidence, detail=f"seconds over {turns} turns",
+        missing="more live calls", unit="seconds", calls=len(calls),
     )  # fmt: skip
 
 
@@ -115,10 +122,10 @@ def _unheard(evidence: Evidence, margins: Margins) -> Gate:
     def is_unheard(turn: TurnRow) -> bool:
         return turn.is_empty or turn.is_salvage or turn.final_ms is None
 
-    estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_unheard), margins)
+    estimate, bounds, calls = _by_arm(evidence, _turns(evidence, is_unheard), margins)
     return decided(
         "turns unheard", estimate, bounds, margins.unheard, evidence,
-        detail=f"over {len(evidence.turns)} turns", missing="more live calls",
+        detail=f"over {len(evidence.turns)} turns", missing="more live calls", calls=calls,
     )  # fmt: skip
 
 
@@ -129,7 +136,7 @@ def _left_to_another(evidence: Evidence, margins: Margins) -> Gate:
     def is_left(turn: TurnRow) -> bool:
         return turn.provider != arms.get(turn.call_id)
 
-    estimate, bounds, _ = _by_arm(evidence, _turns(evidence, is_left), margins)
+    estimate, bounds, calls = _by_arm(evidence, _turns(evidence, is_left), margins)
     left = dict.fromkeys(ARMS, 0)
     for turn in evidence.turns:
         if turn.call_id in arms and is_left(turn):
@@ -137,6 +144,7 @@ def _left_to_another(evidence: Evidence, margins: Margins) -> Gate:
     return decided(
         "turns left to another", estimate, bounds, margins.left_to_another, evidence,
         detail=f"{left['whisper']} of Whisper's, {left['google']} of Google's", missing="more live calls",
+        calls=calls,
     )  # fmt: skip
 
 
@@ -165,17 +173,40 @@ def _capacity(evidence: Evidence, margins: Margins) -> Gate:
     )
 
 
+def cost_ratio(whisper: Estimate, google: Estimate) -> Estimate:
+    """How many times as dear a call is, arms that share no call; by the delta method."""
+    ratio = whisper.value / google.value
+    return Estimate(
+        value=ratio,
+        standard_error=math.hypot(whisper.standard_error, ratio * google.standard_error) / google.value,
+        clusters=whisper.clusters + google.clusters,
+    )
+
+
 def _cost(evidence: Evidence, margins: Margins) -> Gate:
-    name, costs = "cost per call", evidence.outside.cost_per_call
+    name, costs, errors = "cost per call", evidence.outside.cost_per_call, evidence.outside.cost_errors
     if not all(costs.get(arm) for arm in ARMS):
         return Gate(
             name=name, status="wait", detail="not known", margin=margins.cost_per_call, unit="ratio",
             missing="the cost of a call on either provider: the ledger's, or --evidence",
         )  # fmt: skip
-    ratio = costs["whisper"] / costs["google"]
-    status: Status = "pass" if ratio <= margins.cost_per_call else "wait"
-    return Gate(
-        name=name, status=status, detail=f"whisper {costs['whisper']:g}, google {costs['google']:g}",
-        missing="" if status == "pass" else "a cheaper Whisper, or an owner who wants it all the same",
-        value=ratio, margin=margins.cost_per_call, unit="ratio",
-    )  # fmt: skip
+    calls, margin = drawn_calls(evidence), margins.cost_per_call
+    whisper, google = (
+        Estimate(
+            value=costs[arm], standard_error=errors.get(arm, 0.0), clusters=sum(c.arm == arm for c in calls)
+        )
+        for arm in ("whisper", "google")
+    )
+    ratio, detail = cost_ratio(whisper, google), f"whisper {whisper.value:g}, google {google.value:g}"
+    if errors:
+        gate = decided(
+            name, ratio,
+            confidence_sequence(ratio, observations=len(calls), planned=margins.planned_calls),
+            margin, evidence, detail=detail, missing="more live calls", unit="ratio", calls=len(calls),
+        )  # fmt: skip
+    else:  # somebody's word
+        status: Status = "pass" if ratio.value <= margin else "fail"
+        gate = Gate(name=name, status=status, detail=detail, value=ratio.value, margin=margin, unit="ratio")
+    # Dear is no harm done to callers: it forbids more calls, it does not take any back.
+    dear = "a cheaper Whisper, or an owner who wants it all the same"
+    return replace(gate, status="wait", missing=dear) if gate.status == "fail" else gate

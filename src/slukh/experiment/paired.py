@@ -14,7 +14,7 @@ from slukh.experiment.evidence import ARMS, Evidence, LabelRow, ShadowRow
 from slukh.experiment.gates import Gate, Margins, decided, drawn_calls, settled_labels
 from slukh.experiment.statistics.estimates import Estimate
 from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
-from slukh.experiment.statistics.planning import labels_needed
+from slukh.experiment.statistics.planning import POWER, labels_needed
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
 
 _FEWEST_LABELS = 30  # of each direction, before the two are compared
@@ -213,7 +213,7 @@ def _missing_labels(
         estimate,
         labels=labelled,
         margin=margin,
-        reach=(bounds.high - estimate.value) / estimate.standard_error,
+        reach=bounds.high - estimate.value,
         seconds_per_label=sum(row.audio_ms for row in waiting) / 1000 / max(1, len(waiting)),
     )
     if plan is None:
@@ -221,4 +221,4 @@ def _missing_labels(
     if plan.labels > len(waiting):
         return f"{plan.labels} labels more, of {len(waiting)} that differ: more shadowed calls first"
     minutes = max(1, round(plan.audio_seconds / 60))
-    return f"{plan.labels} labels more, about {minutes} minutes of audio, to decide with {plan.power:.0%}"
+    return f"{plan.labels} labels more, about {minutes} minutes of audio, to decide with {POWER:.0%}"

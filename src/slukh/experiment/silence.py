@@ -1,56 +1,67 @@
-"""Whether Whisper hears more words where nobody speaks: a gate of recordings, not of calls."""
+"""Whether Whisper hears more words where nobody speaks: a gate of recordings, not of calls.
 
-from slukh.experiment.evidence import ARMS, Outside
+What counts is how often a dialogue is told of words that nobody said; how many they are makes it no worse. A
+single recording may hold a hundred, and a rate of such words has no bound that could be trusted. So words
+count as far as there are minutes: at most one for each started minute of a recording, which is then the most
+that one recording can say. Both hear the same recordings, and each recording is one observation.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from slukh.experiment.evidence import Outside, SilentCall
 from slukh.experiment.gates import Gate, Margins, Status
-from slukh.experiment.statistics.counts import difference, times_wanted
+from slukh.experiment.statistics.betting import Counted
 
 NAME = "words in silence"
-_WANTED = "words per minute of recordings without speech: `slukh evaluate --json`, then --evaluation"
+_WANTED = "recordings without speech that both heard: `slukh evaluate --json`, then --evaluation"
 
 
 def silence_gate(outside: Outside, margins: Margins) -> Gate:
-    """Held by bounds where the silence is known; needs scipy then."""
-    margin, silences, rates = (
-        margins.silent_words_per_minute, outside.silences, outside.silent_words_per_minute,
-    )  # fmt: skip
-    if all(arm in rates for arm in ARMS):
-        return _of_rates(rates["whisper"], rates["google"], margin)
-    if not all(arm in silences and silences[arm].seconds for arm in ARMS):
+    """Held by bounds that are exact at every look."""
+    margin, calls = margins.words_in_silence, outside.silent_calls
+    if not calls:
         return _gate("wait", "not measured", margin, missing=_WANTED)
-    whisper, google = silences["whisper"], silences["google"]
-    value, low, high = difference(whisper, google)
+    counted = counted_silence(calls)
+    low, high = counted.bounds()
     status: Status = "pass" if high < margin else "fail" if low > margin else "wait"
+    minutes = sum(call.seconds for call in calls) / 60
     missing = ""
     if status == "wait":
-        minutes = min(whisper.seconds, google.seconds) / 60
-        times = times_wanted(whisper, google, margin)
-        more = "more minutes" if times is None else f"{minutes * (times - 1):.0f} minutes more"
-        missing = f"{more} of recordings without speech, through `slukh evaluate --json`"
-    detail = ", ".join(
-        f"{arm} {sum(each.words)} words in {each.seconds / 60:.1f} min"
-        for arm, each in (("whisper", whisper), ("google", google))
+        times = counted.times_wanted(margin)
+        more = (
+            "more minutes" if times is None or times <= 1
+            else f"{math.ceil(minutes * (times - 1))} minutes more"
+        )  # fmt: skip
+        missing = f"{more} of recordings without speech like these, through `slukh evaluate --json`"
+    heard = ", ".join(
+        f"{arm} {sum(words)} words in {sum(map(bool, words))}"
+        for arm, words in (
+            ("whisper", [call.whisper_words for call in calls]),
+            ("google", [call.google_words for call in calls]),
+        )
     )
-    return _gate(status, detail, margin, missing=missing, value=value, low=low, high=high)
+    detail = f"{heard} of {len(calls)} recordings, {minutes:.1f} min"
+    return _gate(status, detail, margin, missing=missing, value=counted.rate, low=low, high=high)
 
 
-def _of_rates(whisper: float, google: float, margin: float) -> Gate:
-    """Somebody's word that it is well; of how many minutes is not known, so it takes nothing back."""
-    difference_ = whisper - google
-    status: Status = "pass" if difference_ <= margin else "wait"
-    missing = (
-        "" if status == "pass"
-        else "minutes and words from `slukh evaluate --json`: rates without minutes take no calls back"
-    )  # fmt: skip
-    return _gate(
-        status, f"whisper {whisper:g}, google {google:g}", margin, missing=missing, value=difference_
-    )
+def counted_silence(calls: Sequence[SilentCall]) -> Counted:
+    """Words of Whisper's less words of Google's, by recording, as far as they count."""
+    minutes = np.array([call.seconds / 60 for call in calls])
+    most = np.ceil(minutes)
+    whisper = np.minimum([call.whisper_words for call in calls], most)
+    google = np.minimum([call.google_words for call in calls], most)
+    return Counted(differences=whisper - google, sizes=minutes, most=float(most.max()))
 
 
 def _gate(
     status: Status, detail: str, margin: float, *, missing: str, value: float | None = None,
     low: float | None = None, high: float | None = None,
 ) -> Gate:  # fmt: skip
+    is_known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
     return Gate(
-        name=NAME, status=status, detail=detail, missing=missing, value=value, low=low, high=high,
-        margin=margin, unit="words per minute",
+        name=NAME, status=status, detail=detail, missing=missing, value=value,
+        low=low if is_known else None, high=high if is_known else None, margin=margin, unit="per minute",
     )  # fmt: skip

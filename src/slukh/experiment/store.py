@@ -11,13 +11,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnClause, Connection, column, delete, func, insert, select, table, true
+from sqlalchemy import ColumnClause, Connection, column, delete, func, insert, select, table, true, update
 
 from slukh.databases import Database, Kept, Tables, be_alone, microseconds, moment_at, replacing
 from slukh.errors import ExperimentError
 from slukh.experiment.evidence import (
     CallRow,
     CanaryRow,
+    DrawRow,
     LabelRow,
     OutcomeRow,
     RampRow,
@@ -26,7 +27,7 @@ from slukh.experiment.evidence import (
     TurnRow,
 )
 
-Row = CallRow | TurnRow | OutcomeRow | ShadowRow | LabelRow | CanaryRow | RampRow
+Row = CallRow | TurnRow | OutcomeRow | ShadowRow | DrawRow | LabelRow | CanaryRow | RampRow
 
 
 class ExperimentAwayError(ExperimentError):
@@ -39,17 +40,24 @@ TABLES = Tables(
     error=ExperimentError,
     away=ExperimentAwayError,
 )
-_VERSION = 2
+_VERSION = 3
 
 _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
     CallRow: ("ab_calls", ("call_id",)),
     TurnRow: ("ab_turns", ("call_id", "utterance_id")),
     OutcomeRow: ("ab_outcomes", ("call_id",)),
     ShadowRow: ("ab_shadows", ("call_id", "utterance_id")),
+    DrawRow: ("ab_draws", ("call_id", "utterance_id")),
     LabelRow: ("ab_labels", ("call_id", "utterance_id", "labeller")),
     CanaryRow: ("ab_canaries", ("heard_at_us", "provider", "language_code")),
     RampRow: ("ab_ramps", ("decided_at_us",)),
 }
+# From version n to n + 1; tables that are new are made anyway.
+_MIGRATIONS = (
+    "ALTER TABLE ab_calls ADD COLUMN worker TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE ab_ramps ADD COLUMN inputs TEXT NOT NULL DEFAULT '{}'",
+)
+_VERSIONS = table("ab_version", column("version"))
 _SQL_TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION", bool: "INTEGER", datetime: "BIGINT"}
 
 
@@ -169,21 +177,29 @@ class ExperimentStore(Kept):
         with self._database.reading() as connection:
             return tuple((language, _row(LabelRow, row)) for language, *row in connection.execute(query))
 
-    def unheard(self, labels: Iterable[LabelRow]) -> tuple[LabelRow, ...]:
-        """Those of the labels whose utterance no shadow heard: they would count nowhere.
+    def draws(self) -> tuple[DrawRow, ...]:
+        """Every utterance that was drawn for labelling.
 
         Raises:
             ExperimentError: the store cannot be read.
         """
-        shadows, wanted = _TABLES[ShadowRow], tuple(labels)
         with self._database.reading() as connection:
-            known = {
-                call_id: set(
-                    connection.scalars(select(shadows.c.utterance_id).where(shadows.c.call_id == call_id))
-                )
-                for call_id in {label.call_id for label in wanted}
-            }
-        return tuple(label for label in wanted if label.utterance_id not in known[label.call_id])
+            return _read(connection, DrawRow, true())
+
+    def draw(self, since: datetime, until: datetime, rows: Sequence[DrawRow]) -> None:
+        """Keep what was drawn of a window, in the place of what was drawn of it before.
+
+        Raises:
+            ExperimentError: the store cannot be written now.
+        """
+        calls, draws = _TABLES[CallRow], _TABLES[DrawRow]
+        of_window = select(calls.c.call_id).where(
+            calls.c.ended_at_us.between(microseconds(since), microseconds(until))
+        )
+        with self._database.writing() as connection:
+            connection.execute(delete(draws).where(draws.c.call_id.in_(of_window)))
+            for row in rows:
+                connection.execute(insert(draws), _values(row))
 
     def calls_of(self, caller: str) -> tuple[str, ...]:
         """The calls of a caller's hash.
@@ -228,10 +244,11 @@ def _create(connection: Connection, where: str) -> None:
     connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS ab_version (version INTEGER NOT NULL)")
     found = connection.exec_driver_sql("SELECT version FROM ab_version").scalar()
     if found is None:
-        connection.execute(insert(table("ab_version", column("version"))), {"version": _VERSION})
-    elif found == 1:
-        connection.exec_driver_sql("ALTER TABLE ab_calls ADD COLUMN worker TEXT NOT NULL DEFAULT ''")
-        connection.exec_driver_sql("UPDATE ab_version SET version = 2")
+        connection.execute(insert(_VERSIONS).values(version=_VERSION))
+    elif found < _VERSION:
+        for statement in _MIGRATIONS[found - 1 :]:
+            connection.exec_driver_sql(statement)
+        connection.execute(update(_VERSIONS).values(version=_VERSION))
     elif found > _VERSION:
         raise ExperimentError(
             f"the experiment's store {where} was written by a newer slukh (version {found})",

@@ -81,7 +81,8 @@ def _first_look(calls: Sequence[CallRow], margins: Margins) -> Gate:
 
 def _days(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
     first = min((call.started_at for call in calls), default=evidence.until)
-    days = (evidence.until - first) // timedelta(days=1)
+    last = min(evidence.until, max((call.ended_at for call in calls), default=evidence.until))
+    days = (last - first) // _A_DAY  # a gateway that stands still adds none
     return _validity(
         "days", days >= margins.days, f"{days} full days",
         f"{margins.days - days} days more", first + timedelta(days=margins.days),
@@ -106,7 +107,11 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
 
 def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
     shares = {"google": 1 - evidence.whisper_share, "whisper": evidence.whisper_share}
+    reported = {row.call_id for row in evidence.outcomes}
+    # Who tells less often how calls went has other calls in the comparison, not fewer.
     groups = {"": list(calls)}
+    if with_outcomes := [call for call in calls if call.call_id in reported]:
+        groups[" with outcomes"] = with_outcomes
     has_several_workers = len({call.worker for call in calls}) > 1
     for call in calls:
         groups.setdefault(f" in {call.language_code}", []).append(call)

@@ -9,6 +9,7 @@ margins and seed give the same verdict: they are all in it.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,6 +17,7 @@ from typing import Literal
 from slukh.experiment.evidence import Evidence
 from slukh.experiment.gates import Gate, Margins, drawn_calls
 from slukh.experiment.measures import measure_gates
+from slukh.experiment.ramps import recorded_gate
 from slukh.experiment.validity import validity_gates
 
 Decision = Literal["PROMOTE", "HOLD", "ROLL BACK"]
@@ -45,42 +47,33 @@ class Verdict:
 
     def as_json(self) -> dict[str, object]:
         """Plain JSON values, moments in ISO 8601."""
-        evidence = self.evidence
         return {
             "decision": self.decision,
             "reasons": list(self.reasons),
             "expected": _iso(self.expected),
             "gates": [asdict(gate) | {"expected": _iso(gate.expected)} for gate in self.gates],
-            "inputs": {
-                "since": _iso(evidence.since),
-                "until": _iso(evidence.until),
-                "flag_version": evidence.flag_version,
-                "whisper_share": evidence.whisper_share,
-                "canonical_version": dict(evidence.canonical_version),
-                "seed": self.seed,
-                "margins": asdict(self.margins),
-                "outside": asdict(evidence.outside),
-                "calls": len(evidence.calls),
-                "calls_by_arm": dict(sorted(Counter(call.arm for call in drawn_calls(evidence)).items())),
-                "served_by_another": sum(call.serving != call.arm for call in drawn_calls(evidence)),
-                "turns": len(evidence.turns),
-                "outcomes": len(evidence.outcomes),
-                "shadows": len(evidence.shadows),
-                "labels": len(evidence.labels),
-                "canaries": len(evidence.canaries),
-            },
+            "inputs": self.inputs(),
         }
 
+    def inputs(self) -> dict[str, object]:
+        """What it was made of, likewise: the rows of the window stay in the store, and are counted here."""
+        return frozen_inputs(self.evidence, self.margins, self.seed)
 
-def verdict(evidence: Evidence, margins: Margins, *, seed: int = 1) -> Verdict:
-    """Decide. Needs scipy where an arm has fewer than 50 calls.
+
+def verdict(
+    evidence: Evidence, margins: Margins, *, seed: int = 1, recorded: Mapping[str, object] | None = None
+) -> Verdict:
+    """Decide.
 
     Args:
         evidence: a window.
         margins: what is asked.
         seed: of the resampling of latencies.
+        recorded: inputs of the same window's verdict when a ramp stood on it; nothing where none did.
     """
-    validity, measures = validity_gates(evidence, margins), measure_gates(evidence, margins, seed=seed)
+    now = frozen_inputs(evidence, margins, seed)
+    validity = [*validity_gates(evidence, margins), recorded_gate(recorded or {}, now)]
+    measures = measure_gates(evidence, margins, seed=seed)
     is_valid = all(gate.status == "pass" for gate in validity if gate.kind == "validity")
     gates = (*validity, *measures)
     open_ = [gate for gate in gates if gate.status != "pass"]
@@ -99,6 +92,31 @@ def verdict(evidence: Evidence, margins: Margins, *, seed: int = 1) -> Verdict:
         margins=margins,
         seed=seed,
     )
+
+
+def frozen_inputs(evidence: Evidence, margins: Margins, seed: int) -> dict[str, object]:
+    """Everything that a verdict depends on, as plain JSON values."""
+    drawn = drawn_calls(evidence)
+    outside = asdict(evidence.outside)
+    return {
+        "since": _iso(evidence.since),
+        "until": _iso(evidence.until),
+        "flag_version": evidence.flag_version,
+        "whisper_share": evidence.whisper_share,
+        "rolled_back": evidence.rolled_back,
+        "canonical_version": dict(evidence.canonical_version),
+        "seed": seed,
+        "margins": asdict(margins),
+        "outside": outside | {"silent_calls": list(outside["silent_calls"])},
+        "calls": len(evidence.calls),
+        "calls_by_arm": dict(sorted(Counter(call.arm for call in drawn).items())),
+        "served_by_another": sum(call.serving != call.arm for call in drawn),
+        "turns": len(evidence.turns),
+        "outcomes": len(evidence.outcomes),
+        "shadows": len(evidence.shadows),
+        "labels": len(evidence.labels),
+        "canaries": len(evidence.canaries),
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

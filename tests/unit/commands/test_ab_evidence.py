@@ -12,8 +12,7 @@ from slukh.config import AllSettings, Settings, load_all
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.errors import ExperimentError, ScenarioError
-from slukh.experiment.evidence import CallRow, Outside
-from slukh.experiment.statistics.counts import Silence
+from slukh.experiment.evidence import CallRow, Outside, SilentCall
 from slukh.types import Purpose, Usage
 
 BEGAN = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -73,6 +72,9 @@ def test_cost_per_call_comes_from_the_ledger_by_arm(given: AllSettings, tmp_path
     found = gathered(Sources(evidence=knows, to=50), given, calls(), UNTIL)
     # A minute by Google's list; Whisper's machine over the 300 calls a month that half of them would be.
     assert found.cost_per_call == pytest.approx({"google": 0.016, "whisper": 0.01})
+    # All are alike, and one of the ten more might be so too; what is rented costs the same, whoever calls.
+    assert found.cost_errors == pytest.approx({"google": 0.0016, "whisper": 0})
+    assert found.price_book.startswith("market-2026-11@")
     assert "ledger's 10 of google's and 10 of whisper's calls, and 3 a month over 300 calls" in gate_origin(
         found, "cost per call"
     )
@@ -147,41 +149,35 @@ def written_capacity(folder: Path, *, streams: int) -> Path:
     return path
 
 
-def evaluation(folder: Path, *, silent: float = 240.0, stand_in: str | None = None) -> Path:
+def evaluation(folder: Path, *, silent: int = 2, stand_in: str | None = None) -> Path:
     path = folder / "evaluation.json"
-    table = {"silent_utterances": 4, "silent_seconds": silent, "silent_words": [2], "wer": 0.1}
-    path.write_text(
-        json.dumps(
-            {
-                "providers": {
-                    "whisper": {"all": table, "stand_in": None},
-                    "google": {"all": table | {"silent_words": []}, "stand_in": stand_in},
-                }
-            }
-        )
-    )
+    calls = [{"seconds": 60.0, "words": [2 * n, 0]} for n in range(silent)]
+    compared = {"providers": ["whisper", "google"], "silent_calls": calls, "wer_difference": 0.1}
+    providers = {"whisper": {"stand_in": None}, "google": {"stand_in": stand_in}}
+    path.write_text(json.dumps({"providers": providers, "comparisons": [compared]}))
     return path
 
 
 def test_words_in_silence_come_from_an_evaluation(given: AllSettings, tmp_path: Path) -> None:
     path = evaluation(tmp_path)
     found = gathered(Sources(evaluation=path), given, (), UNTIL)
-    assert found.silences == {
-        "google": Silence(seconds=240.0), "whisper": Silence(seconds=240.0, words=(2,)),
-    }  # fmt: skip
-    assert gate_origin(found, "words in silence") == f"from 4 recordings without speech in {path}"
+    assert found.silent_calls == (
+        SilentCall(seconds=60.0, google_words=0, whisper_words=0),
+        SilentCall(seconds=60.0, google_words=0, whisper_words=2),
+    )
+    assert gate_origin(found, "words in silence") == f"from {path}"
 
 
 @pytest.mark.parametrize(
     ("wrong", "why"),
-    [({"silent": 0.0}, "without speech that google heard"), ({"stand_in": "a local one"}, "a local one")],
+    [({"silent": 0}, "without speech that both heard"), ({"stand_in": "a local one"}, "a local one")],
 )
 def test_an_evaluation_that_says_nothing_of_both_stays_missing(
     given: AllSettings, tmp_path: Path, wrong: dict[str, Any], why: str
 ) -> None:
     path = evaluation(tmp_path, **wrong)
     found = gathered(Sources(evaluation=path), given, (), UNTIL)
-    assert found.silences == {}
+    assert found.silent_calls == ()
     assert why in gate_origin(found, "words in silence")
 
 
@@ -199,14 +195,11 @@ def test_what_a_person_hands_in_comes_before_ours(given: AllSettings, tmp_path: 
         json.dumps(
             {
                 "queue_p95_seconds": 0.2,
-                "silent_words_per_minute": {"google": 0, "whisper": 0},
                 "cost_per_call": {"google": 3, "whisper": 1},
             }
         )
     )
-    sources = Sources(
-        evidence=knows, capacity=written_capacity(tmp_path, streams=9), evaluation=evaluation(tmp_path)
-    )
+    sources = Sources(evidence=knows, capacity=written_capacity(tmp_path, streams=9))
     found = gathered(sources, given, calls(), UNTIL)
     assert (found.queue_p95_seconds, found.cost_per_call) == (0.2, {"google": 3, "whisper": 1})
     assert set(found.origins.values()) == {f"from {knows}"}

@@ -76,7 +76,7 @@ def test_a_machine_that_a_book_prices_has_dollars(tmp_path: Path) -> None:
     assert cost(heard(60_000), payee="whisper", book=PriceBook.load(own))["usd"] == "0.006000"
 
 
-def test_the_printed_table_says_dollars_or_why_there_are_none() -> None:
+def test_the_printed_table_says_dollars_or_why_there_are_none_and_a_second_opinion() -> None:
     row = Row(line=1, audio=Path("a.wav"), text="так", language_code="uk-UA", call_id="1")
     both = {"whisper": {1: heard(1_000)}, "google": {1: heard(60_000)}}
     costs = {"whisper": cost(heard(1_000), payee="whisper"), "google": cost(heard(60_000))}
@@ -84,3 +84,7 @@ def test_the_printed_table_says_dollars_or_why_there_are_none() -> None:
     lines = [str(line) for line in evaluation_tables(report(run))]
     assert "whisper: no dollars (own machine, no price per second)" in lines
     assert "google: $0.0160 for 1 request, $0.96 an hour of audio (market-2026-11, 2026-11-20)" in lines
+    assert (
+        "  second opinion, utterances taken for independent (MAPSSWE): 0 segments, p 1; "
+        "too few segments to say anything"
+    ) in lines

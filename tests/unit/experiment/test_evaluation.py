@@ -75,7 +75,7 @@ def test_the_table_has_rates_intervals_and_silence_apart() -> None:
     assert table["wer_interval"][0] <= 2 / 7 <= table["wer_interval"][1]
     assert table["entity_error_rates"] == {"quantity": 0.0, "size": 1.0}
     assert table["silent_words_per_minute"] == 30.0
-    assert (table["silent_seconds"], table["silent_words"]) == (2.0, [1])
+    assert (table["silent_seconds"], table["silent_words"]) == (2.0, 1)
     assert list(found["length"]) == ["1 to 2 words", "3 to 8 words", "nothing said"]
     assert found["latency"]["final_seconds_p50"] == pytest.approx(0.4)
 
@@ -88,6 +88,12 @@ def test_two_providers_are_compared_on_the_rows_that_both_heard() -> None:
     assert compared["wer_difference"] == pytest.approx(2 / 7)
     assert compared["mapsswe"]["segments"] == 2
     assert not compared["mapsswe"]["is_enough"]
+    assert compared["silent_calls"] == []
+
+
+def test_what_both_heard_in_silence_is_told_call_by_call() -> None:
+    (compared,) = evaluated([*SAID[:3], "дякую за перегляд"], SAID)["comparisons"]
+    assert compared["silent_calls"] == [{"seconds": 2.0, "words": [3, 0]}]
 
 
 def test_rows_that_are_all_alike_have_a_rate_and_no_interval() -> None:

@@ -18,11 +18,15 @@ from slukh.experiment.evidence import (
     Outside,
     RampRow,
     ShadowRow,
+    SilentCall,
     TurnRow,
-    share_at,
 )
-from slukh.experiment.gates import ADJUDICATED, Margins
+from slukh.experiment.gates import ADJUDICATED, Gate, Margins
+from slukh.experiment.gates import decided as decided_gate
 from slukh.experiment.grammar import load_grammar
+from slukh.experiment.ramps import share_at
+from slukh.experiment.statistics.estimates import Estimate
+from slukh.experiment.statistics.sequential import Bounds
 from slukh.experiment.verdict import Verdict, verdict
 from slukh.testing.simulated_errors import Traffic, simulated_turns
 
@@ -36,7 +40,7 @@ MARGINS = Margins(
 )  # fmt: skip
 OUTSIDE = Outside(
     queue_p95_seconds=0.3,
-    silent_words_per_minute={"google": 0.1, "whisper": 0.1},
+    silent_calls=(SilentCall(seconds=60, google_words=0, whisper_words=0),) * 240,
     cost_per_call={"google": 0.03, "whisper": 0.02},
 )
 
@@ -160,6 +164,13 @@ def changed(found: Evidence, **values: object) -> Evidence:
     return replace(found, calls=(*found.calls[:-1], replace(found.calls[-1], **values)))  # type: ignore[arg-type]
 
 
+def ill_reported(found: Evidence) -> Evidence:
+    """Every third of Whisper's calls ends without a word of how it went."""
+    arms = {call.call_id: call.arm for call in found.calls}
+    told = (row for n, row in enumerate(found.outcomes) if arms[row.call_id] == "google" or n % 3)
+    return replace(found, outcomes=tuple(told))
+
+
 def ill_divided(found: Evidence) -> Evidence:
     """Each arm has its half of the calls, but a gateway gives none to Whisper."""
     workers = ("one:9092", "two:9092")
@@ -202,6 +213,7 @@ def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
         (lambda e: relabelled(e, ("taras", "another")), "adjudicated"),
         (lambda e: replace(e, labels=unclear(e)), "what people cannot understand"),
         (lambda e: replace(e, whisper_share=0.1), "find what gives, loses or hides calls"),
+        (ill_reported, "sample ratio with outcomes: find what gives"),
         (ill_divided, "sample ratio at one:9092: find what gives"),
         (lambda e: replace(e, until=BEGAN + timedelta(days=3)), "11 days more"),
         (lambda e: replace(e, labels=()), "labels of shadowed utterances"),
@@ -325,6 +337,41 @@ def test_calls_stay_in_the_arm_they_were_given_to_whoever_served_them() -> None:
     late = evidence(later=0.8)
     moved = replace(late, calls=tuple(replace(call, serving="google") for call in late.calls))
     assert gate(decided(moved), "time to final, p95") == "fail"
+
+
+def test_finals_that_are_lost_in_both_arms_say_nothing_of_how_long_they_take() -> None:
+    turns = tuple(
+        replace(turn, final_ms=None, is_salvage=True) if n % 10 == 0 else turn
+        for n, turn in enumerate(EQUAL.turns)
+    )
+    found = next(
+        each for each in decided(replace(EQUAL, turns=turns)).gates if each.name == "time to final, p95"
+    )
+    assert (found.status, found.detail) == ("wait", "beyond the deadline in both arms")
+
+
+def test_a_cost_that_may_be_chance_waits_for_more_calls_and_a_dear_one_takes_none_back() -> None:
+    def cost(whisper: float, error: float) -> Gate:
+        outside = replace(
+            OUTSIDE, cost_per_call={"google": 0.02, "whisper": whisper},
+            cost_errors={"google": 0.0, "whisper": error},
+        )  # fmt: skip
+        return next(g for g in decided(replace(EQUAL, outside=outside)).gates if g.name == "cost per call")
+
+    assert cost(0.015, 0.001).status == "pass"
+    doubtful = cost(0.015, 0.003)
+    assert doubtful.status == "wait"
+    assert re.fullmatch(r"about \d+ more live calls", doubtful.missing), doubtful.missing
+    assert cost(0.03, 0.001).status == "wait"
+    assert "a cheaper Whisper" in cost(0.03, 0.001).missing
+
+
+def test_a_difference_at_the_margin_itself_has_no_day() -> None:
+    found = decided_gate(
+        "any", Estimate(value=0.02 - 1e-15, standard_error=0.01, clusters=200),
+        Bounds(low=-0.01, high=0.05, p=0.5), 0.02, EQUAL, detail="", missing="more live calls", calls=200,
+    )  # fmt: skip
+    assert (found.status, found.expected, found.missing) == ("wait", None, "more live calls")
 
 
 def test_a_final_that_never_came_counts_at_the_deadline() -> None:

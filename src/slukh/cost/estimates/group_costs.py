@@ -1,6 +1,5 @@
 """What calls cost by a group that each belongs to, such as the arm of a rollout: whole calls, from usage."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,16 +14,24 @@ class GroupCost:
     """The calls of one group.
 
     Attributes:
-        calls: how many were found.
-        usd: what all of them used, as far as it has a price.
+        usd_by_call: what each that was found used, as far as it has a price.
         unpriced: the book's sentence about something without one; empty where everything has.
         rented_by_month: providers that were heard for nothing, because their machine is paid by the month.
     """
 
-    calls: int
-    usd: Decimal
+    usd_by_call: Mapping[str, Decimal]
     unpriced: str
     rented_by_month: frozenset[str]
+
+    @property
+    def calls(self) -> int:
+        """How many were found."""
+        return len(self.usd_by_call)
+
+    @property
+    def usd_per_call(self) -> Decimal:
+        """The mean."""
+        return sum(self.usd_by_call.values(), Decimal(0)) / self.calls
 
 
 def costs_by_group(
@@ -39,19 +46,19 @@ def costs_by_group(
         groups: call_id -> its group; other calls are left out.
         book: the prices.
     """
-    found: Counter[str] = Counter()
-    usd: dict[str, Decimal] = {}
+    usd: dict[str, dict[str, Decimal]] = {}
     unpriced: dict[str, str] = {}
     rented: dict[str, set[str]] = {}
     free = {price.id for price in book.all_prices() if not price.amount and not price.graduated}
     rater = TolerantRater(book)
     for call in calls:
-        group = groups.get(call.legs[0].call_id) if call.legs else None
+        call_id = call.legs[0].call_id if call.legs else ""
+        group = groups.get(call_id)
         if group is None:
             continue
-        found[group] += 1
         rated = rater.rate([row for row in call.usage if row.purpose != "shadow"])
-        usd[group] = usd.get(group, Decimal(0)) + sum((line.amount_usd for line in rated.lines), Decimal(0))
+        amount = sum((line.amount_usd for line in rated.lines), Decimal(0))
+        usd.setdefault(group, {})[call_id] = amount
         rented.setdefault(group, set()).update(
             line.provider for line in rated.lines if line.component == "stt" and line.price_id in free
         )
@@ -60,10 +67,9 @@ def costs_by_group(
                 unpriced.setdefault(group, what.problem)
     return {
         group: GroupCost(
-            calls=count,
-            usd=usd[group],
+            usd_by_call=amounts,
             unpriced=unpriced.get(group, ""),
             rented_by_month=frozenset(rented[group]),
         )
-        for group, count in found.items()
+        for group, amounts in usd.items()
     }

@@ -28,6 +28,11 @@ _KEYS: dict[PriceUnit, tuple[str, int]] = {
 _COMPONENTS: dict[PriceUnit, PriceComponent] = {"audio_ms": "stt", "characters": "tts"}
 
 
+def genai_version() -> str:
+    """Of the data that prices come from."""
+    return f"genai-prices {version('genai-prices')}"
+
+
 def genai_price(provider: str, model: str, unit: PriceUnit, on: date) -> Price | None:
     """The price of a model's unit on a day, or None when genai-prices has none."""
     found = _model(provider, model)
@@ -40,7 +45,6 @@ def genai_price(provider: str, model: str, unit: PriceUnit, on: date) -> Price |
     if value is None:
         return None
     tiers = getattr(value, "tiers", ())
-    release = version("genai-prices")
     return Price(
         id=f"genai-prices/{provider}/{found.id}/{unit}",
         component=_COMPONENTS.get(unit, "llm"),
@@ -52,7 +56,7 @@ def genai_price(provider: str, model: str, unit: PriceUnit, on: date) -> Price |
         cliff=tuple(Tier(over=tier.start, amount=tier.price) for tier in tiers),
         basis=BASIS_OF_UNIT[unit],
         effective_from=on,
-        source=f"genai-prices {release}",
+        source=genai_version(),
         read_on=None,
         confidence="fact",
     )

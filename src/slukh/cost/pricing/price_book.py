@@ -11,10 +11,11 @@ name to genai-prices.
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from slukh.cost.pricing.genai_book import genai_price
+from slukh.cost.pricing.genai_book import genai_price, genai_version
 from slukh.cost.pricing.price import BASIS_OF_UNIT, ExchangeRate, Price, PriceComponent, PriceUnit, Tier
 from slukh.cost.pricing.price_file import read_book
 from slukh.errors import PriceError
@@ -97,6 +98,19 @@ class PriceBook:
     def all_prices(self) -> tuple[Price, ...]:
         """Every entry, the book's own before those of the book it extends."""
         return self.prices + (self.base.all_prices() if self.base else ())
+
+    def version(self, on: date) -> str:
+        """The book as of a day, by its content: entries of later days do not change it."""
+        entries: tuple[Price | ExchangeRate, ...] = (*self.all_prices(), *self.all_rates())
+        known = sorted(repr(entry) for entry in entries if entry.effective_from <= on)
+        if self.asks_genai_prices:
+            known.append(genai_version())
+        return f"{self.name}@{sha256(repr(known).encode()).hexdigest()[:8]}"
+
+    @property
+    def asks_genai_prices(self) -> bool:
+        """Whether it, or a book that it extends, leaves models to genai-prices."""
+        return self.uses_genai_prices or (self.base is not None and self.base.asks_genai_prices)
 
     def all_rates(self) -> tuple[ExchangeRate, ...]:
         """Every exchange rate, in the same order."""

@@ -6,11 +6,28 @@ from dataclasses import dataclass, replace
 
 from slukh.errors import ExperimentError
 from slukh.experiment.drawing import drawn, lot
-from slukh.experiment.evidence import LabelRow, ShadowRow
+from slukh.experiment.evidence import DrawRow, LabelRow, ShadowRow
 from slukh.experiment.gates import ADJUDICATED
 
 _LABELLED_BY_ALL = 0.1
-_Key = tuple[str, int]
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What is to be labelled of a window, by whomever.
+
+    Attributes:
+        utterances: with the probability each was drawn with, in the order to label them.
+        by_utterance: labels of them, by labeller.
+        restated: those of a smaller draw of the window, with the probability of this one.
+        rows: to be kept, so that labels made elsewhere can be held against it; in the same order.
+    """
+
+    utterances: tuple[tuple[ShadowRow, float], ...]
+    by_utterance: Mapping[Key, Mapping[str, LabelRow]]
+    restated: tuple[LabelRow, ...]
+    rows: tuple[DrawRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,25 +37,28 @@ class Share:
     Attributes:
         waiting: utterances to label, with the probability each was drawn with, in the order to label them.
         done: utterances the person has labelled.
-        restated: labels of anybody's from a smaller draw of the window, with the probability of this one.
     """
 
     waiting: tuple[tuple[ShadowRow, float], ...]
     done: tuple[ShadowRow, ...]
-    restated: tuple[LabelRow, ...]
 
 
-def share(
-    shadows: Iterable[ShadowRow], labels: Iterable[LabelRow], *, wanted: int, seed: int, labeller: str
-) -> Share:
-    """What somebody labels: what nobody has labelled yet, and of the rest a tenth, to see who agrees.
+def draw(
+    shadows: Iterable[ShadowRow],
+    labels: Iterable[LabelRow],
+    languages: Mapping[str, str],
+    *,
+    wanted: int,
+    seed: int,
+) -> Draw:
+    """Draw a window, or draw it again with as many utterances or more.
 
     Args:
-        shadows: of a window.
+        shadows: of the window.
         labels: of the same window.
+        languages: of its calls, BCP-47 by call.
         wanted: how many utterances the draw is to have, about.
         seed: of the draw.
-        labeller: who; `adjudicated` gets what two others disagree on, and only that.
 
     Raises:
         ExperimentError: there are labels that this draw has not drawn.
@@ -47,7 +67,7 @@ def share(
     found = drawn(shadows, labels=wanted, seed=seed)
     probability = {_key(row): p for row, p in found}
     contested = {_key(row) for row in shadows if row.is_complete and row.differing_words}
-    by_utterance: dict[_Key, dict[str, LabelRow]] = defaultdict(dict)
+    by_utterance: dict[Key, dict[str, LabelRow]] = defaultdict(dict)
     for label in labels:
         if _key(label) in contested:
             by_utterance[_key(label)][label.labeller] = label
@@ -56,17 +76,42 @@ def share(
             f"{len(strangers)} utterances of this window are labelled and are not in this draw",
             remedy="draw with the --seed of the first draw, and as many --labels at least",
         )
-    return Share(
-        waiting=tuple(
-            (row, p) for row, p in found if _is_theirs(row, by_utterance.get(_key(row), {}), labeller, seed)
-        ),
-        done=tuple(row for row, _ in found if labeller in by_utterance.get(_key(row), {})),
+    return Draw(
+        utterances=tuple(found),
+        by_utterance=by_utterance,
         restated=tuple(
             replace(label, probability=probability[key])
             for key, labels_of_it in by_utterance.items()
             for label in labels_of_it.values()
             if label.probability != probability[key]
         ),
+        rows=tuple(
+            DrawRow(
+                call_id=row.call_id,
+                utterance_id=row.utterance_id,
+                language_code=languages[row.call_id],
+                probability=p,
+            )
+            for row, p in found
+        ),
+    )
+
+
+def share(of: Draw, *, seed: int, labeller: str) -> Share:
+    """What somebody labels: what nobody has labelled yet, and of the rest a tenth, to see who agrees.
+
+    Args:
+        of: what is shared.
+        seed: of the draw.
+        labeller: who; `adjudicated` gets what two others disagree on, and only that.
+    """
+    return Share(
+        waiting=tuple(
+            (row, p)
+            for row, p in of.utterances
+            if _is_theirs(row, of.by_utterance.get(_key(row), {}), labeller, seed)
+        ),
+        done=tuple(row for row, _ in of.utterances if labeller in of.by_utterance.get(_key(row), {})),
     )
 
 
@@ -79,5 +124,5 @@ def _is_theirs(row: ShadowRow, labels: Mapping[str, LabelRow], labeller: str, se
     return not labels or lot(seed, "all", row.call_id, row.utterance_id) < _LABELLED_BY_ALL
 
 
-def _key(row: ShadowRow | LabelRow) -> _Key:
+def _key(row: ShadowRow | LabelRow) -> Key:
     return row.call_id, row.utterance_id

@@ -13,14 +13,19 @@ INTERVALS = "intervals"
 _CAPTION = (
     "Whisper less Google, in multiples of each margin: a difference that lies left of the line at 1 with its "
     "whole interval is within the margin (circle), right of it beyond (square), across it not known yet "
-    "(diamond). An arrow goes on. The bounds hold at every look; pp are percentage points."
+    "(diamond). An arrow goes on. pp are percentage points."
+)
+_BOUNDS = (
+    "Bounds are of 95 % and hold at every look, however often this page is made: of words in silence for any "
+    "number of recordings, of the others from a hundred calls of each arm on. Capacity, and a cost that was "
+    "handed in, have none: they are held against their margin as they are."
 )
 _STANDS: Mapping[Status, str] = {"pass": "passes", "wait": "open", "fail": "**fails**"}
-_FACTORS: Mapping[Unit, float] = {"share": 100.0, "seconds": 1.0, "words per minute": 1.0, "ratio": 1.0}
+_FACTORS: Mapping[Unit, float] = {"share": 100.0, "seconds": 1.0, "per minute": 1.0, "ratio": 1.0}
 _SIGNS: Mapping[Unit, str] = {
     "share": " pp",
     "seconds": " s",
-    "words per minute": " a minute",
+    "per minute": " a minute",
     "ratio": "\N{MULTIPLICATION SIGN}",
 }
 
@@ -103,6 +108,7 @@ def _measures(found: Verdict) -> Iterator[Block]:
         yield Figure(name=INTERVALS, caption=_CAPTION)
     else:
         yield Paragraph("No difference is known yet.")
+    yield Paragraph(_BOUNDS)
     yield Table(
         head=("measure", "stands", "value", "bounds", "margin", "seen"),
         rows=tuple(
@@ -165,23 +171,18 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
         *((f"canonical text, {code}", version) for code, version in evidence.canonical_version.items()),
         ("seed", str(found.seed)),
         ("load test, queue p95", _told(outside.queue_p95_seconds, " s")),
-        *(
-            (f"{name}, {arm}", _told(given.get(arm)))
-            for name, given in (
-                ("words per minute of silence", _silent_rates(outside)),
-                ("cost of a call", outside.cost_per_call),
-            )
-            for arm in ARMS
-        ),
+        ("price book", outside.price_book or "none"),
+        ("recordings without speech", _silence(outside)),
+        *((f"cost of a call, {arm}", _told(outside.cost_per_call.get(arm))) for arm in ARMS),
     ]
     yield Heading(2, "Frozen inputs")
     yield Paragraph(f"The same window, flags, texts and seed give the same verdict: `{command}`")
     yield Table(head=("input", "value"), rows=tuple(rows), texts=2)
 
 
-def _silent_rates(outside: Outside) -> Mapping[str, float]:
-    measured = {arm: each.per_minute for arm, each in outside.silences.items()}
-    return measured | dict(outside.silent_words_per_minute)
+def _silence(outside: Outside) -> str:
+    minutes = sum(call.seconds for call in outside.silent_calls) / 60
+    return f"{len(outside.silent_calls)}, {minutes:.1f} minutes" if minutes else "not given"
 
 
 def _told(number: float | None, sign: str = "") -> str:

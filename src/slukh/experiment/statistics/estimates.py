@@ -7,7 +7,7 @@ per call (per caller, where callers come back): its errors and its words.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -98,34 +98,14 @@ def with_one_of_each(part: ArrayLike, whole: ArrayLike) -> tuple[Floats, Floats]
     return np.append(counted, (size, 0.0)), np.append(of_all, (size, size))
 
 
-def bootstrap_interval(
-    errors: ArrayLike,
-    words: ArrayLike,
-    *,
-    seed: int,
-    strata: Sequence[object] | None = None,
-    confidence: float = 0.95,
-    draws: int = 2000,
-) -> tuple[float, float]:
-    """The same by resampling calls, within strata such as language and ramp phase (F1b).
+def long_tailed(part: ArrayLike, whole: ArrayLike) -> Estimate:
+    """A rate of what a few calls have most of, such as cost: its error allows for one more like the largest.
 
-    Source: block bootstrap, Liu & Peng, arXiv 1912.09508, the block being a call; percentile interval.
+    A few calls that happen to hold none of the tail have a low rate and a low error at once.
     """
-    counted, said = _floats(errors), _floats(words)
-    generator = np.random.default_rng(seed)
-    top, bottom = np.zeros(draws), np.zeros(draws)
-    kinds = (
-        np.zeros(len(said), int)
-        if strata is None
-        else np.unique(np.array(strata, str), return_inverse=True)[1]
-    )
-    for kind in np.unique(kinds):
-        members = np.flatnonzero(kinds == kind)
-        times = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), size=draws)
-        top += times @ counted[members]
-        bottom += times @ said[members]
-    low, high = np.quantile(top / bottom, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    found, counted, total = rate(part, whole), _floats(part), float(_floats(whole).sum())
+    largest = float(counted.max()) / total if total else math.inf
+    return replace(found, standard_error=math.hypot(found.standard_error, largest))
 
 
 def by_cluster(keys: Sequence[str], *columns: ArrayLike) -> tuple[Floats, ...]:

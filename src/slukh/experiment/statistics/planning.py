@@ -1,4 +1,4 @@
-"""How much is still needed: calls for a live comparison, labels for a shadow one."""
+"""How much is still needed until a difference is decided: calls, or labels and the listening they are."""
 
 import math
 from dataclasses import dataclass
@@ -6,22 +6,24 @@ from statistics import NormalDist
 
 from slukh.experiment.statistics.estimates import Estimate
 
+POWER = 0.8  # how probable a decision shall be, with what is asked for
 
-def calls_needed(
-    deviation: float, margin: float, share: float, *, alpha: float = 0.025, power: float = 0.8
-) -> int:
-    """Calls of both arms that show a difference to be below a margin, when there is none (F7).
+
+def times_needed(estimate: Estimate, *, reach: float, margin: float) -> float | None:
+    """How many times the evidence shows a difference to be below a margin, as probably as `POWER`.
+
+    None where no amount does, or nothing is known yet. F7, with the reach that the gate has in the place of a
+    single look's.
 
     Args:
-        deviation: of a call's errors about the rate, per mean words of a call.
+        estimate: of the difference, now; its error falls with the root of the evidence.
+        reach: of the bound above the estimate, likewise.
         margin: largest difference that is acceptable.
-        share: of the smaller arm.
-        alpha: how often a difference at the margin may pass, one-sided.
-        power: how often no difference shall pass.
     """
-    normal = NormalDist()
-    reach = normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)
-    return math.ceil((reach * deviation / margin) ** 2 * (1 / share + 1 / (1 - share)))
+    if not math.isfinite(reach) or not estimate.value < margin:
+        return None
+    wanted = reach + NormalDist().inv_cdf(POWER) * estimate.standard_error
+    return (wanted / (margin - estimate.value)) ** 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,22 +33,14 @@ class LabelPlan:
     Attributes:
         labels: more than there are.
         audio_seconds: how much audio that is.
-        power: how probable a decision is then.
     """
 
     labels: int
     audio_seconds: float
-    power: float
 
 
 def labels_needed(
-    estimate: Estimate,
-    *,
-    labels: int,
-    margin: float,
-    reach: float,
-    seconds_per_label: float,
-    power: float = 0.8,
+    estimate: Estimate, *, labels: int, reach: float, margin: float, seconds_per_label: float
 ) -> LabelPlan | None:
     """How many labels more until the difference is shown to be below the margin; None when no number does it.
 
@@ -56,14 +50,12 @@ def labels_needed(
     Args:
         estimate: of the difference, with what is labelled now.
         labels: behind it.
-        margin: largest difference that is acceptable.
-        reach: half-width of the bounds in standard errors, as the gate takes them.
+        reach: as for `times_needed`.
+        margin: likewise.
         seconds_per_label: audio that is played for one.
-        power: how probable a decision shall be.
     """
-    if estimate.value >= margin or not math.isfinite(estimate.standard_error):
+    times = times_needed(estimate, reach=reach, margin=margin)
+    if times is None:
         return None
-    allowed = (margin - estimate.value) / (reach + NormalDist().inv_cdf(power))
-    total = math.ceil(labels * (estimate.standard_error / allowed) ** 2)
-    more = max(0, total - labels)
-    return LabelPlan(labels=more, audio_seconds=more * seconds_per_label, power=power)
+    more = max(0, math.ceil(labels * (times - 1)))
+    return LabelPlan(labels=more, audio_seconds=more * seconds_per_label)

@@ -4,26 +4,10 @@ From raw values: with Prometheus' default buckets a true p95 of 1.05 s reads as 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from slukh.experiment.statistics.estimates import Floats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuantileDifference:
-    """A quantile of the second arm less that of the first.
-
-    Attributes:
-        value: in the unit of the values.
-        low: lower bound of the interval.
-        high: upper bound.
-    """
-
-    value: float
-    low: float
-    high: float
+from slukh.experiment.statistics.estimates import Estimate, Floats
 
 
 def quantile_difference(
@@ -31,25 +15,28 @@ def quantile_difference(
     second: tuple[Sequence[str], Floats],
     *,
     seed: int,
-    quantile: float = 0.95,
-    confidence: float = 0.95,
+    quantile: float,
     draws: int = 1000,
-) -> QuantileDifference:
-    """How much slower the second arm is at a quantile.
+) -> Estimate:
+    """How much slower the second arm is at a quantile, in the unit of the values.
+
+    The standard error is that of the resamples. A resample in which the quantile falls among the finals that
+    never came weighs heavily in it, as it should: it says how near the arm is to that.
 
     Args:
         first: calls and values of one arm, one of each per utterance; what never came counts at its deadline.
         second: of the other.
         seed: of the resampling.
         quantile: which.
-        confidence: of the interval.
         draws: how many resamples.
     """
     generator = np.random.default_rng(seed)
     drawn = [_resampled(calls, values, quantile, draws, generator) for calls, values in (first, second)]
-    low, high = np.quantile(drawn[1] - drawn[0], [(1 - confidence) / 2, (1 + confidence) / 2])
-    value = _quantile(second[1], quantile) - _quantile(first[1], quantile)
-    return QuantileDifference(value=value, low=float(low), high=float(high))
+    return Estimate(
+        value=_quantile(second[1], quantile) - _quantile(first[1], quantile),
+        standard_error=float((drawn[1] - drawn[0]).std(ddof=1)),
+        clusters=sum(len(set(calls)) for calls, _ in (first, second)),
+    )
 
 
 def _quantile(values: Floats, quantile: float) -> float:

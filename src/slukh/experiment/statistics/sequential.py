@@ -42,10 +42,9 @@ def confidence_sequence(
     Source: asymptotic confidence sequence, Waudby-Smith et al., arXiv 2103.06476, eq. 9.
     """
     variance = estimate.standard_error**2
-    if not math.isfinite(variance) or observations <= 0:
+    # That all calls were alike so far is no certainty: as little is known as of a single one.
+    if not math.isfinite(variance) or not variance or observations <= 0:
         return Bounds(low=-math.inf, high=math.inf, p=1.0)
-    if not variance:
-        return Bounds(low=estimate.value, high=estimate.value, p=float(estimate.value == 0))
     log_alpha = math.log(alpha)
     mixture = (-2 * log_alpha + math.log(1 - 2 * log_alpha)) / planned
     k = observations * mixture + 1

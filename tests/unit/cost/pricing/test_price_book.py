@@ -36,6 +36,18 @@ def test_a_later_entry_ends_the_one_before() -> None:
     assert [found(*prices, on=day) for day in days] == ["old", "new", "new", "announced"]
 
 
+def test_a_version_is_that_of_a_day_and_knows_every_entry_that_holds_by_then() -> None:
+    def version(*prices: Price, base: PriceBook | None = None) -> str:
+        return PriceBook(name="mine", prices=prices, base=base).version(TODAY)
+
+    now = version(priced("a"), priced("b"))
+    assert now.startswith("mine@")
+    assert version(priced("b"), priced("a"), priced("announced", "2027-01-01")) == now
+    assert version(priced("a"), priced("b", amount=Decimal(2))) != now
+    assert version(priced("a"), base=PriceBook(name="theirs", prices=(priced("b"),))) == now
+    assert len({MARKET.version(TODAY), MARKET.version(date(2020, 1, 1)), SEED.version(TODAY)}) == 3
+
+
 def test_a_named_model_goes_before_a_pattern_and_a_long_pattern_before_a_short_one() -> None:
     prices = (
         priced("any"),

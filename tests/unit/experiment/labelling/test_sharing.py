@@ -4,7 +4,7 @@ import pytest
 
 from slukh.errors import ExperimentError
 from slukh.experiment.evidence import LabelRow, ShadowRow
-from slukh.experiment.labelling.sharing import Share, share
+from slukh.experiment.labelling.sharing import Share, draw, share
 
 
 def shadow(number: int) -> ShadowRow:
@@ -15,10 +15,11 @@ def shadow(number: int) -> ShadowRow:
 
 
 SHADOWS = [shadow(number) for number in range(400)]
+LANGUAGES = {row.call_id: "uk-UA" for row in SHADOWS}
 
 
 def shared(labeller: str, labels: list[LabelRow], *, wanted: int = 100, seed: int = 1) -> Share:
-    return share(SHADOWS, labels, wanted=wanted, seed=seed, labeller=labeller)
+    return share(draw(SHADOWS, labels, LANGUAGES, wanted=wanted, seed=seed), seed=seed, labeller=labeller)
 
 
 def labelled(labeller: str, of: Share, *, count: int, reference: str = "r") -> list[LabelRow]:
@@ -62,8 +63,9 @@ def test_what_two_disagree_on_is_asked_of_who_settles_it_and_nothing_else() -> N
 def test_a_larger_draw_holds_the_smaller_and_restates_its_labels() -> None:
     first = shared("olena", [], wanted=100)
     labels = labelled("olena", first, count=20)
-    larger = shared("olena", labels, wanted=200)
-    assert {row.call_id for row in larger.done} == {label.call_id for label in labels}
+    larger = draw(SHADOWS, labels, LANGUAGES, wanted=200, seed=1)
+    theirs = share(larger, seed=1, labeller="olena")
+    assert {row.call_id for row in theirs.done} == {label.call_id for label in labels}
     assert {label.probability for label in labels} == {0.25}
     assert {label.call_id for label in larger.restated} == {label.call_id for label in labels}
     assert {label.probability for label in larger.restated} == {0.5}
@@ -79,4 +81,6 @@ def test_labels_of_another_draw_are_refused(wanted: int, seed: int) -> None:
 
 def test_labels_of_equal_texts_are_no_part_of_a_draw() -> None:
     (label,) = labelled("olena", shared("olena", []), count=1)
-    assert shared("olena", [replace(label, call_id="not-shadowed")]).restated == ()
+    assert (
+        draw(SHADOWS, [replace(label, call_id="not-shadowed")], LANGUAGES, wanted=100, seed=1).restated == ()
+    )

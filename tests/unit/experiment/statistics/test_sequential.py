@@ -39,8 +39,8 @@ def test_nothing_known_is_bounded_by_nothing() -> None:
     assert (found.low, found.high, found.p) == (-math.inf, math.inf, 1.0)
 
 
-def test_arms_that_never_differ_do_not_divide_by_nothing() -> None:
-    assert at_look(0.0, 0.0) == Bounds(low=0.0, high=0.0, p=1.0)
+def test_calls_that_are_all_alike_bound_nothing() -> None:
+    assert at_look(0.0, 0.0) == Bounds(low=-math.inf, high=math.inf, p=1.0)
 
 
 def test_the_margin_decides_between_better_worse_and_neither() -> None:

@@ -1,0 +1,261 @@
+"""Do gates promote what is as bad as their margin? `python bench/gate_simulations.py [SCALE]`.
+
+At most 2.5 % of the experiments may, however often one looks at them. Each is looked at on all days of four
+weeks, once an arm has a hundred calls. Live gates have 400 calls a day, one in ten of them Whisper's; a call
+of theirs costs what is lognormal with a standard deviation of 0.8 in its logarithm. What latency and silence
+assume stands with them. SCALE divides the number of repetitions.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slukh.experiment.evidence import SilentCall
+from slukh.experiment.gates import Margins
+from slukh.experiment.measures import cost_ratio
+from slukh.experiment.silence import counted_silence
+from slukh.experiment.statistics.estimates import Estimate, Floats, long_tailed, rate, with_one_of_each
+from slukh.experiment.statistics.quantiles import quantile_difference
+from slukh.experiment.statistics.sequential import Bounds, confidence_sequence, is_not_worse, is_worse
+
+Generator = np.random.Generator
+DAYS, CALLS_A_DAY, SHARE, FIRST_LOOK = 28, 400, 0.1, 3
+
+
+def shares_of_calls(repetitions: int) -> None:
+    """Live gates at their margins: rare faults, failed tasks, turns of bad lines."""
+    generator = np.random.default_rng(10)
+    count = DAYS * CALLS_A_DAY
+    for title, margin, of_google, of_turns in (
+        ("1 call in 200 wrong, none of Google's", 0.005, 0.0, False),
+        ("12 % of tasks failed, 10 % of Google's", 0.02, 0.1, False),
+        ("1 turn in 100 left to another, in a fifth of the calls", 0.01, 0.0, True),
+    ):
+        for how, careful in (("one of each more (as the gates)", True), ("as seen", False)):
+            promoted = 0
+            for _ in range(repetitions):
+                second = generator.random(count) < SHARE
+                turns = 1 + generator.poisson(9, count) if of_turns else np.ones(count, int)
+                spread = 5 * (generator.random(count) < 0.2) if of_turns else np.ones(count)
+                wrong = generator.binomial(turns, (of_google + margin * second) * spread)
+                promoted += any(
+                    is_not_worse(
+                        confidence_sequence(
+                            _share(wrong[:seen], turns[:seen], second[:seen], careful)
+                            - _share(wrong[:seen], turns[:seen], ~second[:seen], careful),
+                            observations=seen,
+                            planned=count,
+                        ),
+                        margin,
+                    )
+                    for seen in (day * CALLS_A_DAY for day in range(FIRST_LOOK, DAYS + 1))
+                )
+            print(f"  {title}, {how}: promoted in {promoted / repetitions:.1%}")
+
+
+def costs(repetitions: int) -> None:
+    generator, count = np.random.default_rng(14), DAYS * CALLS_A_DAY
+    promoted = 0
+    for _ in range(repetitions):
+        second = generator.random(count) < SHARE
+        usd = generator.lognormal(0, 0.8, count)
+        promoted += any(
+            is_not_worse(_cost_ratio(usd[:seen], second[:seen], planned=count), 1.0)
+            for seen in (day * CALLS_A_DAY for day in range(FIRST_LOOK, DAYS + 1))
+        )
+    print(f"  a call that costs as much as Google's: promoted in {promoted / repetitions:.1%}")
+
+
+def _share(
+    wrong: NDArray[np.int_], turns: NDArray[np.int_], members: NDArray[np.bool_], careful: bool
+) -> Estimate:
+    part, whole = wrong[members].astype(float), turns[members].astype(float)
+    return rate(*with_one_of_each(part, whole)) if careful else rate(part, whole)
+
+
+def _cost_ratio(usd: Floats, second: NDArray[np.bool_], *, planned: int) -> Bounds:
+    google, whisper = (long_tailed(usd[members], np.ones(members.sum())) for members in (~second, second))
+    return confidence_sequence(cost_ratio(whisper, google), observations=len(usd), planned=planned)
+
+
+Arm = tuple[list[str], Floats]
+
+
+def answered(
+    generator: Generator,
+    calls: int,
+    *,
+    slower: float = 0.0,
+    tail: float = 0.0,
+    lost: float = 0.0,
+    turns: int = 10,
+) -> Arm:
+    """Seconds to the finals of calls; a share of them is lost, and counts at 8 s.
+
+    Args:
+        generator: of the luck.
+        calls: how many.
+        slower: than half a second and more.
+        tail: standard deviation of the logarithm of what comes on top; 0 is a gamma distribution's.
+        lost: share of the turns that get no final, in a fifth of the calls.
+        turns: of each call.
+    """
+    of_call = np.repeat(generator.normal(0, 0.1, calls), turns)
+    more = (
+        generator.lognormal(math.log(0.2), tail, calls * turns) if tail
+        else generator.gamma(2.0, 0.1, calls * turns)
+    )  # fmt: skip
+    seconds = 0.5 + slower + of_call + more
+    is_bad = np.repeat(generator.random(calls) < 0.2, turns)
+    seconds[is_bad & (generator.random(calls * turns) < 5 * lost)] = 8.0
+    return [str(n // turns) for n in range(calls * turns)], seconds
+
+
+def latencies(repetitions: int) -> None:
+    generator = np.random.default_rng(7)
+    intervals = [
+        quantile_difference(
+            answered(generator, 300), answered(generator, 100, slower=0.1),
+            seed=int(generator.integers(1 << 30)), quantile=0.95, draws=300,
+        ).interval()
+        for _ in range(repetitions)
+    ]  # fmt: skip
+    share = sum(low <= 0.1 <= high for low, high in intervals) / repetitions
+    print(f"  p95 latency difference (F11), 300 and 100 calls: covers {share:.1%}")
+
+
+def latency_looks(repetitions: int) -> None:
+    """F11 under F5: 28 days of 80 calls of 4 turns, 3 in 10 of them Whisper's; 200 resamples a look."""
+    generator = np.random.default_rng(12)
+    daily, turns, margin = (56, 24), 4, 0.15
+    for title, google, whisper in (
+        ("at the margin", {}, {"slower": margin}),
+        ("at the margin, long tails", {"tail": 1.0}, {"tail": 1.0, "slower": margin}),
+        ("at the margin, 4 % lost", {"lost": 0.04}, {"lost": 0.04, "slower": margin}),
+        ("5.5 % of Whisper's lost, 4 % of Google's", {"lost": 0.04}, {"lost": 0.055}),
+        ("no difference", {}, {}),
+    ):  # fmt: skip
+        promoted = rolled_back = 0
+        for _ in range(repetitions):
+            arms = [
+                answered(generator, DAYS * calls, turns=turns, **how)
+                for calls, how in zip(daily, (google, whisper), strict=True)
+            ]
+            found = [
+                confidence_sequence(
+                    quantile_difference(
+                        *(
+                            (names[: day * calls * turns], seconds[: day * calls * turns])
+                            for (names, seconds), calls in zip(arms, daily, strict=True)
+                        ),
+                        seed=day, quantile=0.95, draws=200,
+                    ),
+                    observations=day * sum(daily), planned=DAYS * sum(daily),
+                )
+                for day in range(5, DAYS + 1)
+            ]  # fmt: skip
+            promoted += any(is_not_worse(bounds, margin) for bounds in found)
+            rolled_back += any(is_worse(bounds, margin) for bounds in found)
+        print(f"  p95 latency (F11 in F5), 24 daily looks, {title}: promoted in "
+              f"{promoted / repetitions:.1%}, rolled back in {rolled_back / repetitions:.1%}")  # fmt: skip
+
+
+Words = Callable[[Generator, int], NDArray[np.int_]]
+
+
+def silences(repetitions: int) -> None:
+    """28 days of 20 recordings without speech; words in them at the margin of what counts.
+
+    A recording is struck by chance, the more probably the longer it is. Google hears nothing, or is struck as
+    often as a quarter of the margin, in other recordings, and Whisper so much more often.
+    """
+    generator, margin, a_day = np.random.default_rng(13), Margins().words_in_silence, 20
+    one_minute, long_ones = (20.0, 60.0), (30.0, 300.0)
+    for title, words, lasting, google in (
+        ("bursts of 1 word", _of(1), one_minute, 0.0), ("of 2", _of(2), one_minute, 0.0),
+        ("of 5", _of(5), one_minute, 0.0), ("of 10", _of(10), one_minute, 0.0),
+        ("geometric, 3 in the mean", _geometric(3), one_minute, 0.0),
+        ("heavy-tailed (Pareto, 1.1)", _pareto, one_minute, 0.0),
+        ("geometric, Google too", _geometric(3), one_minute, 0.25),
+        ("geometric, 30 in the mean, calls to 5 minutes", _geometric(30), long_ones, 0.0),
+    ):  # fmt: skip
+        struck = _struck_per_minute(words, lasting, margin)
+        passed = failed = 0
+        for _ in range(repetitions):
+            calls = _recordings(
+                generator, DAYS * a_day, words, lasting, (google * struck, (1 + google) * struck)
+            )
+            found = [counted_silence(calls[: day * a_day]).bounds() for day in range(1, DAYS + 1)]
+            passed += any(high < margin for _, high in found)
+            failed += any(low > margin for low, _ in found)
+        print(f"  silence at the margin, {title}: passed in {passed / repetitions:.1%}, "
+              f"rolled back in {failed / repetitions:.1%} of 28 daily looks")  # fmt: skip
+
+
+def silent_minutes(repetitions: int) -> None:
+    """How many minutes a pass takes: of a recording each, looked at in every half hour."""
+    generator, margin = np.random.default_rng(15), Margins().words_in_silence
+    for title, share in (("hears nothing", 0.0), ("is struck once in 200 minutes", 0.005),
+                         ("is struck once in 100 minutes", 0.01)):  # fmt: skip
+        minutes = []
+        for _ in range(repetitions):
+            calls = _recordings(generator, 2000, _of(3), (60.0, 60.0), (share, share))
+            looks = (n for n in range(30, 2001, 30) if counted_silence(calls[:n]).bounds()[1] < margin)
+            minutes.append(next(looks, 10_000))
+        median, most = np.quantile(minutes, [0.5, 0.9])
+        print(f"  silence, whoever listens {title}: passes after {median:.0f} minutes (median; "
+              f"90 %: {most:.0f})")  # fmt: skip
+
+
+def _of(count: int) -> Words:
+    return lambda _, bursts: np.full(bursts, count)
+
+
+def _geometric(mean: float) -> Words:
+    return lambda generator, bursts: generator.geometric(1 / mean, bursts)
+
+
+def _pareto(generator: Generator, bursts: int) -> NDArray[np.int_]:
+    """A mean of 10 and no variance."""
+    return (1 + np.floor(generator.pareto(1.1, bursts))).astype(int)
+
+
+def _recordings(
+    generator: Generator, count: int, words: Words, lasting: tuple[float, float], struck: tuple[float, float]
+) -> list[SilentCall]:
+    """Recordings, struck so many times a minute, once each at most: Google's and Whisper's."""
+    seconds = generator.uniform(*lasting, count)
+    google, whisper = (
+        (generator.random(count) < share * seconds / 60) * words(generator, count) for share in struck
+    )
+    return [
+        SilentCall(seconds=float(each), google_words=int(one), whisper_words=int(two))
+        for each, one, two in zip(seconds, google, whisper, strict=True)
+    ]
+
+
+def _struck_per_minute(words: Words, lasting: tuple[float, float], wanted: float) -> float:
+    """How often recordings must be struck for a rate of what counts."""
+    share = 0.1
+    found = counted_silence(_recordings(np.random.default_rng(1), 200_000, words, lasting, (0.0, share)))
+    return share * wanted / found.rate
+
+
+def main() -> None:
+    scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    parts: list[tuple[Callable[[int], None], int]] = [
+        (shares_of_calls, 1000), (costs, 1000), (latencies, 300), (latency_looks, 200), (silences, 300),
+        (silent_minutes, 200),
+    ]  # fmt: skip
+    for part, repetitions in parts:
+        start, count = perf_counter(), max(1, repetitions // scale)
+        part(count)
+        print(f"    ({count} repetitions, {perf_counter() - start:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
