@@ -88,14 +88,11 @@ class RealtimeConversation(Conversation):
         match said.get("type"):
             case "session.created":
                 self._begin(_flavour(said))
-            case "input_audio_buffer.speech_started":
+            case "input_audio_buffer.speech_started" | "input_audio_buffer.committed" as kind:
                 self._turn(item)
-            case "input_audio_buffer.committed":
-                self._turn(item)
-                self._unsaid[item] += 1
-            case "input_audio_buffer.partial_transcription" if item in self._open:
-                self._texts[item] = str(said.get("transcript") or "")
-                return [Heard(text=joined(*self._texts.values()))]
+                self._unsaid[item] += kind == "input_audio_buffer.committed"
+            case "input_audio_buffer.partial_transcription":
+                return self._partly(item, str(said.get("transcript") or ""))
             case "transcription.delta":
                 return self._grown("", str(said.get("delta") or ""))
             case "transcription.done":
@@ -108,10 +105,8 @@ class RealtimeConversation(Conversation):
                 return self._completed(item, str(said.get("transcript") or ""), said.get("usage"))
             case kind if kind == f"{_ITEM}.failed":
                 raise self._error(said.get("error"))
-            case "error" if self.flavour == "speaches" and "already exists" in str(said.get("error")):
-                pass  # a turn that it closed twice, as two pieces showed it the silence; it is transcribed
             case "error":
-                raise self._error(said.get("error"), said.get("code"))
+                self._complaint(said)
         self._look()
         return []
 
@@ -163,6 +158,12 @@ class RealtimeConversation(Conversation):
         self._texts[item] = self._texts.get(item, "") + delta
         return [Heard(text=joined(*self._texts.values()))]
 
+    def _partly(self, item: str, transcript: str) -> list[Heard]:
+        if item not in self._open:
+            return []
+        self._texts[item] = transcript
+        return [Heard(text=joined(*self._texts.values()))]
+
     def _completed(self, item: str, transcript: str, usage: object) -> list[Heard]:
         self._texts[item] = transcript  # again is no harm: a server that repeats a turn gives it once
         self._open.discard(item)
@@ -197,6 +198,11 @@ class RealtimeConversation(Conversation):
     def _last(self) -> Heard:
         self.is_over, self.look_in = True, None
         return Heard(text=joined(*self._texts.values()), is_last=True)
+
+    def _complaint(self, said: Mapping[str, Any]) -> None:
+        """An `error`, unless it is a turn that speaches closed twice, as two pieces showed it the silence."""
+        if self.flavour != "speaches" or "already exists" not in str(said.get("error")):
+            raise self._error(said.get("error"), said.get("code"))
 
     def _error(self, error: object, code: object = None) -> SttError:
         """Theirs as ours: OpenAI and speaches write an object, vLLM a sentence."""
