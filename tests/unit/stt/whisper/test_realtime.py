@@ -35,6 +35,10 @@ def partly(conversation: Conversation, item: str, text: str) -> list[Heard]:
     return say(conversation, "input_audio_buffer.partial_transcription", item_id=item, transcript=text)
 
 
+def waits(conversation: Conversation) -> float | None:
+    return conversation.look_in
+
+
 def sent(*chunks: AudioChunk) -> Conversation:
     asked = Asked(name="whisper", key="", model="base", language="uk")
     conversation = realtime_call(address("realtime+ws://host"), asked).conversation
@@ -61,18 +65,18 @@ def test_it_is_waited_for_no_longer_than_a_further_turn_may_bring_a_word(
     conversation.end()
     committed(conversation, "1")
     completed(conversation, "1", took)
-    assert conversation.look_in == look_in
+    assert waits(conversation) == look_in
 
 
 def test_a_turn_that_was_over_before_the_utterance_counts() -> None:
     conversation = sent(VOICE, QUIET)
     committed(conversation, "1")
     completed(conversation, "1", 1.4)
-    assert conversation.look_in is None
+    assert waits(conversation) is None
     conversation.end()
-    assert conversation.look_in == 0.15
+    assert waits(conversation) == 0.15
     started(conversation, "2")
-    assert conversation.look_in is None
+    assert waits(conversation) is None
 
 
 def test_turns_that_are_open_or_were_closed_twice_are_waited_for() -> None:
@@ -82,11 +86,11 @@ def test_turns_that_are_open_or_were_closed_twice_are_waited_for() -> None:
     committed(conversation, "1")
     started(conversation, "2")
     completed(conversation, "1", 1.4)
-    assert conversation.look_in is None
+    assert waits(conversation) is None
     completed(conversation, "2", 1.6, "Дякую.")
-    assert conversation.look_in == 0.6
+    assert waits(conversation) == 0.6
     completed(conversation, "1", 1.4, "Так, так.")
-    assert conversation.look_in == 0.0
+    assert waits(conversation) == 0.0
     assert conversation.tick() == [Heard(text="Так, так. Дякую.", is_last=True)]
 
 
