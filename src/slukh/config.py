@@ -7,6 +7,7 @@ value that cannot be is refused at start, with the ones that can.
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
@@ -371,8 +372,13 @@ def _refusal(error: Mapping[str, Any]) -> SettingsError:
     if not error["loc"]:  # two settings that do not go together: the message names them
         return SettingsError(message, remedy="doc/configuration.md says what they mean")
     name = str(error["loc"][0]).upper()
-    value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else repr(error["input"])
+    value = "..." if name.endswith(("_KEY", "_PASSWORD", "_TOKEN")) else _without_secrets(error["input"])
     return SettingsError(
         f"{name}={value} refused ({message})",
         remedy="correct it (doc/configuration.md lists what it can be), or unset it for its default",
     )
+
+
+def _without_secrets(value: object) -> str:
+    """A value as it was written, but for what an address keeps between `//` and `@`, or behind a `?`."""
+    return re.sub(r"(?<=://)[^/@,]*@", "...@", re.sub(r"\?[^,'\"]*", "?...", repr(value)))

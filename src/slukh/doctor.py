@@ -208,7 +208,10 @@ async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> lis
     except TimeoutError:
         remedy = "a smaller WHISPER_MODEL_SIZE, more SLUKH_WHISPER_THREADS, or a server by WHISPER_API_URL"
         if given.whisper.whisper_api_url:
-            remedy = "check WHISPER_API_URL, or give that server a smaller model"
+            remedy = (
+                "run it again if the server was just started: its first request may load the model; "
+                "else check WHISPER_API_URL, or give that server a smaller model"
+            )
         detail = f"{which}no answer within {RECOGNISER_SECONDS:.0f} s"
         return [Finding(check="recogniser", ok=False, detail=detail, remedy=remedy)]
     except UserError as error:

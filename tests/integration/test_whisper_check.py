@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from slukh.conformance.check import Wanted, check, write_capacity
+from slukh.conformance.check import Wanted, check, refuse_unwritable, write_capacity
 from slukh.conformance.clips import clips_in
 from slukh.cost.estimates.capacity_file import read_capacity
 from slukh.doctor import Finding, examine
@@ -46,7 +46,7 @@ async def test_a_server_is_measured_from_one_caller_on_and_its_capacity_written(
     async with FakeWhisperServer([HEARS]) as server:
         report = await checked(server.url, rounds=5)
     assert (report.dialect, report.server) == ("openai", "an OpenAI-compatible server")
-    assert (report.wer, report.words, report.on_silence) == (0.0, 33, "said nothing")
+    assert (report.wer, report.words, report.on_silence) == (0.0, 34, "said nothing")
     assert set(KNOWN) <= {wav_pcm(request.audio) for request in server.received}
     assert [step.streams for step in report.steps] == [1, 2]
     assert report.on_bcp_47 == "takes it"
@@ -57,6 +57,22 @@ async def test_a_server_is_measured_from_one_caller_on_and_its_capacity_written(
     assert written["url"] == f"{server.url}/v1/audio/transcriptions"
     with pytest.raises(ServiceError, match="cannot be written"):
         write_capacity(report, tmp_path / "missing" / "capacity.json")
+
+
+def test_a_capacity_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+) -> None:
+    refuse_unwritable(tmp_path / "capacity.json")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ServiceError, match="cannot be written"):
+        refuse_unwritable(tmp_path / "missing" / "capacity.json")
+
+
+async def test_what_is_no_whisper_server_is_not_played_clip_after_clip() -> None:
+    async with FakeWhisperServer([Status(200, "<html>", "text/html")]) as server:
+        with pytest.raises(ServiceError):
+            await check(wanted(server.url, rounds=5), lambda _: None)
+    assert len(server.received) == 1
 
 
 async def test_a_server_that_is_unfit_is_written_down_as_one_that_carries_nobody(tmp_path: Path) -> None:
@@ -169,7 +185,7 @@ async def test_the_doctor_looks_at_each_of_several_servers(
         (Status(200, "<html>", "text/html"), "is this a Whisper server", "something else answers there"),
         (Status(429), "no room", "fewer calls"),
         (Status(503, '{"error": {"message": "Loading model"}}'), "Loading model", "loads its model"),
-        (Status(500), "the server failed", "the server's own log"),
+        (Status(500), "the server failed", "the server's own log; it may not have the model"),
         (Says("Привет", language="ru"), "transcribed ru", "a model of many languages"),
         (Says(""), "words wrong", "another model"),
         (Says("to make them a lot of money"), '100% words wrong: "to make', "a model that speaks uk-UA"),

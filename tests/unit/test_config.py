@@ -71,6 +71,25 @@ def test_what_is_no_recording_key_is_refused_unseen(monkeypatch: pytest.MonkeyPa
     assert key not in sentence
 
 
+@pytest.mark.parametrize(
+    ("urls", "shown"),
+    [
+        ("http://me:hunter2@gpu1:8000", "'http://...@gpu1:8000'"),
+        (
+            "http://gpu1,http://gpu2/v1?key=hunter2,http://gpu3",
+            "'http://gpu1,http://gpu2/v1?...,http://gpu3'",
+        ),
+    ],
+)
+def test_an_address_is_refused_without_the_secret_in_it(
+    monkeypatch: pytest.MonkeyPatch, urls: str, shown: str
+) -> None:
+    sentence = refusal(monkeypatch, WHISPER_API_URL=urls)
+    assert "hunter2" not in sentence
+    assert f"WHISPER_API_URL={shown} refused" in sentence
+    assert "WHISPER_API_KEY" in sentence
+
+
 def test_nothing_is_recorded_unless_days_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUKH_RECORDING_KEY", "0f" * 32)
     assert load(RecordingSettings).days is None

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Whisper servers of one's own.")
 
 @app.command("check")
 def whisper_check(  # noqa: PLR0917  # a command's parameters are its options
-    url: Annotated[str, typer.Argument(metavar="URL", help="As WHISPER_API_URL would have it.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="One server, as WHISPER_API_URL would have it.")],
     language: Annotated[str, typer.Option("--language", help="uk-UA or ru-RU: which clips.")] = "uk-UA",
     model: Annotated[
         str | None, typer.Option("--model", help="As the server names it; else WHISPER_MODEL_SIZE.")
@@ -38,17 +38,19 @@ def whisper_check(  # noqa: PLR0917  # a command's parameters are its options
 
     Example: slukh whisper check http://10.0.0.5:8000 --language uk-UA --capacity whisper.json
     """
-    from slukh.conformance.check import Wanted, check, write_capacity
+    from slukh.conformance.check import Wanted, check, refuse_unwritable, write_capacity
     from slukh.conformance.report import findings
     from slukh.monitoring.logs import configure_logging
-    from slukh.stt.whisper.address import address
+    from slukh.stt.whisper.address import only_address
     from slukh.terminal import whisper_tables
 
     configure_logging("ERROR")
+    if capacity is not None:
+        refuse_unwritable(capacity)
     settings = load(WhisperSettings)
     key = settings.whisper_api_key
     wanted = Wanted(
-        where=address(url),
+        where=only_address(url),
         api_key="" if key is None else key.get_secret_value(),
         model=model or settings.whisper_model_size,
         metered=settings.slukh_whisper_metered,

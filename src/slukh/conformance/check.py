@@ -1,7 +1,7 @@
 """`slukh whisper check`: what a Whisper server is like, from the first question to the capacity file."""
 
-import contextlib
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
@@ -87,8 +87,13 @@ async def check(wanted: Wanted, progress: Progress) -> Report:
         progress(f"asking {wanted.where} what it is")
         await _started(provider)
         progress("one caller whom nobody measures: the first request may load the model")
-        with contextlib.suppress(SttError, TimeoutError):  # what stays wrong is said by the next one
+        try:
             await hear_clip(provider, clips[0], timeout_seconds=WAIT_SECONDS)
+        except SttError as error:
+            if error.is_permanent:
+                raise _unusable(error) from error
+        except TimeoutError:
+            pass  # what stays wrong is said by the next one
         alone = await _one_caller(provider, clips, wanted, progress)
         worked = [played for played in alone if played.error is None]
         if not worked:
@@ -134,6 +139,15 @@ async def check(wanted: Wanted, progress: Progress) -> Report:
     )
 
 
+def refuse_unwritable(path: Path) -> None:
+    """See that a capacity file can be written, before minutes are spent on it. Raises ServiceError."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def write_capacity(report: Report, path: Path) -> None:
     """The capacity file, whole or not at all.
 
@@ -145,9 +159,13 @@ def write_capacity(report: Report, path: Path) -> None:
         beside.write_text(json.dumps(report.capacity(), indent=2) + "\n", encoding="utf-8")
         beside.replace(path)
     except OSError as error:
-        raise ServiceError(
-            f"{path} cannot be written ({error.strerror})", remedy="choose another file for --capacity"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ServiceError:
+    return ServiceError(
+        f"{path} cannot be written ({error.strerror})", remedy="choose another file for --capacity"
+    )
 
 
 async def _one_caller(

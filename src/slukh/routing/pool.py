@@ -87,7 +87,7 @@ class ServerPool:
             except SttError as error:
                 failed.append(error)
                 if error.is_permanent or len(failed) == len(self.servers):
-                    raise
+                    raise type(error)(self.name, f"{key}: {error.detail}", remedy=error.remedy) from error
                 logger.warning("server_not_started", extra={"server": key, "error": str(error)})
         if self._probing is None:
             self._probing = asyncio.create_task(Probes(self.upstreams, self._clips).run())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slukh.errors import SttConnectError, SttError, SttLanguageError, SttStreamError
+from slukh.errors import SttAuthenticationError, SttConnectError, SttError, SttLanguageError, SttStreamError
 from slukh.routing.health import Clip
 from slukh.routing.pool import ServerPool
 from slukh.stt.base import StreamConfig, SttStream
@@ -147,6 +147,19 @@ async def test_a_pool_starts_when_one_of_its_servers_does() -> None:
     pool, _ = pool_of(a=Script(), b=Script())
     await pool.start()
     await pool.aclose()
+    await pool.aclose()
+
+
+class WrongKey(FakeProvider):
+    async def start(self) -> None:
+        raise SttAuthenticationError("whisper", "401: the server wants another key", remedy="set its key")
+
+
+async def test_a_server_that_is_not_set_up_is_named_when_the_pool_does_not_start() -> None:
+    pool = ServerPool({"gpu1:8000": FakeProvider(heard_words), "gpu2:8000": WrongKey(heard_words)})
+    with pytest.raises(SttAuthenticationError, match="gpu2:8000: 401") as refused:
+        await pool.start()
+    assert refused.value.remedy == "set its key"
     await pool.aclose()
 
 

@@ -92,6 +92,18 @@ def addresses(urls: str) -> tuple[Address, ...]:
     return found
 
 
+def only_address(urls: str) -> Address:
+    """The server of a setting that must name one.
+
+    Raises:
+        SettingsError: an address that cannot be one, or several, or none.
+    """
+    found = addresses(urls) or (address(urls),)
+    if len(found) > 1:
+        raise SettingsError(f"{len(found)} servers where one is meant", remedy="name one at a time")
+    return found[0]
+
+
 def address(url: str) -> Address:
     """What one URL means.
 

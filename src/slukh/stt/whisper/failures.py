@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import ssl
 from collections.abc import Sequence
 from typing import Any, Final
@@ -58,14 +59,20 @@ def error_from_status(
             )
         return _refusal(provider, status, said, url=url, wants_tls=bool(_WANTS_TLS.search(body)))
     if status >= 500:  # noqa: PLR2004
-        return failed(provider, said, prefix=f"{status}: ")
+        # open-asr-server answers so to a model that it does not have.
+        return failed(
+            provider,
+            said,
+            prefix=f"{status}: ",
+            remedy="look into the server's own log; it may not have the model of WHISPER_MODEL_SIZE",
+        )
     if status >= 300:  # noqa: PLR2004
         return _not_there(provider, status, said, url)
     return SttProtocolError(provider, f"{status} for {url}: is this a Whisper server?{said}")
 
 
 def connect_error(provider: str, url: str, cause: BaseException) -> SttConnectError:
-    """What a failure to connect means, TLS named as such."""
+    """What a failure to connect means, TLS and an unknown name said as such."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return SttConnectError(
             provider,
@@ -77,6 +84,12 @@ def connect_error(provider: str, url: str, cause: BaseException) -> SttConnectEr
             provider,
             f"no TLS with {url}: does the server speak it on this port?",
             remedy="write http for https, or ws for wss, in WHISPER_API_URL, or the port of its TLS",
+        )
+    if isinstance(cause, socket.gaierror):
+        return SttConnectError(
+            provider,
+            f"the name in {url} cannot be resolved ({cause.strerror})",
+            remedy="correct the host in WHISPER_API_URL, or what resolves names on this machine",
         )
     return SttConnectError(provider, f"cannot connect to {url}: is the server running?")
 
@@ -132,9 +145,9 @@ def given_back(provider: str) -> SttStreamError:
     return SttStreamError(provider, "the connection to the server was given back")
 
 
-def failed(provider: str, said: str = "", *, prefix: str = "") -> SttStreamError:
+def failed(provider: str, said: str = "", *, prefix: str = "", remedy: str = "") -> SttStreamError:
     """The server says that it failed; `said` as of `quoted`."""
-    return SttStreamError(provider, f"{prefix}the server failed, see its own log{said}")
+    return SttStreamError(provider, f"{prefix}the server failed, see its own log{said}", remedy=remedy)
 
 
 def wrong_key(provider: str, prefix: str = "", said: str = "") -> SttAuthenticationError:

@@ -5,13 +5,15 @@
     openai     G.711 mu-law as it came from the line, no voice detection of theirs, `commit` at our endpoint,
                deltas and one `completed` per item
     speaches   16-bit at 24 kHz; its voice detection cannot be turned off and a `commit` in a turn kills it,
-               so silence ends the turn; no deltas, one `completed` per turn
+               so silence ends the turn; no deltas, one `completed` per turn, which says how much audio its
+               turn took; those after 0.9.0-rc.3 also say while it is open what they have of it
     vllm       16-bit at 16 kHz; the model is named first, one `commit` starts it and a final one ends it
 
 Items may complete out of order: their texts are kept by `item_id`, in the order in which they were committed.
 """
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
@@ -21,7 +23,8 @@ from slukh.errors import SttError, SttOverloadedError
 from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, bearer, joined
 from slukh.stt.whisper.failures import failed, quoted, refused, wrong_key
-from slukh.types import AudioChunk
+from slukh.stt.whisper.finals import Voice
+from slukh.types import AudioChunk, seconds
 
 Flavour = Literal["openai", "speaches", "vllm"]
 
@@ -29,6 +32,7 @@ _RATES: Final[Mapping[Flavour, int]] = {"openai": 8000, "speaches": 24000, "vllm
 _TURN_SILENCE_MS = 350  # after which speaches ends a turn
 _TAIL_SECONDS = 1.0  # of silence, so that it does
 _SETTLED_SECONDS = 0.6  # without a further turn after the last one: speaches has heard everything
+_UNVOICED_SECONDS = 0.15  # the same, when our detector found no voice in what its turns do not cover
 _QUIET_SECONDS = 2.0  # without any turn: it has heard nothing
 _ITEM = "conversation.item.input_audio_transcription"
 _POLICY_VIOLATION = 1008  # RFC 6455; speaches closes so on a wrong key
@@ -50,6 +54,9 @@ class RealtimeConversation(Conversation):
         self.flavour: Flavour | None = None
         self._texts: dict[str, str] = {}  # by item, in the order of their turns
         self._open: set[str] = set()  # items that are not transcribed yet
+        self._took: dict[str, float] = {}  # seconds of audio that a completed item took, voice or not
+        self._unsaid: Counter[str] = Counter()  # times that an item was committed and not completed yet
+        self._voice = Voice()
         self._has_ended = False
 
     def open(self) -> None:
@@ -57,6 +64,7 @@ class RealtimeConversation(Conversation):
 
     def audio(self, chunk: AudioChunk) -> None:
         """A piece, as this server wants it."""
+        self._voice.add(chunk)
         if self.flavour == "openai":
             self._append(mulaw_from_linear16(chunk.pcm))
         else:
@@ -80,8 +88,11 @@ class RealtimeConversation(Conversation):
         match said.get("type"):
             case "session.created":
                 self._begin(_flavour(said))
-            case "input_audio_buffer.speech_started" | "input_audio_buffer.committed":
+            case "input_audio_buffer.speech_started" | "input_audio_buffer.committed" as kind:
                 self._turn(item)
+                self._unsaid[item] += kind == "input_audio_buffer.committed"
+            case "input_audio_buffer.partial_transcription":
+                return self._partly(item, str(said.get("transcript") or ""))
             case "transcription.delta":
                 return self._grown("", str(said.get("delta") or ""))
             case "transcription.done":
@@ -91,13 +102,11 @@ class RealtimeConversation(Conversation):
                 self._turn(item)
                 return self._grown(item, str(said.get("delta") or ""))
             case kind if kind == f"{_ITEM}.completed":
-                return self._completed(item, str(said.get("transcript") or ""))
+                return self._completed(item, str(said.get("transcript") or ""), said.get("usage"))
             case kind if kind == f"{_ITEM}.failed":
                 raise self._error(said.get("error"))
-            case "error" if self.flavour == "speaches" and "already exists" in str(said.get("error")):
-                pass  # a turn that it closed twice, as two pieces showed it the silence; it is transcribed
             case "error":
-                raise self._error(said.get("error"), said.get("code"))
+                self._complaint(said)
         self._look()
         return []
 
@@ -149,23 +158,51 @@ class RealtimeConversation(Conversation):
         self._texts[item] = self._texts.get(item, "") + delta
         return [Heard(text=joined(*self._texts.values()))]
 
-    def _completed(self, item: str, transcript: str) -> list[Heard]:
+    def _partly(self, item: str, transcript: str) -> list[Heard]:
+        if item not in self._open:
+            return []
+        self._texts[item] = transcript
+        return [Heard(text=joined(*self._texts.values()))]
+
+    def _completed(self, item: str, transcript: str, usage: object) -> list[Heard]:
         self._texts[item] = transcript  # again is no harm: a server that repeats a turn gives it once
         self._open.discard(item)
+        took = usage.get("seconds") if isinstance(usage, dict) else None
+        self._took[item] = took if isinstance(took, int | float) else 0.0
+        self._unsaid[item] -= 1
         if self._has_ended and not self._open and self.flavour == "openai":
             return [self._last()]
         self._look()
         return [Heard(text=joined(*self._texts.values()))]
 
     def _look(self) -> None:
-        """Speaches: nothing but quiet tells that no further turn comes, once its tail has closed the last."""
+        """Speaches never says that no further turn comes, once its tail has closed the last."""
         waits = self._has_ended and self.flavour == "speaches" and not self._open
-        quiet = _SETTLED_SECONDS if any(self._texts.values()) else _QUIET_SECONDS
-        self.look_in = quiet if waits else None
+        self.look_in = self._quiet_seconds() if waits else None
+
+    def _quiet_seconds(self) -> float:
+        """How long no turn may begin before none will.
+
+        A turn takes all audio since the turn before. So no word of ours can be in a further one when those
+        that are completed took as much as we sent; and if they reach to the last voice, one that our detector
+        missed has begun its turn by now, unless the server lags. One that it closed twice it may complete
+        twice, the second time with more of it.
+        """
+        covered = sum(took for item, took in self._took.items() if self._unsaid[item] <= 0)
+        if self._voice.samples and covered >= seconds(self._voice.samples):
+            return 0.0
+        if self._voice.last and covered >= seconds(self._voice.last):
+            return _UNVOICED_SECONDS
+        return _SETTLED_SECONDS if any(self._texts.values()) else _QUIET_SECONDS
 
     def _last(self) -> Heard:
         self.is_over, self.look_in = True, None
         return Heard(text=joined(*self._texts.values()), is_last=True)
+
+    def _complaint(self, said: Mapping[str, Any]) -> None:
+        """An `error`, unless it is a turn that speaches closed twice, as two pieces showed it the silence."""
+        if self.flavour != "speaches" or "already exists" not in str(said.get("error")):
+            raise self._error(said.get("error"), said.get("code"))
 
     def _error(self, error: object, code: object = None) -> SttError:
         """Theirs as ours: OpenAI and speaches write an object, vLLM a sentence."""

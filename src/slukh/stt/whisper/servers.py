@@ -101,7 +101,7 @@ def why_no_interims(provider: SttProvider) -> str:
     """What keeps texts from coming while a caller speaks, as far as it could be told."""
     if isinstance(provider, SocketProvider):
         if provider.address.dialect == "realtime":
-            return "speaches has none on its socket; OpenAI or vLLM would be slower than speech"
+            return "speaches up to 0.9.0-rc.3 has none on its socket; another would be slower than speech"
         return "the server is slower than speech"
     if provider.capabilities.metered:
         return "the server bills each request, so it is asked once (SLUKH_WHISPER_METERED)"

@@ -39,6 +39,7 @@ class WyomingDecoder:
         as_language: BCP-47 to what is sent.
         connect_seconds: longest that connecting may take.
         total_seconds: longest from the end of an utterance to its text.
+        start_seconds: longest that it may take to connect and say what it is, however patient requests are.
         name: registry name for errors.
     """
 
@@ -49,6 +50,7 @@ class WyomingDecoder:
         as_language: Callable[[str], str] = iso_639_1,
         connect_seconds: float = 2.0,
         total_seconds: float = 10.0,
+        start_seconds: float = 6.0,
         name: str = "whisper",
     ) -> None:
         self.limits = DecoderLimits(
@@ -58,6 +60,7 @@ class WyomingDecoder:
         self.as_language = as_language
         self.connect_seconds = connect_seconds
         self.total_seconds = total_seconds
+        self._start_seconds = start_seconds
         self.name = name
         self.uploads: set[WyomingUpload] = set()
         self.is_closed = False
@@ -71,13 +74,16 @@ class WyomingDecoder:
         """Ask it what it is. Raises SttError."""
         connection = WyomingConnection(self)
         try:
-            async with asyncio.timeout(self.connect_seconds + self.total_seconds):
+            async with asyncio.timeout(self._start_seconds):
                 await connection.open()
                 await connection.send(Event(type="describe"))
                 info = await connection.receive("info")
         except TimeoutError:
             raise SttTimeoutError(
-                self.name, f"{self.url} does not say what it is: does it speak Wyoming?"
+                self.name,
+                f"{self.url} does not say what it is: does it speak Wyoming?",
+                remedy="correct host, port and scheme in WHISPER_API_URL: HTTP servers are silent so; "
+                "one of Wyoming is then still loading",
             ) from None
         finally:
             await connection.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from slukh.errors import SettingsError
-from slukh.stt.whisper.address import address, addresses
+from slukh.stt.whisper.address import address, addresses, only_address
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,11 @@ def test_several_servers_stand_side_by_side_each_once() -> None:
     assert addresses("") == ()
     with pytest.raises(SettingsError, match="twice"):
         addresses("http://a:1,http://a:1/v1")
+
+
+def test_several_servers_where_one_is_meant_are_refused_as_such() -> None:
+    assert only_address("http://a:1,") == address("http://a:1")
+    with pytest.raises(SettingsError, match="2 servers where one is meant"):
+        only_address("http://a:1,wyoming+tcp://b")
+    with pytest.raises(SettingsError, match="has no scheme"):
+        only_address("")

@@ -1,13 +1,14 @@
 """What Whisper servers answer, in every form we met."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
 
 from slukh.errors import SttLanguageError, SttProtocolError
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
-from slukh.stt.whisper.failures import error_from_status
+from slukh.stt.whisper.failures import connect_error, error_from_status
 from slukh.stt.whisper.http_answers import decoding_from_body
 from slukh.testing.whisper_server import Says
 
@@ -98,3 +99,10 @@ def test_a_page_where_a_websocket_was_wanted_names_the_address() -> None:
     error = error_from_status("whisper", 200, b"<html>", url="ws://gpu1:9090/")
     assert isinstance(error, SttProtocolError)
     assert "200 for ws://gpu1:9090/: is this a Whisper server?" in str(error)
+
+
+def test_a_name_that_nobody_resolves_is_no_server_that_does_not_run() -> None:
+    cause = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    error = connect_error("whisper", "http://gpu1:8000", cause)
+    assert "cannot be resolved (Name or service not known)" in str(error)
+    assert "correct the host" in error.remedy

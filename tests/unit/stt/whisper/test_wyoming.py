@@ -12,6 +12,7 @@ from slukh.errors import SttConnectError, SttError, SttProtocolError, SttStreamE
 from slukh.stt.base import StreamConfig
 from slukh.stt.whisper.address import address
 from slukh.stt.whisper.servers import server_at
+from slukh.stt.whisper.wyoming import WyomingDecoder
 from slukh.stt.whisper.wyoming_events import Event, Events, WyomingFormatError, encoded
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.wyoming_server import Fault, WyomingServer
@@ -94,6 +95,20 @@ async def test_it_says_what_it_is_before_calls_are_given_to_it() -> None:
         await provider.start()
         assert [event.type for event in server.received] == ["describe"]
         await provider.aclose()
+
+
+async def test_a_server_that_does_not_say_what_it_is_may_be_none_of_wyoming() -> None:
+    """As HTTP servers do, which wait for the rest of a request."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        decoder = WyomingDecoder(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", start_seconds=0.2)
+        with pytest.raises(SttTimeoutError, match="does it speak Wyoming") as caught:
+            await decoder.start()
+    assert "scheme in WHISPER_API_URL" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
