@@ -17,7 +17,7 @@ from slukh.errors import ServiceError, SettingsError
 from slukh.routing.health import stored_clips
 from slukh.stt.whisper.address import address
 from slukh.testing.socket_server import SocketServer, whisperlivekit
-from slukh.testing.whisper_server import Answer, FakeWhisperServer, Hears, Says, Status
+from slukh.testing.whisper_server import Answer, Closes, FakeWhisperServer, Hears, Says, Status
 
 UK = stored_clips()[0]
 KNOWN = {clip.pcm: clip.text.split() for clip in clips_in("uk-UA")}
@@ -186,6 +186,7 @@ async def test_the_doctor_looks_at_each_of_several_servers(
         (Status(429), "no room", "fewer calls"),
         (Status(503, '{"error": {"message": "Loading model"}}'), "Loading model", "loads its model"),
         (Status(500), "the server failed", "the server's own log; it may not have the model"),
+        (Closes(), "without an answer", "if it speaks Wyoming"),
         (Says("Привет", language="ru"), "transcribed ru", "a model of many languages"),
         (Says(""), "words wrong", "another model"),
         (Says("to make them a lot of money"), '100% words wrong: "to make', "a model that speaks uk-UA"),

@@ -122,12 +122,13 @@ def no_words(provider: str, *, url: str = "") -> SttStreamError:
     """
     scheme = url.partition("://")[0]
     or_tls = f", or it wants {scheme}s" if scheme in ("http", "ws") else ""
+    remedy = f"look into the server's own log; if it speaks TLS, write {scheme}s in WHISPER_API_URL"
+    if scheme == "http":  # what servers of other protocols make of a POST
+        remedy += ", and if it speaks Wyoming or WebSockets, the scheme of that: doc/whisper-servers.md"
     return SttStreamError(
         provider,
         f"the server closed the connection without an answer: its own log may say why{or_tls}",
-        remedy=f"look into the server's own log; if it speaks TLS, write {scheme}s in WHISPER_API_URL"
-        if or_tls
-        else "",
+        remedy=remedy if or_tls else "",
     )
 
 
