@@ -23,7 +23,6 @@ from slukh.errors import SttError, SttOverloadedError
 from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, bearer, joined
 from slukh.stt.whisper.failures import failed, quoted, refused, wrong_key
-from slukh.stt.whisper.finals import Voice
 from slukh.types import AudioChunk, seconds
 
 Flavour = Literal["openai", "speaches", "vllm"]
@@ -32,7 +31,6 @@ _RATES: Final[Mapping[Flavour, int]] = {"openai": 8000, "speaches": 24000, "vllm
 _TURN_SILENCE_MS = 350  # after which speaches ends a turn
 _TAIL_SECONDS = 1.0  # of silence, so that it does
 _SETTLED_SECONDS = 0.6  # without a further turn after the last one: speaches has heard everything
-_UNVOICED_SECONDS = 0.15  # the same, when our detector found no voice in what its turns do not cover
 _QUIET_SECONDS = 2.0  # without any turn: it has heard nothing
 _ITEM = "conversation.item.input_audio_transcription"
 _POLICY_VIOLATION = 1008  # RFC 6455; speaches closes so on a wrong key
@@ -56,7 +54,7 @@ class RealtimeConversation(Conversation):
         self._open: set[str] = set()  # items that are not transcribed yet
         self._took: dict[str, float] = {}  # seconds of audio that a completed item took, voice or not
         self._unsaid: Counter[str] = Counter()  # times that an item was committed and not completed yet
-        self._voice = Voice()
+        self._samples = 0  # of the utterance so far
         self._has_ended = False
 
     def open(self) -> None:
@@ -64,7 +62,7 @@ class RealtimeConversation(Conversation):
 
     def audio(self, chunk: AudioChunk) -> None:
         """A piece, as this server wants it."""
-        self._voice.add(chunk)
+        self._samples += chunk.samples
         if self.flavour == "openai":
             self._append(mulaw_from_linear16(chunk.pcm))
         else:
@@ -184,15 +182,12 @@ class RealtimeConversation(Conversation):
         """How long no turn may begin before none will.
 
         A turn takes all audio since the turn before. So no word of ours can be in a further one when those
-        that are completed took as much as we sent; and if they reach to the last voice, one that our detector
-        missed has begun its turn by now, unless the server lags. One that it closed twice it may complete
-        twice, the second time with more of it.
+        that are completed took as much as we sent. One that it closed twice it may complete twice, the second
+        time with more of it.
         """
         covered = sum(took for item, took in self._took.items() if self._unsaid[item] <= 0)
-        if self._voice.samples and covered >= seconds(self._voice.samples):
+        if self._samples and covered >= seconds(self._samples):
             return 0.0
-        if self._voice.last and covered >= seconds(self._voice.last):
-            return _UNVOICED_SECONDS
         return _SETTLED_SECONDS if any(self._texts.values()) else _QUIET_SECONDS
 
     def _last(self) -> Heard:
