@@ -36,6 +36,7 @@ class Margins:
         shadow_loss: share of shadowed utterances that may be incomplete.
         canary_wer: by which a day's word error rate of a stored clip may differ from that of days before.
         unclear_labels: share of labels that may leave something out.
+        labels_a_week: of each full week of shadowed calls, at least, as far as there are utterances to label.
         labelled_callers: whom labels must be of, at least, to speak of others.
         wer: more words wrong, of all languages together.
         wer_of_language: of one language.
@@ -61,6 +62,7 @@ class Margins:
     shadow_loss: float = 0.02
     canary_wer: float = 0.1
     unclear_labels: float = 0.2
+    labels_a_week: int = 10
     labelled_callers: int = 30
     wer: float = 0.02
     wer_of_language: float = 0.04

@@ -504,3 +504,12 @@ def test_labels_of_one_caller_say_nothing_of_others() -> None:
     assert (of_words.status, of_words.high) == ("wait", None)
     assert "as if of 1 callers" in of_words.detail
     assert "30 callers" in of_words.missing
+
+
+def test_labels_of_one_week_do_not_stand_for_the_others() -> None:
+    ended = {call.call_id: call.ended_at for call in EQUAL.calls}
+    early = tuple(label for label in EQUAL.labels if ended[label.call_id] < BEGAN + timedelta(days=7))
+    found = decided(replace(EQUAL, labels=early))
+    assert gate(found, "labels of all weeks") == "wait"
+    assert any("labels of the weeks from 2026-" in reason for reason in found.reasons)
+    assert gate(decided(EQUAL), "labels of all weeks") == "pass"
