@@ -276,6 +276,7 @@ def guardrails(repetitions: int) -> None:
 
 
 def main() -> None:
+    print(__doc__)  # figures without what they assume are worth nothing
     scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
         (rates, (2000, 200)), (rates, (2000, 40)), (differences, (2000,)), (peeking, (1000,)),

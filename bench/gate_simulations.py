@@ -246,6 +246,7 @@ def _struck_per_minute(words: Words, lasting: tuple[float, float], wanted: float
 
 
 def main() -> None:
+    print(__doc__)
     scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     parts: list[tuple[Callable[[int], None], int]] = [
         (shares_of_calls, 1000), (costs, 1000), (latencies, 300), (latency_looks, 200), (silences, 300),

@@ -235,6 +235,7 @@ def scenario(number: int, repetitions: int) -> None:
 
 
 def main() -> None:
+    print(__doc__)
     start, count = perf_counter(), max(1, 40 // (int(sys.argv[1]) if len(sys.argv) > 1 else 1))
     for number in range(len(SCENARIOS)):
         scenario(number, count)

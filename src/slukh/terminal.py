@@ -309,9 +309,8 @@ _GATE_STYLES = {"pass": "green", "wait": "yellow", "fail": "red"}
 def verdict_lines(report: Values) -> list[Text]:
     """Whether Whisper may have more calls, gate by gate, with what is missing below."""
     inputs = report["inputs"]
-    until = "" if report["expected"] is None else f", not before {report['expected'][:10]}"
     lines = [
-        Text(f"{report['decision']}{until}", style=_VERDICT_STYLES[report["decision"]]),
+        Text(f"{report['decision']}: {report['why']}", style=_VERDICT_STYLES[report["decision"]]),
         Text(
             f"{inputs['since'][:10]} to {inputs['until'][:10]}, {inputs['calls']} calls, "
             f"{inputs['served_by_another']} served by another than their arm, flags "

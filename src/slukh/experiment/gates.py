@@ -36,11 +36,14 @@ class Margins:
         shadow_loss: share of shadowed utterances that may be incomplete.
         canary_wer: by which a day's word error rate of a stored clip may differ from that of days before.
         unclear_labels: share of labels that may leave something out.
+        labels_a_week: of each full week of shadowed calls, at least, as far as there are utterances to label.
+        labelled_callers: whom labels must be of, at least, to speak of others.
         wer: more words wrong, of all languages together.
         wer_of_language: of one language.
         entity_errors: more entity errors per entity.
         task_success: fewer calls that succeed.
         repairs: more calls with a repair.
+        untold: more calls of which the dialogue does not tell how they went.
         ttfs_p95_seconds: later, from the end of speech to the final.
         unheard: more turns with no final, or an empty one.
         left_to_another: more turns whose final another than the arm's provider gave, or nobody.
@@ -59,11 +62,14 @@ class Margins:
     shadow_loss: float = 0.02
     canary_wer: float = 0.1
     unclear_labels: float = 0.2
+    labels_a_week: int = 10
+    labelled_callers: int = 30
     wer: float = 0.02
     wer_of_language: float = 0.04
     entity_errors: float = 0.01
     task_success: float = 0.02
     repairs: float = 0.02
+    untold: float = 0.02
     ttfs_p95_seconds: float = 0.150
     unheard: float = 0.005
     left_to_another: float = 0.01

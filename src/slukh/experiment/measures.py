@@ -27,6 +27,7 @@ def measure_gates(evidence: Evidence, margins: Margins, *, seed: int) -> list[Ga
         *paired_gates(evidence, margins),
         _task_success(evidence, margins),
         _repairs(evidence, margins),
+        _untold(evidence, margins),
         _ttfs(evidence, margins, seed),
         _unheard(evidence, margins),
         _left_to_another(evidence, margins),
@@ -83,6 +84,20 @@ def _repairs(evidence: Evidence, margins: Margins) -> Gate:
         detail=f"{calls} calls report it", calls=calls,
         missing="more calls that report `repairs`: POST /v1/calls/{id}/outcome",
     )  # fmt: skip
+
+
+def _untold(evidence: Evidence, margins: Margins) -> Gate:
+    """Whether silence hides failures: a dialogue that tells successes only has none, whoever is worse."""
+    told = {row.call_id for row in evidence.outcomes if None not in (row.task_success, row.repairs)}
+    untold = {call.call_id: (float(call.call_id not in told), 1.0) for call in drawn_calls(evidence)}
+    estimate, bounds, calls = _by_arm(evidence, untold, margins)
+    missing = "the outcome of every call, of a failed one too: POST /v1/calls/{id}/outcome"
+    gate = decided(
+        "calls without an outcome", estimate, bounds, margins.untold, evidence,
+        detail=f"{calls - len(told & untold.keys())} of {calls} calls", missing=missing,
+    )  # fmt: skip
+    # Not told is no harm done to callers: it forbids more calls, it does not take any back.
+    return replace(gate, status="wait", missing=missing) if gate.status == "fail" else gate
 
 
 def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:

@@ -5,6 +5,7 @@ both wrote. Where they differ, labels tell, drawn with known probabilities.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -167,6 +168,16 @@ def _with_one_label_more(
     )
 
 
+def _labelled_callers(pairs: Sequence[_Pair]) -> float:
+    """Of how many callers the labels are, as if each had as many of them.
+
+    Bounds by caller are of large numbers of callers: with all labels of one they would be as narrow as that
+    one's errors are few. Source: Kish, "Survey Sampling" (1965), the effective sample size.
+    """
+    labels = Counter(pair.cluster for pair in pairs if pair.label and pair.row.differing_words)
+    return labels.total() ** 2 / sum(count**2 for count in labels.values()) if labels else 0.0
+
+
 def _labelled_share(pairs: Sequence[_Pair]) -> float:
     """How much of what was drawn is labelled so far, by the words that differ, which are known of all.
 
@@ -189,17 +200,23 @@ def _gate(  # noqa: PLR0917  # a gate is what it is made of
 ) -> Gate:
     estimate = _estimate(pairs, count)
     calls = len({pair.row.call_id for pair in pairs})
+    callers = _labelled_callers(pairs)
     careful = _with_one_label_more(estimate, pairs, count)
+    if callers < margins.labelled_callers:  # what they have in common is no spread
+        careful = replace(careful, standard_error=math.inf)
     bounds = confidence_sequence(careful, observations=calls, planned=margins.planned_shadowed)
     labelled = sum(pair.label is not None for pair in pairs)
+    of_few = f", as if of {callers:.0f} callers" if labelled and callers < margins.labelled_callers else ""
     waiting = [pair.row for pair in pairs if pair.label is None and pair.row.differing_words]
+    missing = "shadowed calls (FF_SHADOW_PERCENT), then labels"
+    if of_few:
+        missing = f"labels of {margins.labelled_callers} callers and more (`slukh ab label`)"
+    elif pairs:
+        centred = replace(careful, value=estimate.value)
+        missing = _missing_labels(centred, bounds, margin, labelled, waiting)
     return decided(
-        name, estimate, bounds, margin, evidence,
-        detail=f"{labelled} labels on {len(pairs)} shadowed utterances",
-        missing=_missing_labels(
-            replace(careful, value=estimate.value), bounds, margin, labelled, waiting
-        )
-        if pairs else "shadowed calls (FF_SHADOW_PERCENT), then labels",
+        name, estimate, bounds, margin, evidence, missing=missing,
+        detail=f"{labelled} labels on {len(pairs)} shadowed utterances{of_few}",
     )  # fmt: skip
 
 

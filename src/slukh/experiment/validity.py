@@ -11,6 +11,7 @@ from slukh.experiment.paired import direction_gate
 from slukh.experiment.statistics.sequential import sample_ratio_p
 
 _A_DAY = timedelta(days=1)
+_A_WEEK = timedelta(days=7)
 
 
 def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
@@ -31,6 +32,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
         _shadow_loss(evidence, margins),
         _labellers(evidence.labels),
         _understood(evidence.labels, margins),
+        _labelled_weeks(evidence, margins),
         direction_gate(evidence),
     ]
 
@@ -233,4 +235,30 @@ def _understood(labels: Sequence[LabelRow], margins: Margins) -> Gate:
         "labels clear", unclear <= margins.unclear_labels * len(labels),
         f"{unclear} of {len(labels)} labels leave something out that nobody could tell",
         "what people cannot understand is not measured: look for the lines it comes from",
+    )  # fmt: skip
+
+
+def _labelled_weeks(evidence: Evidence, margins: Margins) -> Gate:
+    """Labels stand for all that was shadowed, so they are of all its weeks; one under way may lack."""
+    ended = {call.call_id: call.ended_at for call in evidence.calls}
+    contested = {
+        (row.call_id, row.utterance_id)
+        for row in evidence.shadows
+        if row.is_complete and row.differing_words and row.call_id in ended
+    }
+    labelled = contested & {(label.call_id, label.utterance_id) for label in evidence.labels}
+    moments = [ended[call_id] for call_id, _ in contested]
+    first, last = min(moments, default=evidence.since), max(moments, default=evidence.since)
+
+    def by_week(utterances: Iterable[tuple[str, int]]) -> Counter[int]:
+        return Counter((ended[call_id] - first) // _A_WEEK for call_id, _ in utterances)
+
+    there, done = by_week(contested), by_week(labelled)
+    weeks = range((last - first) // _A_WEEK)
+    lacking = [week for week in weeks if done[week] < min(margins.labels_a_week, there[week])]
+    begins = ", ".join(f"{first + week * _A_WEEK:%Y-%m-%d}" for week in lacking)
+    return _validity(
+        "labels of all weeks", not lacking, f"{len(weeks) - len(lacking)} of {len(weeks)} full weeks",
+        f"labels of the weeks from {begins}: {margins.labels_a_week} of each (`slukh ab label`)",
+        kind="enough",
     )  # fmt: skip

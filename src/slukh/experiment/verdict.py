@@ -45,10 +45,25 @@ class Verdict:
     margins: Margins
     seed: int
 
+    @property
+    def why(self) -> str:
+        """Why it was decided so, in one clause."""
+        open_ = [gate for gate in self.gates if gate.status != "pass"]
+        if not open_:
+            return f"all {len(self.gates)} gates pass"
+        if self.decision == "ROLL BACK":
+            first, *more = (gate.name for gate in open_ if gate.status == "fail")
+            if not more:
+                return f"{first} is certainly beyond its margin"
+            return f"{first} and {len(more)} more are certainly beyond their margins"
+        when = "" if self.expected is None else f", not before {self.expected:%Y-%m-%d}"
+        return f"{len(open_)} of {len(self.gates)} gates are open{when}"
+
     def as_json(self) -> dict[str, object]:
         """Plain JSON values, moments in ISO 8601."""
         return {
             "decision": self.decision,
+            "why": self.why,
             "reasons": list(self.reasons),
             "expected": _iso(self.expected),
             "gates": [asdict(gate) | {"expected": _iso(gate.expected)} for gate in self.gates],

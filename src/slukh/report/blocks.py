@@ -33,13 +33,19 @@ class Table:
         head: names of the columns.
         rows: as many cells each.
         texts: how many columns from the left are words; the others are numbers and stand to the right.
+        notes: how many columns from the right are words as well.
         totals: indices of rows that sum up.
     """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     texts: int = 1
+    notes: int = 0
     totals: frozenset[int] = frozenset()
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column has numbers."""
+        return self.texts <= column < len(self.head) - self.notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

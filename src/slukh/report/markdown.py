@@ -32,7 +32,7 @@ def _parts(block: Block, picture: Callable[[str], str] | None) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    marks = tuple("---" if number < table.texts else "---:" for number in range(len(table.head)))
+    marks = tuple("---:" if table.is_number(number) else "---" for number in range(len(table.head)))
     rows = [table.head, marks]
     for number, row in enumerate(table.rows):
         rows.append(tuple(f"**{c}**" if c else c for c in row) if number in table.totals else row)

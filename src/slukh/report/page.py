@@ -68,7 +68,7 @@ def _table(table: Table) -> str:
 
 
 def _kind(number: int, table: Table, cell: str) -> str:
-    if number >= table.texts:
+    if table.is_number(number):
         return ' class="n"'
     return ' class="prose"' if len(cell) > _PROSE else ""
 

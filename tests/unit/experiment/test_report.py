@@ -104,6 +104,12 @@ def test_every_gate_is_told_with_value_bounds_and_margin_in_its_unit() -> None:
     assert "| clocks | passes | 0 calls |" in said
 
 
+def test_what_was_seen_of_a_measure_stands_to_the_left_like_every_text() -> None:
+    assert "|---|---|---:|---:|---:|---|" in re.sub(" ", "", text(FOUND))
+    page = html_text(FOUND, command=COMMAND)
+    assert re.search(r'<td class="n">4 pp</td><td>60 labels</td>', page)
+
+
 def test_calls_are_counted_by_arm_and_language() -> None:
     said = text(FOUND)
     assert "| calls by language | google | whisper | not drawn by lot | shadowed | labels |" in said

@@ -479,3 +479,37 @@ def test_the_same_evidence_gives_the_same_verdict_and_says_what_it_was() -> None
     assert inputs["flag_version"] == "3-abc"
     assert inputs["seed"] == 1
     assert inputs["calls_by_arm"] == {"google": 400, "whisper": 400}
+
+
+def test_a_dialogue_that_tells_successes_only_hides_no_failures() -> None:
+    worse = evidence(failing=0.3)
+    silent = replace(worse, outcomes=tuple(row for row in worse.outcomes if row.task_success))
+    found = decided(silent)
+    assert gate(found, "failed tasks") == "pass"  # of what was told
+    assert gate(found, "calls without an outcome") == "wait"
+    assert found.decision == "HOLD"
+    assert any("of a failed one too" in reason for reason in found.reasons)
+
+
+def test_labels_of_one_caller_say_nothing_of_others() -> None:
+    """However many they are, and however alike they find both."""
+    calls = {call.call_id for call in EQUAL.calls[:400]}
+    one = replace(
+        EQUAL,
+        calls=tuple(replace(c, caller="one") if c.call_id in calls else c for c in EQUAL.calls),
+        labels=tuple(label for label in EQUAL.labels if label.call_id in calls),
+    )
+    found = decided(one)
+    (of_words,) = (each for each in found.gates if each.name == "word error rate")
+    assert (of_words.status, of_words.high) == ("wait", None)
+    assert "as if of 1 callers" in of_words.detail
+    assert "30 callers" in of_words.missing
+
+
+def test_labels_of_one_week_do_not_stand_for_the_others() -> None:
+    ended = {call.call_id: call.ended_at for call in EQUAL.calls}
+    early = tuple(label for label in EQUAL.labels if ended[label.call_id] < BEGAN + timedelta(days=7))
+    found = decided(replace(EQUAL, labels=early))
+    assert gate(found, "labels of all weeks") == "wait"
+    assert any("labels of the weeks from 2026-" in reason for reason in found.reasons)
+    assert gate(decided(EQUAL), "labels of all weeks") == "pass"

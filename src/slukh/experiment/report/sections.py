@@ -68,25 +68,12 @@ def _number(number: float, unit: Unit) -> str:
 
 
 def _summary(found: Verdict) -> Iterator[Block]:
-    yield Heading(1, f"{found.decision}: {_why(found)}")
+    yield Heading(1, f"{found.decision}: {found.why}")
     evidence = found.evidence
     yield Paragraph(
         f"May Whisper have more than {evidence.whisper_share:.0%} of the calls? Google against Whisper on "
         f"{len(evidence.calls)} live calls, {_minute(evidence.since)} to {_minute(evidence.until)} UTC."
     )
-
-
-def _why(found: Verdict) -> str:
-    open_ = [gate for gate in found.gates if gate.status != "pass"]
-    if not open_:
-        return f"all {len(found.gates)} gates pass"
-    if found.decision == "ROLL BACK":
-        first, *more = (gate.name for gate in open_ if gate.status == "fail")
-        if not more:
-            return f"{first} is certainly beyond its margin"
-        return f"{first} and {len(more)} more are certainly beyond their margins"
-    when = "" if found.expected is None else f", not before {_day(found.expected)}"
-    return f"{len(open_)} of {len(found.gates)} gates are open{when}"
 
 
 def _missing(found: Verdict) -> Iterator[Block]:
@@ -117,6 +104,7 @@ def _measures(found: Verdict) -> Iterator[Block]:
             if gate.kind == "measure"
         ),
         texts=2,
+        notes=1,
     )
 
 
