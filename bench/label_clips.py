@@ -20,11 +20,11 @@ import tokenizers
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from slukh.audio import Resampler, float32_from_linear16, linear16_from_samples, samples_from_linear16
-from slukh.config import Settings, load
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.labelling.clips import clip, voiced_frames
 from slukh.experiment.labelling.differences import differences
 from slukh.experiment.wer import plain_text
+from slukh.settings.config import Settings, load
 from slukh.weights import find_whisper
 
 HERTZ = 8000

@@ -30,8 +30,8 @@ from rich.table import Table
 
 from slukh.assembly import Parts, build_parts
 from slukh.audio import Resampler, Samples, float32_from_linear16, linear16_from_samples
-from slukh.config import Settings, load_all
-from slukh.recogniser_settings import WhisperSettings
+from slukh.settings.config import Settings, load_all
+from slukh.settings.recognisers import WhisperSettings
 from slukh.speech.vad import EnergyDetector
 from slukh.testing.line_sounds import hold_melody, line_sounds
 from slukh.types import CallStarted, Event, ResultDropped, SpeechEnded, SpeechStarted, Transcript

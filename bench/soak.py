@@ -36,8 +36,8 @@ from rich.table import Table
 
 from slukh.assembly import build_parts
 from slukh.audio import Samples
-from slukh.config import load_all
 from slukh.routing.upstreams import Upstreams
+from slukh.settings.config import load_all
 from slukh.stt.fake import FakeProvider
 from slukh.stt.whisper.decoding import DecodeRequest
 from slukh.stt.whisper.local import LocalDecoder

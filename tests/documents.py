@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from slukh import settings_document
 from slukh.commands import cost
 from slukh.monitoring import declarations
+from slukh.settings import document
 
 DOC = Path(__file__).parents[1] / "doc"
-DOCUMENTS = {"configuration.md": settings_document.reference, "metrics.md": declarations.reference}
+DOCUMENTS = {"configuration.md": document.reference, "metrics.md": declarations.reference}
 
 # The day whose prices are in the checked-in cost analysis; move it when the book gets new ones.
 COST_ANALYSIS = ("report", "--as-of", "2026-11-26", "--scenario", "tyre-shop")

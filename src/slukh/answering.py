@@ -16,6 +16,7 @@ from slukh.dialog.script import read_script
 from slukh.dialog.scripted import ScriptedDialog
 from slukh.dialog.tools import tools_in
 from slukh.errors import SettingsError
+from slukh.settings.voices import VoiceSettings
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.talk import Talk, TalkRules
 from slukh.talking.thread import Thread, new_thread
@@ -27,7 +28,6 @@ from slukh.tts.shapes import shape_with_head
 from slukh.tts.speaker import Speaker, phrases_to_warm
 from slukh.tts.templates_file import Learned, read_templates
 from slukh.types import CallEvent, CallStarted, Event, PhraseSpoken
-from slukh.voice_settings import VoiceSettings
 from slukh.voices import VoiceNews, build_speaker
 
 logger = logging.getLogger(__name__)

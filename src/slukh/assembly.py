@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from slukh.config import AllSettings, Settings
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.breaker import BreakerPolicy
@@ -21,6 +20,7 @@ from slukh.routing.router import CallRouter, Publisher
 from slukh.routing.shadows import Shadows
 from slukh.routing.share_files import RollbackFile
 from slukh.routing.upstreams import Limits, Upstreams
+from slukh.settings.config import AllSettings, Settings
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector

@@ -25,9 +25,9 @@ from slukh.commands.options import (
     RecordingFiles,
     run,
 )
-from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import ServiceError, SlukhError, UserError
-from slukh.voice_settings import VoiceSettings
+from slukh.settings.config import AllSettings, Settings, load, load_all
+from slukh.settings.voices import VoiceSettings
 
 _LAST_PORT = 65535
 

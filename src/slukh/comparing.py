@@ -14,8 +14,8 @@ from slukh.experiment.recordings import Recordings
 from slukh.experiment.sink import ExperimentSink, ShadowText
 from slukh.experiment.store import ExperimentStore
 from slukh.monitoring.metrics import Metrics
-from slukh.recording_settings import RecordingSettings
 from slukh.routing.shadows import ShadowHeard
+from slukh.settings.recordings import RecordingSettings
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 
 from slukh.assembly import build_parts, live_flags, recognisers
-from slukh.config import AllSettings, Settings, load_all
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.doctor_voice import examine_voice
@@ -21,6 +20,7 @@ from slukh.experiment.wer import word_errors
 from slukh.ports import listen
 from slukh.routing.health import Heard, has_its_words, hear_clip, stored_clips
 from slukh.routing.pool import ServerPool
+from slukh.settings.config import AllSettings, Settings, load_all
 from slukh.stt.base import StreamConfig, SttProvider
 from slukh.stt.whisper.remedies import remedy_for
 from slukh.stt.whisper.servers import server_name

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from slukh.answering import build_answering
 from slukh.errors import DialogError, SlukhError, TtsError, UserError
+from slukh.settings.voices import VoiceSettings
 from slukh.tts.base import TtsProvider
-from slukh.voice_settings import VoiceSettings
 
 _SECONDS = 8.0
 

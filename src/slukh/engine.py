@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from slukh.assembly import Parts, build_parts
 from slukh.audio import Resampler, samples_from_linear16
-from slukh.config import load_all
 from slukh.routing.router import CallRouter
+from slukh.settings.config import load_all
 from slukh.speech.listener import Listener
 from slukh.stt.language import bcp_47
 from slukh.types import CallStarted, Event, Transcript

@@ -9,10 +9,10 @@ from slukh.errors import SettingsError
 from slukh.experiment.evidence import GUARDRAIL, RampRow
 from slukh.experiment.guardrails import Bounds, Breach, Guardrails
 from slukh.experiment.live_turns import LiveTurns
-from slukh.guardrail_settings import GuardrailSettings
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.live_flags import LiveFlags
 from slukh.routing.rollback import Rollback
+from slukh.settings.guardrails import GuardrailSettings
 from slukh.types import CallEvent
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slukh.config import Settings
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger.adjustments import Adjustments
 from slukh.cost.ledger.phrases import record_phrases
@@ -19,9 +18,10 @@ from slukh.cost.live import Budget, LiveCosts
 from slukh.cost.phrase_tally import PhraseTally, Tallied
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool, SpoolTakenError
-from slukh.cost_settings import CostSettings
 from slukh.errors import LedgerError
 from slukh.monitoring.metrics import Metrics
+from slukh.settings.config import Settings
+from slukh.settings.costs import CostSettings
 from slukh.types import CallCost, CallEvent
 
 logger = logging.getLogger(__name__)

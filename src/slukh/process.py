@@ -20,7 +20,6 @@ from slukh.call_log import CallLog
 from slukh.callbook import CallBook
 from slukh.callers import caller_hash, made_caller_key
 from slukh.comparing import comparing
-from slukh.config import AllSettings, Settings
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.phrase_tally import PhraseTally
 from slukh.cost.pricing.price_book import PriceBook
@@ -33,6 +32,7 @@ from slukh.monitoring.metrics import Metrics
 from slukh.routing.health import Canaries, Heard
 from slukh.routing.live_flags import LiveFlags
 from slukh.session import Sink
+from slukh.settings.config import AllSettings, Settings
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEvent
 from slukh.voices import VoiceNews

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from pydantic import SecretStr
 
-from slukh.config import AllSettings, Settings
 from slukh.experiment.evidence import OutcomeRow
 from slukh.gateway import Gateway
 from slukh.ports import listen
 from slukh.process import Process, process
 from slukh.routing.health import Canaries
+from slukh.settings.config import AllSettings, Settings
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec
 from slukh.web.api import ApiOptions, create_app

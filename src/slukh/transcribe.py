@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from slukh.assembly import build_parts
-from slukh.config import AllSettings
 from slukh.session import run_call
+from slukh.settings.config import AllSettings
 from slukh.telephony.wavfile import FileLine, Recording
 from slukh.types import CallStarted, Event, event_json
 

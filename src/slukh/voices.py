@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slukh.errors import SettingsError, TtsError
+from slukh.settings.voices import VoiceSettings
 from slukh.tts.base import TtsProvider
 from slukh.tts.cache import MemoryStore, PhraseStore, StoreError
 from slukh.tts.chain import VoiceChain
@@ -14,7 +15,6 @@ from slukh.tts.piper import PiperVoices
 from slukh.tts.recorded import RecordedVoice
 from slukh.tts.rhvoice import RhVoice
 from slukh.tts.speaker import CacheResult, Speaker
-from slukh.voice_settings import VoiceSettings
 
 _MEGABYTE = 1_000_000
 _DAY_SECONDS = 86_400

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from slukh.doctor_voice import examine_voice
+from slukh.settings.voices import VoiceSettings
 from slukh.testing.anthropic_server import KEY, AnthropicServer, Speaks
 from slukh.testing.google_tts import LocalGoogleTts
-from slukh.voice_settings import VoiceSettings
 
 DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
 

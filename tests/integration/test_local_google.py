@@ -14,10 +14,10 @@ import httpx
 import numpy as np
 import pytest
 
-from slukh.config import load_all
 from slukh.experiment.wer import character_errors, plain_text
 from slukh.ports import reserved_port
 from slukh.routing.health import hear_clip, stored_clips
+from slukh.settings.config import load_all
 from slukh.stt.base import Hypothesis, StreamConfig
 from slukh.stt.google import GoogleProvider
 from slukh.stt.google_channel import GoogleLink

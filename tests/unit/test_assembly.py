@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from slukh.assembly import build_parts
-from slukh.config import load_all
 from slukh.errors import SttAuthenticationError, SttConnectError, SttError
 from slukh.routing.health import Probes, stored_clips
 from slukh.routing.upstreams import Upstreams
+from slukh.settings.config import load_all
 from slukh.stt.fake import FakeProvider
 from slukh.testing.numbered import heard_words
 from slukh.testing.parts import fake_parts

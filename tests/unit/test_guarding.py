@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from slukh.config import load
 from slukh.errors import SettingsError
 from slukh.experiment.evidence import RampRow
 from slukh.experiment.guardrails import Bounds
 from slukh.guarding import Guard, bounds_of
-from slukh.guardrail_settings import GuardrailSettings
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.flags import Flags
 from slukh.routing.live_flags import LiveFlags
 from slukh.routing.share_files import RollbackFile
+from slukh.settings.config import load
+from slukh.settings.guardrails import GuardrailSettings
 from slukh.types import (
     AttemptEnded,
     CallEnded,

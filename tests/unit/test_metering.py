@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from slukh.config import Settings, load
 from slukh.cost.ledger.phrases import known_phrases
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.phrase_tally import PhraseTally
-from slukh.cost_settings import CostSettings
 from slukh.errors import PriceError
 from slukh.metering import metering
 from slukh.monitoring.metrics import Metrics
+from slukh.settings.config import Settings, load
+from slukh.settings.costs import CostSettings
 from slukh.types import AttemptEnded, CallEvent, CallStarted, Event, PhraseSpoken, Usage
 
 

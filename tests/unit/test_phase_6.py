@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from slukh import settings_document
 from slukh.cli import app
 from slukh.monitoring.declarations import DECLARATIONS
+from slukh.settings.document import reference
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "doc" / "phase-6.md").read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def test_its_files_are_there(path: str) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_its_settings_are_read(name: str) -> None:
-    assert f"| `{name}` |" in settings_document.reference()
+    assert f"| `{name}` |" in reference()
 
 
 @pytest.mark.parametrize("name", METRICS)

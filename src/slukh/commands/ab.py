@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from slukh.commands.options import check_window, made, moment_of
-from slukh.config import AllSettings, Settings, load, load_all
 from slukh.errors import UserError
+from slukh.settings.config import AllSettings, Settings, load, load_all
 
 if TYPE_CHECKING:
     from slukh.commands.ab_evidence import Sources

@@ -11,7 +11,6 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from slukh.config import AllSettings
 from slukh.cost.estimates.capacity_file import read_capacity
 from slukh.cost.estimates.group_costs import GroupCost, costs_by_group
 from slukh.cost.ledger.calls import each_call
@@ -23,6 +22,7 @@ from slukh.experiment.handed_in import read_evaluation, read_outside
 from slukh.experiment.silence import NAME as SILENCE
 from slukh.experiment.statistics.estimates import by_cluster, long_tailed
 from slukh.experiment.traffic import a_month, busiest
+from slukh.settings.config import AllSettings
 
 _LEAST_FOUND = 0.98  # of an arm's calls, in the ledger
 CAPACITY, COST = "capacity", "cost per call"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from slukh.commands.recordings import opened_recordings
-from slukh.config import Settings, load
 from slukh.errors import ExperimentError, ServiceError
-from slukh.recording_settings import RecordingSettings
+from slukh.settings.config import Settings, load
+from slukh.settings.recordings import RecordingSettings
 
 if TYPE_CHECKING:
     from slukh.experiment.evidence import ShadowRow

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from slukh.config import AllSettings
 from slukh.errors import SettingsError, UserError
 from slukh.experiment.evidence import RampRow
 from slukh.experiment.ramps import rollback_at
@@ -12,6 +11,7 @@ from slukh.experiment.verdict import Verdict
 from slukh.routing.live_flags import LiveFlags
 from slukh.routing.rollback import Rollback
 from slukh.routing.share_files import RollbackFile, write_share
+from slukh.settings.config import AllSettings
 
 _STANDS = timedelta(days=1)  # what came after a window may say otherwise
 

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from slukh.config import Settings, load
-from slukh.cost_settings import CostSettings
+from slukh.settings.config import Settings, load
+from slukh.settings.costs import CostSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
     from slukh.cost.estimates.scenario import Scenario

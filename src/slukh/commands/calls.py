@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 
 from slukh.commands.options import Json
-from slukh.config import Settings, load
-from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
+from slukh.settings.config import Settings, load
+from slukh.settings.costs import CostSettings
 
 app = typer.Typer(no_args_is_help=True, help="Calls and their usage, from the ledger.")
 

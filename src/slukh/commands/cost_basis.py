@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slukh.commands.options import check_window, moment_of
-from slukh.config import Settings, load
-from slukh.cost_settings import CostSettings
 from slukh.errors import UserError
+from slukh.settings.config import Settings, load
+from slukh.settings.costs import CostSettings
 
 if TYPE_CHECKING:  # pydantic's schemas of books and scenarios cost 0.1 s that other commands save
     from slukh.cost.estimates.analysis import Analysis

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from slukh.commands.options import Language, run
-from slukh.config import AllSettings, load_all
 from slukh.errors import UserError
+from slukh.settings.config import AllSettings, load_all
 
 _NAMES = ("google", "whisper")
 _STAND_IN = "a local Google that hears with Whisper, for there is no account: it says nothing of Google"

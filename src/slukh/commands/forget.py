@@ -10,8 +10,8 @@ from uuid import UUID
 import typer
 
 from slukh.callers import named_caller, read_caller_key
-from slukh.config import Settings, load
 from slukh.errors import UserError
+from slukh.settings.config import Settings, load
 
 _GATEWAY_SECONDS = 5.0
 _WHY_KEPT = "usage rows say how much was used, with no word and no number: they are the books"

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from slukh.commands.options import Json, Prices
-from slukh.config import Settings, load
-from slukh.cost_settings import CostSettings
+from slukh.settings.config import Settings, load
+from slukh.settings.costs import CostSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
     from slukh.cost.ledger.phrase_ranking import Proposal, RankedPhrase

@@ -13,10 +13,10 @@ from rich.table import Table
 from slukh.commands import phrase_ranks
 from slukh.commands.options import Json, Prices, run
 from slukh.commands.phrase_ranks import worth_most
-from slukh.config import Settings, load
-from slukh.cost_settings import CostSettings
 from slukh.errors import TtsError, UserError
-from slukh.voice_settings import VoiceSettings
+from slukh.settings.config import Settings, load
+from slukh.settings.costs import CostSettings
+from slukh.settings.voices import VoiceSettings
 
 if TYPE_CHECKING:  # imported lazily: SQLAlchemy costs 0.2 s that other commands save
     from slukh.cost.ledger.phrase_economy import PhraseEconomy

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from slukh.config import Settings, load
-from slukh.recording_settings import RecordingSettings
+from slukh.settings.config import Settings, load
+from slukh.settings.recordings import RecordingSettings
 
 if TYPE_CHECKING:
     from slukh.experiment.recordings import Recordings

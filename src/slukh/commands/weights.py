@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from slukh.config import Settings, load
+from slukh.settings.config import Settings, load
 
 app = typer.Typer(no_args_is_help=True, help="Model files in the user's cache.")
 

@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 
 from slukh.commands.options import Json, run
-from slukh.config import load
-from slukh.recogniser_settings import WhisperSettings
+from slukh.settings.config import load
+from slukh.settings.recognisers import WhisperSettings
 
 app = typer.Typer(no_args_is_help=True, help="Whisper servers of one's own.")
 

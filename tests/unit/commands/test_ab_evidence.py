@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from slukh.commands.ab_evidence import Sources, gathered
-from slukh.config import AllSettings, Settings, load_all
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
 from slukh.errors import ExperimentError, ScenarioError
 from slukh.experiment.evidence import CallRow, Outside, SilentCall
+from slukh.settings.config import AllSettings, Settings, load_all
 from slukh.types import Purpose, Usage
 
 BEGAN = datetime(2026, 11, 2, 9, tzinfo=UTC)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from slukh.commands.ab_ramp import ramp
-from slukh.config import AllSettings, load_all
 from slukh.errors import UserError
 from slukh.experiment.evidence import Evidence
 from slukh.experiment.gates import Margins
@@ -15,6 +14,7 @@ from slukh.experiment.store import ExperimentStore
 from slukh.experiment.verdict import Verdict
 from slukh.routing.rollback import Rollback
 from slukh.routing.share_files import write_share
+from slukh.settings.config import AllSettings, load_all
 
 NOW = datetime.now(UTC)
 

@@ -1,6 +1,6 @@
 """Settings, read once from the environment and passed down as values.
 
-Every setting is one environment variable; `settings_document.py` writes `doc/configuration.md` from them. A
+Every setting is one environment variable; `document.py` writes `doc/configuration.md` from them. A
 value that cannot be is refused at start, with the ones that can.
 """
 
@@ -16,15 +16,15 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
-from slukh.guardrail_settings import GuardrailSettings
-from slukh.recogniser_settings import GoogleSettings, WhisperSettings
-from slukh.recording_settings import RecordingSettings
 from slukh.routing.flag_values import flags_from_environment
 from slukh.routing.flags import PROVIDERS
+from slukh.settings.costs import CostSettings
+from slukh.settings.guardrails import GuardrailSettings
+from slukh.settings.recognisers import GoogleSettings, WhisperSettings
+from slukh.settings.recordings import RecordingSettings
+from slukh.settings.voices import VoiceSettings
 from slukh.stt.language import SUPPORTED
-from slukh.voice_settings import VoiceSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True)
 

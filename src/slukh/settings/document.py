@@ -1,6 +1,6 @@
 """doc/configuration.md, generated from the settings."""
 
-from slukh.config import GROUPS
+from slukh.settings.config import GROUPS
 
 
 def reference() -> str:

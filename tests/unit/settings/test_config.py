@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from slukh.config import GROUPS, Settings, load
-from slukh.cost_settings import CostSettings
 from slukh.errors import SettingsError
-from slukh.recogniser_settings import GoogleSettings, WhisperSettings
-from slukh.recording_settings import RecordingSettings
-from slukh.settings_document import reference
-from slukh.voice_settings import VoiceSettings
+from slukh.settings.config import GROUPS, Settings, load
+from slukh.settings.costs import CostSettings
+from slukh.settings.document import reference
+from slukh.settings.recognisers import GoogleSettings, WhisperSettings
+from slukh.settings.recordings import RecordingSettings
+from slukh.settings.voices import VoiceSettings
 
 
 @pytest.fixture(autouse=True)
@@ -250,7 +250,7 @@ def test_two_settings_that_do_not_go_together_are_refused_in_one_sentence(
 
 
 def test_the_configuration_page_is_the_one_this_code_writes() -> None:
-    page = Path(__file__).parents[2] / "doc" / "configuration.md"
+    page = Path(__file__).parents[3] / "doc" / "configuration.md"
     assert page.read_text(encoding="utf-8") == reference(), "run `make docs`"
 
 

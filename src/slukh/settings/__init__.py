@@ -1,0 +1,1 @@
+"""Settings: one environment variable each."""
