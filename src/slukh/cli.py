@@ -190,7 +190,9 @@ def doctor(as_json: Json = False) -> None:
     Exit code 1 when something is wrong.
     """
     from slukh.doctor import examine
+    from slukh.monitoring.logs import configure_logging
 
+    configure_logging("CRITICAL")  # what is wrong is said below
     findings = asyncio.run(examine())
     if as_json:
         typer.echo(json.dumps([finding.as_json() for finding in findings], ensure_ascii=False))

@@ -202,6 +202,20 @@ def test_doctor_says_what_is_wrong_and_what_to_do(
     assert any(word in finding["remedy"] + finding["detail"] for finding in wrong), wrong
 
 
+def test_doctor_says_what_is_wrong_in_its_table_and_nowhere_else(tmp_path: Path) -> None:
+    result = slukh(
+        "doctor",
+        "--json",
+        SLUKH_AUDIOSOCKET_PORT="0",
+        SLUKH_HTTP_PORT="0",
+        SLUKH_DATA_DIR=str(tmp_path),
+        SLUKH_DIALOG="examples/dialog/tyre-shop.yaml",
+        SLUKH_PHRASE_CACHE="redis://127.0.0.1:9",
+    )
+    assert "phrases" in {finding["check"] for finding in json.loads(result.stdout) if not finding["ok"]}
+    assert result.stderr == ""
+
+
 def test_doctor_names_all_weights_that_are_missing_and_only_those_that_calls_need(tmp_path: Path) -> None:
     nothing = {
         "SLUKH_AUDIOSOCKET_PORT": "0",

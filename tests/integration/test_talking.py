@@ -394,13 +394,20 @@ async def test_a_voice_that_does_not_exist_is_replaced_and_nothing_is_paid_for_i
     assert "uk-UA-Chirp3-HD-Nobody" in str([vars(record) for record in caplog.records])
 
 
-async def test_a_silent_caller_is_asked_twice_and_let_go() -> None:
+def says_why(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says came last before we hung up."""
+    return [record.__dict__["after"] for record in caplog.records if record.message == "talk_over"]
+
+
+async def test_a_silent_caller_is_asked_twice_and_let_go(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     async with shop(silence_seconds=0.3) as own:
         await own.events.ended.wait()
         heard = bytes(own.phone.heard)
     assert [text for text, _ in own.events.said()] == [HELLO, AGAIN, AGAIN, BYE]
     assert [outcome for _, outcome in own.events.said()] == ["sent", "sent", "cached", "sent"]
     assert heard.count(framed(AGAIN)) == 2
+    assert says_why(caplog) == ["caller_silent"]
 
 
 async def test_a_caller_who_comes_back_is_asked_the_last_question_and_not_greeted() -> None:
@@ -422,9 +429,11 @@ async def test_a_caller_who_comes_back_is_asked_the_last_question_and_not_greete
     ]  # fmt: skip
 
 
-async def test_a_call_that_lasts_too_long_ends_with_a_sentence() -> None:
+async def test_a_call_that_lasts_too_long_ends_with_a_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     async with shop(longest_seconds=1.5) as own:
         await own.events.ended.wait()
+    assert says_why(caplog) == ["longest_call"]
     assert own.events.said()[-1][0].endswith("До побачення.")
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from slukh.dialog.base import CallerPressed, CallerSaid, Step
+from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, Step
 from slukh.errors import DialogError, TtsError
 from slukh.speech.segmenter import SegmentEvent, Utterance
 from slukh.talking.answer import Answer, Ended, last_question
@@ -44,6 +44,14 @@ _FAILURES: Final = 2
 _LAST_WORDS_SECONDS: Final = 15.0
 # What a peer may be behind with our last words before we close on it.
 _LAST_MARK_SECONDS: Final = 2.0
+# What came last before we hung up, for the log; a hand-over and a goodbye follow what the caller did.
+_AFTER: Final = {
+    CallerSaid: "caller_said",
+    CallerPressed: "caller_pressed",
+    CallerSilent: "caller_silent",
+    Unheard: "caller_unheard",
+    Repeat: "caller_back",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,22 +196,27 @@ class Talk:
         return any(phrase.playing.heard for phrase in self._answer.phrases)
 
     async def _run(self) -> None:
+        after = "greeting"
         try:
             is_over = await self._begin()
             while not is_over:
                 turn = await self._next_turn()
                 if turn is None:
+                    after = "longest_call"
                     self._ends_at = self._loop.time() + _LAST_WORDS_SECONDS
                     await self._give(self._say(FAREWELLS), Answer(is_ours=True))
                     break
+                after = _AFTER[type(turn.turn)]
                 is_over = await self._take_turn(turn)
         except Exception:  # a defect of ours: the dial plan takes the caller over
+            after = "defect"
             logger.exception("talk_defect", extra={"call_id": self._call.call_id})
             with suppress(Exception):
                 await self._apologise()
         self.thread.is_over = True
         await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
         await self._line.until_played(within=_LAST_MARK_SECONDS)
+        logger.info("talk_over", extra={"call_id": self._call.call_id, "after": after})
         await self._line.hang_up("gateway")
 
     async def _begin(self) -> bool:
