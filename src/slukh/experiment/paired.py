@@ -81,7 +81,7 @@ class _Pair:
 
 
 def _pairs(evidence: Evidence) -> list[_Pair]:
-    calls = {call.call_id: call for call in evidence.calls}
+    calls = {call.call_id: call for call in drawn_calls(evidence)}  # not of those on a list, such as staff
     labels = {(label.call_id, label.utterance_id): label for label in settled_labels(evidence.labels)}
     return [
         _Pair(

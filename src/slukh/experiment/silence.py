@@ -44,6 +44,8 @@ def silence_gate(outside: Outside, margins: Margins) -> Gate:
         )
     )
     detail = f"{heard} of {len(calls)} recordings, {minutes:.1f} min"
+    if any(max(call.google_words, call.whisper_words) > math.ceil(call.seconds / 60) for call in calls):
+        detail += ", one word of each started minute counted"
     return _gate(status, detail, margin, missing=missing, value=counted.rate, low=low, high=high)
 
 

@@ -25,7 +25,10 @@ def test_one_clip_with_invented_words_takes_no_calls_back() -> None:
 def test_words_in_clip_after_clip_do() -> None:
     found = judged(*[recording(3)] * 20, *[recording()] * 40)
     assert found.status == "fail"
-    assert found.detail == "whisper 60 words in 20, google 0 words in 0 of 60 recordings, 60.0 min"
+    assert found.detail == (
+        "whisper 60 words in 20, google 0 words in 0 of 60 recordings, 60.0 min, "
+        "one word of each started minute counted"
+    )
 
 
 def test_an_hour_of_words_in_one_recording_is_one_recording() -> None:

@@ -506,6 +506,17 @@ def test_labels_of_one_caller_say_nothing_of_others() -> None:
     assert "30 callers" in of_words.missing
 
 
+def test_words_of_callers_on_a_list_are_not_compared() -> None:
+    staff = replace(EQUAL.calls[0], call_id="staff", caller="staff", flag_reason="TARGETING_MATCH")
+    shadow = replace(EQUAL.shadows[0], call_id="staff", differing_words=3)
+    with_staff = replace(EQUAL, calls=(*EQUAL.calls, staff), shadows=(*EQUAL.shadows, shadow))
+    before, after = (
+        next(each for each in decided(found).gates if each.name == "word error rate")
+        for found in (EQUAL, with_staff)
+    )
+    assert before == after
+
+
 def test_labels_of_one_week_do_not_stand_for_the_others() -> None:
     ended = {call.call_id: call.ended_at for call in EQUAL.calls}
     early = tuple(label for label in EQUAL.labels if ended[label.call_id] < BEGAN + timedelta(days=7))
