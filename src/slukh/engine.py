@@ -115,7 +115,10 @@ class STTEngine:
         await asyncio.sleep(0)  # a caller that feeds a whole file lets the recogniser begin
 
     async def get_transcripts(self) -> AsyncIterator[EngineTranscript]:
-        """Interims and finals as they come, until `stop_stream` has flushed the last one."""
+        """Interims and finals as they come, until `stop_stream` has flushed the last one.
+
+        A final that is late, or of audio that is fed faster than speech, may come after the next utterance's.
+        """
         transcripts = self._transcripts
         while (transcript := await transcripts.get()) is not None:
             yield transcript

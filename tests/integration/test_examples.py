@@ -28,6 +28,8 @@ def test_the_engine_example_hears_the_sample_call(examples: Path, language_code:
     assert {line[0] for line in lines} == {language_code}
     # The second sentence: the others are full of numbers, which Whisper writes as digits.
     said = (examples / f"{name}.txt").read_text(encoding="utf-8").splitlines()[1]
-    errors = character_errors(plain_text(said), plain_text(lines[1][2]))
-    assert errors.cer is not None
-    assert errors.cer < 0.35, lines[1][2]
+    # Fed eight times as fast as speech, two at once: a short sentence may be done before a long one.
+    errors = min(
+        character_errors(plain_text(said), plain_text(text)).errors for _language, _confidence, text in lines
+    )
+    assert errors < 0.35 * len(said), result.stdout
