@@ -188,14 +188,22 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     Example: slukh ab ramp --to 50 --evidence measured.json
     """
     from slukh.commands.ab_evidence import Sources
-    from slukh.commands.ab_ramp import flags_in_force, ramp
+    from slukh.commands.ab_ramp import flags_in_force, ramp, take_back
+    from slukh.errors import ExperimentError
 
     given = load_all()
     rolled_back = flags_in_force(given).flags.rolled_back
     if rolled_back is not None:
         typer.echo(str(rolled_back))
     sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
-    found = _verdict(given, since, until, sources, seed)
+    try:
+        found = _verdict(given, since, until, sources, seed)
+    except ExperimentError as error:
+        taken_from = take_back(given, to=to)
+        if taken_from is None:
+            raise
+        typer.echo(f"Whisper: {taken_from} to {to} %, without a verdict and not recorded: {error}")
+        return
     row = ramp(given, found, to=to, override=override)
     why = f", because {row.override}" if row.override else ""
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")

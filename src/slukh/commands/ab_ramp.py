@@ -80,6 +80,25 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
     return row
 
 
+def take_back(given: AllSettings, *, to: int) -> int | None:
+    """Give Whisper less where no verdict can be had: a way back must not wait for a database.
+
+    Args:
+        given: settings.
+        to: per cent of the calls.
+
+    Returns: the share before; None, and nothing is changed, where it is not less or in no file.
+
+    Raises:
+        SettingsError: the flag file cannot be written.
+    """
+    path, now = given.flags.slukh_flag_file, flags_in_force(given).flags.share
+    if path is None or to >= now:
+        return None
+    write_share(path, to)
+    return now
+
+
 def _why_not(verdict: Verdict, rolled_back: Rollback | None) -> str:
     """Why a verdict allows no more calls now; empty where it does."""
     if verdict.decision != "PROMOTE":

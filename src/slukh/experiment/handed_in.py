@@ -27,7 +27,7 @@ class _Label(BaseModel):
 
 
 class _Outside(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     queue_p95_seconds: float | None = Field(None, ge=0)
     cost_per_call: dict[str, float] = Field(default_factory=dict)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slukh.commands.ab_ramp import ramp
+from slukh.commands.ab_ramp import flags_in_force, ramp, take_back
 from slukh.errors import UserError
 from slukh.experiment.evidence import Evidence
 from slukh.experiment.gates import Margins
@@ -58,3 +58,9 @@ def test_a_rollback_since_the_window_ends_a_promote(given: AllSettings) -> None:
     write_share(path, 0, rolled_back=Rollback(at=NOW, reason="guardrail: errors", from_percent=10))
     with pytest.raises(UserError, match="stands no more: Whisper was rolled back"):
         ramp(given, promote(until=NOW - timedelta(hours=1)), to=50, override=None)
+
+
+def test_less_needs_no_verdict_where_none_can_be_had(given: AllSettings) -> None:
+    assert take_back(given, to=10) is None
+    assert take_back(given, to=0) == 10
+    assert flags_in_force(given).flags.share == 0
