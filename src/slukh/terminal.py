@@ -317,6 +317,9 @@ def verdict_lines(report: Values) -> list[Text]:
             f"{inputs['flag_version'] or 'none'}, seed {inputs['seed']}"
         ),
     ]
+    if own := report["own_margins"]:
+        named = ", ".join(f"{name} {margin:g}" for name, margin in own.items())
+        lines.append(Text(f"margins of your own: {named}"))
     for gate in report["gates"]:
         bounds = ""
         if gate["low"] is not None:

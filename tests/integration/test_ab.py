@@ -270,6 +270,25 @@ def test_figures_measured_elsewhere_are_taken_from_a_file(tmp_path: Path) -> Non
     assert (gates["capacity"], gates["cost per call"], gates["words in silence"]) == ("pass", "pass", "wait")
 
 
+def test_an_owner_s_margins_are_taken_from_a_file_and_named(tmp_path: Path) -> None:
+    fill(tmp_path)
+    path = tmp_path / "margins.json"
+    path.write_text(json.dumps({"repairs": 0.05}))
+    found = report(tmp_path, "--margins", str(path))
+    assert found["own_margins"] == {"repairs": 0.05}
+    assert found["inputs"]["margins"] == {**report(tmp_path)["inputs"]["margins"], "repairs": 0.05}
+    told = slukh(tmp_path, "ab", "report", "--margins", str(path)).stdout
+    assert "margins of your own: repairs 0.05" in told
+
+
+@pytest.mark.parametrize("margins", ['{"days": 1}', '{"repairs": 0}', '{"wer": "few"}', "[]"])
+def test_a_margin_that_is_none_of_the_owner_s_is_refused(tmp_path: Path, margins: str) -> None:
+    (tmp_path / "margins.json").write_text(margins)
+    found = slukh(tmp_path, "ab", "report", "--margins", str(tmp_path / "margins.json"))
+    assert found.returncode == 2
+    assert len(found.stderr.strip().splitlines()) == 1
+
+
 def test_labels_are_taken_as_counts_and_leave_no_text(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "labels.jsonl").write_text(json.dumps(LABEL) + "\n", encoding="utf-8")

@@ -33,6 +33,10 @@ CapacityFile = Annotated[
 EvaluationFile = Annotated[
     Path | None, typer.Option("--evaluation", help="What `slukh evaluate --json` said of both.")
 ]
+MarginsFile = Annotated[
+    Path | None,
+    typer.Option("--margins", help="JSON: how much worse is too much, such as entity_errors; your own."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Of what is drawn by lot.")]
 
 _CANARY_LANGUAGES = ("uk-UA", "ru-RU")
@@ -45,6 +49,7 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     evidence: EvidenceFile = None,
     capacity: CapacityFile = None,
     evaluation: EvaluationFile = None,
+    margins: MarginsFile = None,
     to: Annotated[int, typer.Option("--to", min=0, max=100, help="The share that is asked for.")] = 50,
     seed: Seed = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -65,7 +70,7 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
 
         check_plots()
         check_folder(html)
-    sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
+    sources = Sources(margins=margins, evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
     found = _verdict(load_all(), since, until, sources, seed)
     if html is not None:
         from slukh.experiment.report.make import html_text
@@ -175,6 +180,7 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     evidence: EvidenceFile = None,
     capacity: CapacityFile = None,
     evaluation: EvaluationFile = None,
+    margins: MarginsFile = None,
     seed: Seed = 1,
 ) -> None:
     """Give Whisper another share, in the flag file. More takes a PROMOTE or a reason, less takes neither.
@@ -195,7 +201,7 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     rolled_back = flags_in_force(given).flags.rolled_back
     if rolled_back is not None:
         typer.echo(str(rolled_back))
-    sources = Sources(evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
+    sources = Sources(margins=margins, evidence=evidence, capacity=capacity, evaluation=evaluation, to=to)
     try:
         found = _verdict(given, since, until, sources, seed)
     except ExperimentError as error:
@@ -219,6 +225,7 @@ def _report_again(found: "Verdict", sources: "Sources", html: Path | None = None
         "--evidence": sources.evidence,
         "--capacity": sources.capacity,
         "--evaluation": sources.evaluation,
+        "--margins": sources.margins,
         "--seed": found.seed,
         "--html": html,
     }
@@ -235,6 +242,7 @@ def _verdict(
     from slukh.experiment.evidence import Evidence
     from slukh.experiment.gates import Margins
     from slukh.experiment.grammar import load_grammar
+    from slukh.experiment.handed_in import read_margins
     from slukh.experiment.ramps import recorded_inputs, share_at
     from slukh.experiment.store import ExperimentStore
     from slukh.experiment.verdict import verdict
@@ -265,7 +273,7 @@ def _verdict(
                 for code in sorted(languages)
             },
         ),
-        Margins(),
+        Margins() if sources.margins is None else read_margins(sources.margins),
         seed=seed,
         recorded=recorded_inputs(begin, end, ramps),
     )

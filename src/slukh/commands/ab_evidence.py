@@ -33,12 +33,14 @@ class Sources:
     """Files to read, and what is asked.
 
     Attributes:
+        margins: an owner's own, or None.
         evidence: what a person measured or knows, or None.
         capacity: what `slukh whisper check` wrote, or None.
         evaluation: what `slukh evaluate --json` said, or None.
         to: per cent of the calls that Whisper would get.
     """
 
+    margins: Path | None = None
     evidence: Path | None = None
     capacity: Path | None = None
     evaluation: Path | None = None

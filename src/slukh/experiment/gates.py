@@ -81,6 +81,13 @@ class Margins:
     planned_shadowed: int = 2_240
 
 
+# Those that measures are held against: what is too much is the owner's to say.
+OwnMargin = Literal[
+    "wer", "wer_of_language", "entity_errors", "task_success", "repairs", "untold", "ttfs_p95_seconds",
+    "unheard", "left_to_another", "words_in_silence", "queue_p95_seconds", "cost_per_call",
+]  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """One gate, as it stands.

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, RootModel, ValidationError
 
 from slukh.errors import ExperimentError
 from slukh.experiment.counting import label_row
 from slukh.experiment.evidence import ARMS, DrawRow, LabelRow, Outside, SilentCall
 from slukh.experiment.files import first_fault, numbered_lines, read_text
+from slukh.experiment.gates import Margins, OwnMargin
 
 
 class _Label(BaseModel):
@@ -32,6 +34,10 @@ class _Outside(BaseModel):
     queue_p95_seconds: float | None = Field(None, ge=0)
     cost_per_call: dict[str, float] = Field(default_factory=dict)
     whisper_month_usd: float | None = Field(None, gt=0)
+
+
+class _Margins(RootModel[dict[OwnMargin, Annotated[float, Field(gt=0, allow_inf_nan=False)]]]):
+    pass
 
 
 class _Evaluated(BaseModel):
@@ -93,6 +99,16 @@ def read_outside(path: Path) -> Outside:
         ExperimentError: the file cannot be used.
     """
     return Outside(**_parsed(str(path), read_text(path, wanted=_WANTED), _Outside).model_dump())
+
+
+def read_margins(path: Path) -> Margins:
+    """An owner's own margins, as a JSON object with names of `OwnMargin`; the others keep their defaults.
+
+    Raises:
+        ExperimentError: the file cannot be used.
+    """
+    own = _parsed(str(path), read_text(path, wanted=_WANTED), _Margins).root
+    return replace(Margins(), **cast("dict[str, Any]", own))
 
 
 def read_evaluation(path: Path) -> tuple[tuple[SilentCall, ...], str]:

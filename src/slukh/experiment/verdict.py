@@ -59,6 +59,12 @@ class Verdict:
         when = "" if self.expected is None else f", not before {self.expected:%Y-%m-%d}"
         return f"{len(open_)} of {len(self.gates)} gates are open{when}"
 
+    @property
+    def own_margins(self) -> dict[str, float]:
+        """The margins that are not the defaults."""
+        defaults = asdict(Margins())
+        return {name: value for name, value in asdict(self.margins).items() if value != defaults[name]}
+
     def as_json(self) -> dict[str, object]:
         """Plain JSON values, moments in ISO 8601."""
         return {
@@ -66,6 +72,7 @@ class Verdict:
             "why": self.why,
             "reasons": list(self.reasons),
             "expected": _iso(self.expected),
+            "own_margins": self.own_margins,
             "gates": [asdict(gate) | {"expected": _iso(gate.expected)} for gate in self.gates],
             "inputs": self.inputs(),
         }

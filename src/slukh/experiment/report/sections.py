@@ -63,6 +63,10 @@ def margin(gate: Gate) -> str:
     return "" if gate.margin is None else f"{gate.margin * _FACTORS[gate.unit]:g}{_SIGNS[gate.unit]}"
 
 
+def _named(margins: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in margins.items())
+
+
 def _number(number: float, unit: Unit) -> str:
     return f"{number * _FACTORS[unit]:.2f}".replace("-", "\N{MINUS SIGN}")
 
@@ -96,6 +100,8 @@ def _measures(found: Verdict) -> Iterator[Block]:
     else:
         yield Paragraph("No difference is known yet.")
     yield Paragraph(_BOUNDS)
+    if own := found.own_margins:
+        yield Paragraph(f"Margins of your own, in place of the defaults: {_named(own)}.")
     yield Table(
         head=("measure", "stands", "value", "bounds", "margin", "seen"),
         rows=tuple(
