@@ -66,6 +66,20 @@ class Caller:
                 events += codec.receive_data(data)
         return events
 
+    async def listened_to(self) -> asyncio.Task[None]:
+        """Listen to a line that nobody listens to, until it has heard a frame; to be cancelled."""
+        heard = asyncio.Event()
+
+        async def listen() -> None:
+            async for _ in self.line.events():
+                heard.set()
+
+        listening = asyncio.create_task(listen())
+        await self.sends(frame(1))
+        async with asyncio.timeout(PATIENCE):
+            await heard.wait()
+        return listening
+
     @property
     def samples(self) -> Samples:
         return np.concatenate(

@@ -209,16 +209,8 @@ async def test_a_cancelled_listener_closes_the_connection() -> None:
     async with connected(listen=False) as caller:
         await caller.sends(encode_id(CALL_ID))
         await caller.until(lambda: hasattr(caller, "line"))
-        heard = asyncio.Event()
-
-        async def listen() -> None:
-            async for _ in caller.line.events():
-                heard.set()
-
-        listening = asyncio.create_task(listen())
-        await caller.sends(frame(1))
+        listening = await caller.listened_to()
         async with asyncio.timeout(PATIENCE):
-            await heard.wait()
             listening.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await listening

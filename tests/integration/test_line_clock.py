@@ -64,16 +64,8 @@ async def test_a_listener_that_is_cancelled_while_silence_is_due_is_cancelled() 
     async with connected(listen=False) as caller:
         await caller.sends(encode_id(CALL_ID))
         await caller.until(lambda: hasattr(caller, "line"))
-        heard = asyncio.Event()
-
-        async def listen() -> None:
-            async for _ in caller.line.events():
-                heard.set()
-
-        listening = asyncio.create_task(listen())
-        await caller.sends(frame(1))
+        listening = await caller.listened_to()
         async with asyncio.timeout(PATIENCE):
-            await heard.wait()
             caller.line.clock._last_audio -= 3.0
             caller.line._tick()
             listening.cancel()
