@@ -30,7 +30,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from slukh.assembly import Parts
+from slukh.assembly.parts import Parts
 from slukh.experiment.wer import word_errors
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.upstreams import Upstreams

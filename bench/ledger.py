@@ -24,7 +24,6 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from slukh.callbook import CallBook
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger.export import export
 from slukh.cost.ledger.rated_lines import RatedLines
@@ -33,6 +32,7 @@ from slukh.cost.live import LiveCosts
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.monitoring.metrics import Metrics
+from slukh.serving.callbook import CallBook
 from slukh.testing.local_postgres import local_postgres
 from slukh.types import (
     UNITS_PER_REQUEST,

@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from slukh.assembly import Parts, build_parts
+from slukh.assembly.parts import Parts, build_parts
 from slukh.audio import Resampler, float32_from_linear16, linear16_from_samples
 from slukh.experiment.wer import CharacterErrors, WordErrors, character_errors, plain_text, word_errors
 from slukh.session import run_call

@@ -38,17 +38,17 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from slukh.assembly import Parts
-from slukh.callbook import CallBook
+from slukh.assembly.parts import Parts
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import LiveCosts
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.errors import WeightsError
-from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.upstreams import Upstreams
+from slukh.serving.callbook import CallBook
+from slukh.serving.gateway import Admission, Gateway
 from slukh.speech.listener import Listener
 from slukh.speech.segmenter import SegmentEvent
 from slukh.speech.vad import SileroModel

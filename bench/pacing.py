@@ -20,11 +20,11 @@ from uuid import uuid4
 import numpy as np
 import uvloop
 
-from slukh.answering import Answering
-from slukh.callbook import CallBook
+from slukh.assembly.answering import Answering
 from slukh.dialog.base import CallerTurn, Conversation, Say, Step
-from slukh.gateway import Admission, Gateway
 from slukh.handset import handset
+from slukh.serving.callbook import CallBook
+from slukh.serving.gateway import Admission, Gateway
 from slukh.talking.pace import LATE_SECONDS, Pace
 from slukh.talking.talk import TalkRules
 from slukh.testing.parts import fake_parts

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from slukh.assembly import Parts, build_parts
+from slukh.assembly.parts import Parts, build_parts
 from slukh.audio import Resampler, Samples, float32_from_linear16, linear16_from_samples
 from slukh.settings.config import Settings, load_all
 from slukh.settings.recognisers import WhisperSettings

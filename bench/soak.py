@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from slukh.assembly import build_parts
+from slukh.assembly.parts import build_parts
 from slukh.audio import Samples
 from slukh.routing.upstreams import Upstreams
 from slukh.settings.config import load_all

@@ -27,13 +27,13 @@ import numpy as np
 import psutil
 import uvloop
 
-from slukh.answering import Answering
-from slukh.callbook import CallBook
+from slukh.assembly.answering import Answering
 from slukh.cost.meter import Meter
 from slukh.dialog.script import Script
 from slukh.dialog.scripted import ScriptedDialog
-from slukh.gateway import Admission, Gateway
 from slukh.handset import Handset, handset
+from slukh.serving.callbook import CallBook
+from slukh.serving.gateway import Admission, Gateway
 from slukh.talking.talk import TalkRules
 from slukh.testing.numbered import PAUSE_MS, numbered_speech
 from slukh.testing.parts import fake_parts

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from slukh.assembly import build_parts, live_flags, recognisers
+from slukh.assembly.parts import build_parts, live_flags, recognisers
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.doctor_voice import examine_voice

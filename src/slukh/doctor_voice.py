@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from slukh.answering import build_answering
+from slukh.assembly.answering import build_answering
 from slukh.errors import DialogError, SlukhError, TtsError, UserError
 from slukh.settings.voices import VoiceSettings
 from slukh.tts.base import TtsProvider

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from slukh.assembly import Parts, build_parts
+from slukh.assembly.parts import Parts, build_parts
 from slukh.audio import Resampler, samples_from_linear16
 from slukh.routing.router import CallRouter
 from slukh.settings.config import load_all

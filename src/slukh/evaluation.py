@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from slukh.assembly import Parts, build_parts
+from slukh.assembly.parts import Parts, build_parts
 from slukh.audio import linear16_from_samples
 from slukh.cost.meter import milliseconds
 from slukh.errors import AudioFileError, ExperimentError

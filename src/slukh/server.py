@@ -11,10 +11,10 @@ import uvicorn
 from pydantic import SecretStr
 
 from slukh.experiment.evidence import OutcomeRow
-from slukh.gateway import Gateway
 from slukh.ports import listen
-from slukh.process import Process, process
 from slukh.routing.health import Canaries
+from slukh.serving.gateway import Gateway
+from slukh.serving.process import Process, process
 from slukh.settings.config import AllSettings, Settings
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.telephony.twilio import TwilioCodec

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from uuid import uuid4
 
-from slukh.assembly import build_parts
+from slukh.assembly.parts import build_parts
 from slukh.session import run_call
 from slukh.settings.config import AllSettings
 from slukh.telephony.wavfile import FileLine, Recording

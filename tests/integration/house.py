@@ -9,9 +9,9 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from slukh.assembly import Parts
-from slukh.callbook import CallBook, CallRecord
-from slukh.gateway import Admission, Gateway, WhenDown
+from slukh.assembly.parts import Parts
+from slukh.serving.callbook import CallBook, CallRecord
+from slukh.serving.gateway import Admission, Gateway, WhenDown
 from slukh.stt.fake import Script
 from slukh.testing.calls import Caller
 from slukh.testing.numbered import numbered_speech, silence

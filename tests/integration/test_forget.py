@@ -13,7 +13,6 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner, Result
 
-from slukh.callbook import CallBook
 from slukh.callers import caller_hash, made_caller_key
 from slukh.cli import app
 from slukh.cost.ledger.phrases import record_phrases
@@ -25,6 +24,7 @@ from slukh.experiment.recorded import RecordedUtterance
 from slukh.experiment.recordings import Recordings
 from slukh.experiment.store import ExperimentStore
 from slukh.ports import listen
+from slukh.serving.callbook import CallBook
 from slukh.types import CallStarted, Usage
 from slukh.web.api import ApiOptions, create_app
 from slukh.web.server import WebServer

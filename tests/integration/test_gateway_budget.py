@@ -16,7 +16,7 @@ from slukh.cost.live import Budget, LiveCosts
 from slukh.cost.pricing.price import Price
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
-from slukh.gateway import Admission, WhenDown
+from slukh.serving.gateway import Admission, WhenDown
 
 HEARD = Price(
     id="heard", component="stt", provider="*", unit="audio_ms", per=1000, amount=Decimal(1),

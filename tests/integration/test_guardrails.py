@@ -15,13 +15,13 @@ import pytest
 from slukh.errors import SttStreamError
 from slukh.experiment.evidence import RampRow
 from slukh.experiment.guardrails import Bounds
-from slukh.guarding import Guard
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.choosing import BackupRules, Chooser
 from slukh.routing.live_flags import LiveFlags
 from slukh.routing.share_files import RollbackFile, write_share
 from slukh.routing.upstreams import Limits, Upstreams
+from slukh.serving.guarding import Guard
 from slukh.stt.fake import WORKS, FakeProvider, Script
 from slukh.testing.calls import Caller
 from slukh.testing.gateways import Calls, LoopbackGateway, loopback_gateway

@@ -10,15 +10,15 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from slukh.answering import Answering
-from slukh.callbook import CallBook
+from slukh.assembly.answering import Answering
 from slukh.cost.meter import Meter
 from slukh.dialog.base import CallerTurn, Dialog, Say, Step, Used
 from slukh.dialog.script import Script as DialogScript
 from slukh.dialog.scripted import ScriptedDialog
 from slukh.errors import SttStreamError, TtsConnectError
-from slukh.gateway import Admission, Gateway, WhenDown
 from slukh.handset import Handset, LineEcho, handset
+from slukh.serving.callbook import CallBook
+from slukh.serving.gateway import Admission, Gateway, WhenDown
 from slukh.stt.fake import Script
 from slukh.talking.talk import TalkRules
 from slukh.testing.google_tts import LocalGoogleTts

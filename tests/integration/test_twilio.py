@@ -11,12 +11,12 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-from slukh.answering import Answering
+from slukh.assembly.answering import Answering
 from slukh.audio import mulaw_from_linear16
-from slukh.callbook import CallBook
 from slukh.dialog.script import Script
 from slukh.dialog.scripted import ScriptedDialog
-from slukh.gateway import Admission, Gateway
+from slukh.serving.callbook import CallBook
+from slukh.serving.gateway import Admission, Gateway
 from slukh.talking.talk import TalkRules
 from slukh.telephony.twilio import TwilioCodec, signature
 from slukh.testing.numbered import numbered_speech, silence

@@ -14,6 +14,8 @@ import slukh
 SOURCE = Path(slukh.__file__).parent
 
 VOCABULARY = {"types", "errors"}
+# Folders whose files are parts of their own.
+PARTED = ("assembly", "serving")
 # A part may import what stands here, itself, and the vocabulary. Order: the straight line of doc/design.md.
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
@@ -31,32 +33,41 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tts": {"audio", "yaml_lines"},
     "dialog": {"tts", "yaml_lines"},
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
-    "voices": {"settings", "tts"},
+    "assembly.voices": {"settings", "tts"},
     # cost: the meter's ids, and its tally of phrases
-    "answering": {"cost", "dialog", "settings", "talking", "telephony", "tts", "voices"},
+    "assembly.answering": {"cost", "dialog", "settings", "talking", "telephony", "tts", "assembly.voices"},
     "cost": {"databases", "report", "yaml_lines"},
     "experiment": {"audio", "databases", "report", "yaml_lines"},
     "monitoring": {"cost", "routing"},  # the closed sets of usage stages and breaker states
-    "guarding": {"experiment", "monitoring", "routing", "settings"},
+    "serving.guarding": {"experiment", "monitoring", "routing", "settings"},
     "settings": {"routing", "stt"},  # what a flag may be; the languages, and addresses of Whisper servers
     "session": {"routing", "speech", "stt", "telephony"},
-    "callbook": {"routing", "talking", "telephony"},  # what is kept of a call for its next leg
+    "serving.callbook": {"routing", "talking", "telephony"},  # what is kept of a call for its next leg
     "callers": set(),
-    "web": {"callbook", "callers", "stt"},
-    "assembly": {"routing", "settings", "speech", "stt", "weights"},
-    "gateway": {"assembly", "callbook", "routing", "session", "talking", "telephony"},
-    "transcribe": {"assembly", "session", "settings", "telephony"},
-    "evaluation": {"assembly", "audio", "cost", "experiment", "session", "settings", "stt", "telephony"},
-    "engine": {"assembly", "audio", "routing", "settings", "speech", "stt"},
+    "web": {"serving.callbook", "callers", "stt"},
+    "assembly.parts": {"routing", "settings", "speech", "stt", "weights"},
+    "serving.gateway": {"assembly.parts", "serving.callbook", "routing", "session", "talking", "telephony"},
+    "transcribe": {"assembly.parts", "session", "settings", "telephony"},
+    "evaluation": {
+        "assembly.parts",
+        "audio",
+        "cost",
+        "experiment",
+        "session",
+        "settings",
+        "stt",
+        "telephony",
+    },
+    "engine": {"assembly.parts", "audio", "routing", "settings", "speech", "stt"},
     "caller": {"audio", "handset", "ports", "telephony"},
     "handset": {"audio", "telephony"},
     "terminal": set(),
     "ports": set(),
-    "accuracy": {"experiment", "monitoring", "routing", "stt"},
-    "comparing": {"assembly", "experiment", "monitoring", "routing", "settings"},
-    "metering": {"cost", "monitoring", "settings"},
+    "serving.accuracy": {"experiment", "monitoring", "routing", "stt"},
+    "serving.comparing": {"assembly.parts", "experiment", "monitoring", "routing", "settings"},
+    "serving.metering": {"cost", "monitoring", "settings"},
     "doctor": {
-        "assembly",
+        "assembly.parts",
         "cost",
         "doctor_voice",
         "experiment",
@@ -66,42 +77,51 @@ MAY_IMPORT: dict[str, set[str]] = {
         "stt",
         "weights",
     },
-    "doctor_voice": {"answering", "settings", "tts"},
-    "call_log": {"callbook"},
-    "process": {
-        "accuracy",
-        "answering",
-        "assembly",
+    "doctor_voice": {"assembly.answering", "settings", "tts"},
+    "serving.call_log": {"serving.callbook"},
+    "serving.process": {
+        "serving.accuracy",
+        "assembly.answering",
+        "assembly.parts",
         "audio",
-        "call_log",
-        "callbook",
+        "serving.call_log",
+        "serving.callbook",
         "callers",
-        "comparing",
+        "serving.comparing",
         "cost",
         "experiment",
-        "gateway",
-        "guarding",
-        "metering",
+        "serving.gateway",
+        "serving.guarding",
+        "serving.metering",
         "monitoring",
         "routing",
         "session",
         "settings",
         "telephony",
-        "voices",
+        "assembly.voices",
     },
-    "server": {"experiment", "gateway", "ports", "process", "routing", "settings", "telephony", "web"},
+    "server": {
+        "experiment",
+        "serving.gateway",
+        "ports",
+        "serving.process",
+        "routing",
+        "settings",
+        "telephony",
+        "web",
+    },
     "conformance": {"audio", "experiment", "routing", "stt"},
     "testing": {
         "__init__",
-        "answering",
-        "assembly",
+        "assembly.answering",
+        "assembly.parts",
         "audio",
-        "call_log",
-        "callbook",
+        "serving.call_log",
+        "serving.callbook",
         "conformance",
         "cost",
         "dialog",
-        "gateway",
+        "serving.gateway",
         "monitoring",
         "ports",
         "routing",
@@ -115,7 +135,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "web",
     },
     "commands": {
-        "answering",
+        "assembly.answering",
         "audio",
         "callers",
         "conformance",
@@ -131,7 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "terminal",
         "testing",
         "tts",
-        "voices",
+        "assembly.voices",
         "weights",
     },
     "cli": {
@@ -149,6 +169,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
     "__init__": set(),
+    **{folder: set[str]() for folder in PARTED},
 }
 
 # Folders of cost, in their order: none imports one below it.
@@ -283,13 +304,14 @@ def imported(path: Path) -> frozenset[str]:
 
 
 def part(name: str) -> str:
-    """The part of the house that a dotted name or a path belongs to."""
-    return name.removeprefix("slukh").lstrip(".").split(".")[0] or "__init__"
+    """The part of the house that a dotted name belongs to."""
+    first, *rest = name.removeprefix("slukh").lstrip(".").split(".")
+    return ".".join([first, *rest[:1]]) if first in PARTED else first or "__init__"
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_imports_go_one_way(path: Path) -> None:
-    own = path.parts[0].removesuffix(".py")
+    own = part(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
     allowed = MAY_IMPORT[own] | VOCABULARY | {own}
     ours = {part(name) for name in imported(path) if name.split(".")[0] == "slukh"}
     assert ours <= allowed, f"{path} imports {sorted(ours - allowed)}"

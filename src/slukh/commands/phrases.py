@@ -40,14 +40,14 @@ def phrases_warm(
 
     Example: slukh phrases warm phrases.txt --from-ledger
     """
-    from slukh.answering import made_beforehand
+    from slukh.assembly.answering import made_beforehand
+    from slukh.assembly.voices import VoiceNews, build_speaker
     from slukh.cost.ledger.store import Ledger
     from slukh.cost.voice import voice_usage
     from slukh.monitoring.logs import configure_logging
     from slukh.tts.base import SpeechRequest
     from slukh.tts.phrases import sentences, speakable
     from slukh.tts.speaker import phrases_to_warm
-    from slukh.voices import VoiceNews, build_speaker
 
     if file is None and not from_ledger:
         raise UserError("nothing to make", remedy="name a file, or write --from-ledger")
@@ -112,13 +112,13 @@ def phrases_say(
 
     Example: SLUKH_TTS=espeak slukh phrases say "Добрий день!" --save hello.wav
     """
-    from slukh.answering import learned_templates, spoken_reply
+    from slukh.assembly.answering import learned_templates, spoken_reply
+    from slukh.assembly.voices import build_speaker
     from slukh.audio import samples_from_linear16
     from slukh.monitoring.logs import configure_logging
     from slukh.telephony.wavfile import write_wav
     from slukh.tts.phrases import Templates
     from slukh.tts.templates_file import read_templates
-    from slukh.voices import build_speaker
 
     configure_logging("ERROR")
     given = load(VoiceSettings)

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
-from slukh.assembly import Parts
+from slukh.assembly.parts import Parts
 from slukh.errors import ServiceError
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.upstreams import Upstreams

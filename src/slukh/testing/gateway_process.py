@@ -18,7 +18,7 @@ from pathlib import Path
 import uvicorn
 
 from slukh.errors import SttRequestError
-from slukh.gateway import Admission
+from slukh.serving.gateway import Admission
 from slukh.stt.fake import Script
 from slukh.testing.gateways import loopback_gateway
 from slukh.testing.parts import fake_parts

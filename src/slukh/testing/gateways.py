@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slukh.assembly import Parts
-from slukh.call_log import CallLog
-from slukh.callbook import CallBook
+from slukh.assembly.parts import Parts
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import LiveCosts
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
-from slukh.gateway import Admission, Gateway
 from slukh.monitoring.metrics import Metrics
+from slukh.serving.call_log import CallLog
+from slukh.serving.callbook import CallBook
+from slukh.serving.gateway import Admission, Gateway
 from slukh.session import Sink
 from slukh.telephony.asterisk_websocket import AsteriskWebSocketCodec
 from slukh.types import AttemptEnded, CallEnded, CallEvent, SpeechEnded, Transcript

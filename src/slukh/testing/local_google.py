@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from slukh.assembly import build_parts
+from slukh.assembly.parts import build_parts
 from slukh.settings.config import AllSettings, load_all
 from slukh.stt.registry import require_google_library
 

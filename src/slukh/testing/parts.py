@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from slukh.assembly import Parts
+from slukh.assembly.parts import Parts
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.upstreams import Upstreams
 from slukh.speech.segmenter import Endpointing

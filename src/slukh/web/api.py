@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from slukh.callbook import ANNOUNCED_SECONDS, CallBook
 from slukh.callers import caller_hash, named_caller
+from slukh.serving.callbook import ANNOUNCED_SECONDS, CallBook
 from slukh.stt.language import SUPPORTED
 from slukh.types import CallStarted
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from slukh.answering import Answering
+from slukh.assembly.answering import Answering
 from slukh.dialog.base import (
     CallerPressed,
     CallerSaid,

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import pytest
 from tests.unit.talking.shop import Dialogue, Shop, echoes, in_virtual_time, say, shop
 
-from slukh.answering import Answering
+from slukh.assembly.answering import Answering
 from slukh.dialog.base import (
     CallerTurn,
     Step,

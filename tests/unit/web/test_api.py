@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from starlette.testclient import TestClient
 
-from slukh.callbook import CallBook
 from slukh.callers import caller_hash
+from slukh.serving.callbook import CallBook
 from slukh.types import CallStarted, Event
 from slukh.web.api import ApiOptions, Outcome, create_app
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from slukh.assembly import build_parts
+from slukh.assembly.parts import build_parts
 from slukh.errors import SttAuthenticationError, SttConnectError, SttError
 from slukh.routing.health import Probes, stored_clips
 from slukh.routing.upstreams import Upstreams

@@ -12,30 +12,30 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from slukh.accuracy import AccuracyWatch
-from slukh.answering import Answering, build_answering, phrase_tally
-from slukh.assembly import Parts, build_parts
+from slukh.assembly.answering import Answering, build_answering, phrase_tally
+from slukh.assembly.parts import Parts, build_parts
+from slukh.assembly.voices import VoiceNews
 from slukh.audio import linear16_from_samples
-from slukh.call_log import CallLog
-from slukh.callbook import CallBook
 from slukh.callers import caller_hash, made_caller_key
-from slukh.comparing import comparing
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.phrase_tally import PhraseTally
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.sink import ExperimentSink
-from slukh.gateway import Admission, Gateway, WhenDown
-from slukh.guarding import Guard, bounds_of
-from slukh.metering import Metering, metering
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.health import Canaries, Heard
 from slukh.routing.live_flags import LiveFlags
+from slukh.serving.accuracy import AccuracyWatch
+from slukh.serving.call_log import CallLog
+from slukh.serving.callbook import CallBook
+from slukh.serving.comparing import comparing
+from slukh.serving.gateway import Admission, Gateway, WhenDown
+from slukh.serving.guarding import Guard, bounds_of
+from slukh.serving.metering import Metering, metering
 from slukh.session import Sink
 from slukh.settings.config import AllSettings, Settings
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEvent
-from slukh.voices import VoiceNews
 
 logger = logging.getLogger(__name__)
 

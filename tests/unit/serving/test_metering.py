@@ -11,8 +11,8 @@ from slukh.cost.ledger.phrases import known_phrases
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.phrase_tally import PhraseTally
 from slukh.errors import PriceError
-from slukh.metering import metering
 from slukh.monitoring.metrics import Metrics
+from slukh.serving.metering import metering
 from slukh.settings.config import Settings, load
 from slukh.settings.costs import CostSettings
 from slukh.types import AttemptEnded, CallEvent, CallStarted, Event, PhraseSpoken, Usage

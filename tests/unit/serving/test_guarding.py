@@ -10,11 +10,11 @@ import pytest
 from slukh.errors import SettingsError
 from slukh.experiment.evidence import RampRow
 from slukh.experiment.guardrails import Bounds
-from slukh.guarding import Guard, bounds_of
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.flags import Flags
 from slukh.routing.live_flags import LiveFlags
 from slukh.routing.share_files import RollbackFile
+from slukh.serving.guarding import Guard, bounds_of
 from slukh.settings.config import load
 from slukh.settings.guardrails import GuardrailSettings
 from slukh.types import (

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from slukh.assembly import Parts
-from slukh.callbook import CallBook
+from slukh.assembly.parts import Parts
 from slukh.errors import TelephonyError
 from slukh.routing.choosing import Assignment
 from slukh.routing.router import CallRouter
+from slukh.serving.callbook import CallBook
 from slukh.session import NOBODY_TALKS, Sink, publisher, run_call
 from slukh.talking.talk import Talk
 from slukh.talking.thread import Thread

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slukh.assembly import Parts
+from slukh.assembly.parts import Parts
 from slukh.errors import ExperimentError
 from slukh.experiment.recorded import SpokenAudio
 from slukh.experiment.recordings import Recordings

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from slukh.callbook import CallBook
+from slukh.serving.callbook import CallBook
 from slukh.types import (
     AttemptEnded,
     CallEnded,

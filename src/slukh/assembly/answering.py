@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from slukh.assembly.voices import VoiceNews, build_speaker
 from slukh.cost.meter import PHRASE_IDS
 from slukh.cost.phrase_tally import PhraseTally
 from slukh.dialog.base import Dialog
@@ -28,7 +29,6 @@ from slukh.tts.shapes import shape_with_head
 from slukh.tts.speaker import Speaker, phrases_to_warm
 from slukh.tts.templates_file import Learned, read_templates
 from slukh.types import CallEvent, CallStarted, Event, PhraseSpoken
-from slukh.voices import VoiceNews, build_speaker
 
 logger = logging.getLogger(__name__)
 

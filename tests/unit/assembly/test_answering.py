@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from slukh.answering import build_answering, made_beforehand, phrase_tally, spoken_reply
+from slukh.assembly.answering import build_answering, made_beforehand, phrase_tally, spoken_reply
 from slukh.cost.meter import PHRASE_IDS
 from slukh.cost.voice import voice_usage
 from slukh.errors import SettingsError
@@ -20,8 +20,8 @@ from slukh.tts.phrases import Templates
 from slukh.tts.speaker import Speaker
 from slukh.types import CallEvent, PhraseSpoken
 
-DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
-PACK = Path(__file__).parents[2] / "src" / "slukh" / "tts" / "apology"
+DIALOG = Path(__file__).parents[3] / "examples" / "dialog" / "tyre-shop.yaml"
+PACK = Path(__file__).parents[3] / "src" / "slukh" / "tts" / "apology"
 GREETING = SpeechRequest(text="Добрий день!", language_code="uk-UA")
 VOICE = Voice(provider="recorded", name="", language_code="uk-UA")
 GOOD = {"slukh_dialog": str(DIALOG), "slukh_tts": "recorded", "slukh_tts_recordings": PACK}

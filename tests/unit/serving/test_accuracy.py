@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from slukh.accuracy import AccuracyWatch
 from slukh.errors import ExperimentError
 from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import CallRow, CanaryRow, LabelRow, ShadowRow
@@ -18,6 +17,7 @@ from slukh.experiment.sink import ExperimentSink
 from slukh.experiment.store import ExperimentStore
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.health import Heard, stored_clips
+from slukh.serving.accuracy import AccuracyWatch
 from slukh.stt.fake import FakeProvider
 from slukh.testing.numbered import heard_words
 

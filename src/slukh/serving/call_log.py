@@ -2,7 +2,7 @@
 
 import logging
 
-from slukh.callbook import CallBook
+from slukh.serving.callbook import CallBook
 from slukh.types import AttemptEnded, CallEnded, CallEvent
 
 logger = logging.getLogger(__name__)
