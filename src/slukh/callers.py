@@ -6,11 +6,13 @@ import hmac
 import os
 import re
 import secrets
+import tempfile
 from pathlib import Path
 
 from slukh.errors import LedgerError
 
 _FILE = "caller.key"
+_KEY_BYTES = 32
 
 
 def caller_hash(key: bytes, caller: str | None) -> str | None:
@@ -37,15 +39,20 @@ def named_caller(key: bytes, named: str) -> str | None:
 def made_caller_key(data_dir: Path) -> bytes:
     """The key, made once: a new one would make every caller a new caller.
 
+    It is there whole or not at all, whoever is killed and whoever else makes one at that moment.
+
     Raises:
         LedgerError: the file cannot be used, or holds no key.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(data_dir / _FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(32))
+        if not (data_dir / _FILE).exists():
+            with tempfile.NamedTemporaryFile("w", dir=data_dir, encoding="ascii") as file:  # mode 0600
+                file.write(secrets.token_hex(_KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+                with contextlib.suppress(FileExistsError):
+                    os.link(file.name, data_dir / _FILE)
     except OSError as error:
         raise _unusable(data_dir, error) from error
     return read_caller_key(data_dir)
@@ -59,7 +66,7 @@ def read_caller_key(data_dir: Path) -> bytes:
     """
     path = data_dir / _FILE
     try:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
     except FileNotFoundError as error:
         raise LedgerError(
             f"there is no {path}, so no caller's number is known here",
@@ -67,11 +74,14 @@ def read_caller_key(data_dir: Path) -> bytes:
         ) from error
     except OSError as error:
         raise _unusable(data_dir, error) from error
-    except ValueError as error:
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:  # of an empty one anybody could make every hash
         raise LedgerError(
-            f"{path} holds no key",
+            f"{path} holds no key of {_KEY_BYTES} bytes",
             remedy="restore it, or remove it: every caller is a new caller then",
-        ) from error
+        )
+    return key
 
 
 def _unusable(data_dir: Path, error: OSError) -> LedgerError:

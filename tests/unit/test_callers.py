@@ -1,5 +1,6 @@
 """From a number to its hash: one way, one key, made once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,14 @@ def test_where_no_gateway_ran_no_key_is_made_and_no_number_is_known(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_holds_no_key_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "caller.key").write_text("hunter2", encoding="ascii")
+def test_one_key_is_made_by_all_who_make_one_at_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert len({*pool.map(made_caller_key, [tmp_path] * 8)}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["caller.key"]
+
+
+@pytest.mark.parametrize("text", ["hunter2", "", "00" * 16], ids=["no hex", "empty", "half"])
+def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "caller.key").write_text(text, encoding="ascii")
     with pytest.raises(LedgerError, match="holds no key"):
         made_caller_key(tmp_path)
