@@ -22,7 +22,11 @@ SHOP = "tyre-shop"  # whom the product is built for; `analyze` begins with the r
 
 ScenarioName = Annotated[
     str | None,
-    typer.Option("--scenario", help="seed, tyre-shop, or a YAML file of your own.", metavar="NAME|FILE"),
+    typer.Option(
+        "--scenario",
+        help="seed, tyre-shop, or a YAML file of your own. Default tyre-shop; of `cost analyze` seed.",
+        metavar="NAME|FILE",
+    ),
 ]
 Calls = Annotated[
     int | None,

@@ -4,7 +4,8 @@ A sentence is a template of a catalogue (`texts/en/`) and facts, which have no l
 
     {saving:usd} a month, {gpus:count} {gpus:plural GPU|GPUs}, cached for {lifetime:as lifetime}
 
-The word after the colon says how a fact is written; `as` looks the fact up in the catalogue.
+The word after the colon says how a fact is written; `as` looks the fact up in the catalogue,
+and so does `label`, which leaves what is not there as it is.
 """
 
 import tomllib
@@ -97,6 +98,8 @@ class Wording:
         kind, _, rest = how.partition(" ")
         if kind == "as":
             return self.say(f"{rest}.{fact}", known)
+        if kind == "label":
+            return self.label(rest, str(fact))
         if kind == "plural":
             assert isinstance(fact, Decimal | int | float)
             return self._plural(int(fact), rest.split("|"))

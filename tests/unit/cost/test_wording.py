@@ -39,7 +39,7 @@ def test_every_fact_is_written_in_a_way_that_exists(words: Wording) -> None:
     for key, template in words.templates.items():
         for how in (how for _, name, how, _ in Formatter().parse(template) if name):
             kind, _, rest = (how or "").partition(" ")
-            known = kind in {"", "day", *_DECIMALS} or (kind == "as" and rest in groups)
+            known = kind in {"", "day", *_DECIMALS} or (kind in {"as", "label"} and rest in groups)
             forms = 2 if words is EN else 3
             assert known or (kind == "plural" and rest.count("|") == forms - 1), (key, how)
 

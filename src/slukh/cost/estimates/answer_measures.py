@@ -53,10 +53,25 @@ def answering(today: Setup, market: PriceBook) -> Iterator[Measure]:
         yield Measure(
             name=f"model-{model}",
             kind="model",
-            facts={"model": model, "current": llm.model},
+            facts=_facts_of(model, today, market),
             confidence="low",
             apply=partial(_answering_with, model=model, market=market),
         )
+
+
+def _facts_of(model: str, today: Setup, market: PriceBook) -> dict[str, Fact]:
+    """What another model differs in: a dearer one may cost less, if it caches a shorter prefix."""
+    llm, on = today.scenario.llm, today.scenario.as_of
+    current = today.llm_book.minimum_prefix_tokens(llm.provider, llm.model, on)
+    other = market.minimum_prefix_tokens(llm.provider, model, on)
+    return {
+        "model": model,
+        "current": llm.model,
+        "prefixes": "unknown" if current is None or other is None else "known",
+        "prefix_tokens": llm.prefix_tokens,
+        "minimum_tokens": other or 0,
+        "current_minimum_tokens": current or 0,
+    }
 
 
 def _caching(today: Setup) -> Iterator[Measure]:

@@ -134,6 +134,8 @@ def break_even(found: Findings, words: Wording) -> Iterator[Block]:
 
 def _targets(found: Findings, decision: Decision, words: Wording) -> Iterator[str]:
     target = found.scenario.saving_target_usd
+    if decision.targets:
+        yield words.say("break-even.target-wish", target=target)
     for saving in decision.targets:
         way = words.say(f"target-way.{saving.way}")
         if saving.calls_per_month is None:

@@ -109,7 +109,9 @@ def whether_whisper_pays(found: Findings, decision: Decision, words: Wording) ->
 
 def _at(point: VolumePoint, found: Findings, words: Wording) -> str:
     best = point.cheapest
-    kind = "hybrid" if best.startswith("hybrid") else best
+    kind: str = "hybrid" if best.startswith("hybrid") else best
+    if kind == "google_gated" and point.whisper < point.google:
+        kind = "between"
     mix = point.hybrid if best == "hybrid" else point.hybrid_gated
     return words.say(
         f"summary.at.{kind}",
@@ -121,6 +123,7 @@ def _at(point: VolumePoint, found: Findings, words: Wording) -> str:
         mix=mix.month_usd,
         mix_gpus=mix.gpus,
         overflow=mix.overflow_share,
+        saving=point.google - point.whisper,
     )
 
 
