@@ -25,9 +25,10 @@ from slukh.commands.options import (
     RecordingFiles,
     run,
 )
-from slukh.errors import ServiceError, SlukhError, UserError
+from slukh.errors import ServiceError, SlukhError, SttError, UserError
 from slukh.settings.config import AllSettings, Settings, load, load_all
 from slukh.settings.voices import VoiceSettings
+from slukh.stt.remedies import sentence
 
 _LAST_PORT = 65535
 
@@ -259,7 +260,8 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except SlukhError as error:
-        print(f"slukh: {error}", file=sys.stderr)  # noqa: T201  # a person in distress, not a log
+        told = sentence(error) if isinstance(error, SttError) else error
+        print(f"slukh: {told}", file=sys.stderr)  # noqa: T201  # a person in distress, not a log
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

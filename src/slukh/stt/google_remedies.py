@@ -9,8 +9,9 @@ _TOGETHER = (
     "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages"
 )
 REMEDIES: Mapping[ErrorType, str] = {
-    "authentication": "`gcloud auth application-default login`, or a key file in "
-    "GOOGLE_APPLICATION_CREDENTIALS; its account needs the role Cloud Speech Client in GOOGLE_STT_PROJECT_ID",
+    "authentication": "set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run "
+    "`gcloud auth application-default login`; the account needs the role Cloud Speech Client in "
+    "GOOGLE_STT_PROJECT_ID",
     "request": _TOGETHER,
     "language": _TOGETHER,
     "overloaded": "ask Google for more quota, or move calls to Whisper by FF_WHISPER_ROLLOUT_PERCENT",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from slukh.errors import ErrorType, SttError
+from slukh.errors import ErrorType, ServiceError, SttError
 from slukh.stt import google_remedies
 from slukh.stt.whisper import remedies as whisper_remedies
 
@@ -13,6 +13,12 @@ _BY_PROVIDER: Final[Mapping[str, Mapping[ErrorType, str]]] = {"google": google_r
 def remedy_for(error: SttError) -> str:
     """What to do about it, one clause: its own remedy, or that of its class at its provider."""
     return error.remedy or _BY_PROVIDER.get(error.provider, whisper_remedies.REMEDIES)[error.error_type]
+
+
+def sentence(error: SttError) -> str:
+    """What failed and what to do about it, one line; the remedy once where the error has it in its words."""
+    told, remedy = str(error), remedy_for(error)
+    return told if remedy in told else str(ServiceError(told, remedy=remedy))
 
 
 def all_failed(errors: Mapping[str, SttError], *, name: str = "") -> SttError:
