@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, get_args
 
-from slukh.errors import SttError, SttLanguageError, SttStreamError
+from slukh.errors import SttAuthenticationError, SttError, SttLanguageError, SttStreamError
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.breaker_store import BreakerStore, Standing
 from slukh.routing.health import Clip, Probes, hear_clip, start_error, stored_clips
@@ -75,6 +75,7 @@ class ServerPool:
         self._clips = stored_clips() if clips is None else clips
         self._languages = languages
         self._open: Counter[str] = Counter()
+        self._worked: set[str] = set()  # gave a text, and nothing permanent since
         self._seconds: dict[str, float] = {}
         self._measured_at: dict[str, float] = {}
         self._background: list[asyncio.Task[None]] = []
@@ -173,6 +174,7 @@ class ServerPool:
         now = asyncio.get_running_loop().time()
         if outcome == "published":
             self.wrong.pop(key, None)
+            self._worked.add(key)
         if final_seconds is not None:
             before = self._seconds.get(key, final_seconds)
             self._seconds[key] = before + _WEIGHT * (final_seconds - before)
@@ -186,10 +188,10 @@ class ServerPool:
     def failed(self, key: str, error: SttError) -> SttError:
         """A stream of a server failed: what that is to a caller.
 
-        What one server refuses another may take, so it is permanent only when all of them refused.
+        What a server that is set up wrongly refuses another takes, so it is permanent only when all are.
         """
         self.ended(key, error.error_type, None)
-        if not error.is_permanent:
+        if not error.is_permanent or self._is_of_one_utterance(key, error):
             return error
         self._mark(key, error)
         if len(self.wrong) < len(self.servers):
@@ -213,9 +215,15 @@ class ServerPool:
         except SttError as error:
             self._keep_away(key, error)
 
+    def _is_of_one_utterance(self, key: str, error: SttError) -> bool:
+        """What a server refuses that takes others; and a language, since all have the same model."""
+        if isinstance(error, SttLanguageError):
+            return True
+        return key in self._worked and not isinstance(error, SttAuthenticationError)
+
     def _keep_away(self, key: str, error: SttError) -> None:
         """A server does not serve. No caller's words were refused, so a permanent error is the server's."""
-        if error.is_permanent:
+        if error.is_permanent and not isinstance(error, SttLanguageError):
             self._mark(key, error)
             self.upstreams.keep_away(key, asyncio.get_running_loop().time())
         else:
@@ -228,6 +236,7 @@ class ServerPool:
             told = {"server": key, "error": error.detail, "remedy": remedy_for(error)}
             logger.error("whisper_server_wrong", extra=told)
         self.wrong[key] = error
+        self._worked.discard(key)
         self.on_conditions(self.conditions)
 
     def _load(self, key: str) -> float:

@@ -246,6 +246,21 @@ async def test_what_one_server_refuses_is_permanent_only_when_all_do() -> None:
 
 
 @virtually
+async def test_what_a_server_that_works_refuses_once_does_not_make_it_wrong() -> None:
+    refusal = Script(error=SttRequestError("whisper", "400"), error_after_seconds=0.1)
+    foreign = Script(error=SttLanguageError("whisper", "transcribed ru"), error_after_seconds=0.1)
+    sound = FakeProvider(heard_words, iter([Script(), refusal, foreign]), name="whisper")
+    pool = ServerPool({"wrong": Refuses(KEY), "sound": sound}, languages=())
+    assert await hear(pool) == "7"
+    with pytest.raises(SttRequestError, match="400"):
+        await hear(pool)
+    with pytest.raises(SttLanguageError, match="transcribed ru"):
+        await hear(pool)
+    assert list(pool.wrong) == ["wrong"]
+    assert await hear(pool) == "7"
+
+
+@virtually
 async def test_when_all_are_away_one_that_is_set_up_wrongly_is_asked_last() -> None:
     servers = {"wrong": Refuses(KEY), "late": FakeProvider(heard_words, iter([Script(open_error=GONE)]))}
     pool = ServerPool(servers, languages=())
