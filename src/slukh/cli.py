@@ -25,9 +25,10 @@ from slukh.commands.options import (
     RecordingFiles,
     run,
 )
-from slukh.errors import ServiceError, SlukhError, UserError
+from slukh.errors import ServiceError, SlukhError, SttError, UserError
 from slukh.settings.config import AllSettings, Settings, load, load_all
 from slukh.settings.voices import VoiceSettings
+from slukh.stt.remedies import sentence
 
 _LAST_PORT = 65535
 
@@ -184,16 +185,33 @@ def transcribe(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
-    """Check settings, weights, disk, ports and the recogniser within 10 s, and say what to do.
+def doctor(
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            min=1.0,
+            max=3600.0,
+            help="Seconds for a recogniser that is there and may be loading its model.",
+        ),
+    ] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Check settings, weights, disk, ports and the recogniser, and say what to do.
 
-    Exit code 1 when something is wrong.
+    Within 10 s, or --timeout where a Whisper is still loading its model. Exit code 1 when something is wrong,
+    or still loading when that is over.
     """
-    from slukh.doctor import examine
+    from slukh.doctor import Look, examine
     from slukh.monitoring.logs import configure_logging
 
     configure_logging("CRITICAL")  # what is wrong is said below
-    findings = asyncio.run(examine())
+    waiting = Console(stderr=True, highlight=False, soft_wrap=True, quiet=as_json)
+    look = Look(
+        timeout_seconds=timeout,
+        progress=lambda doing: waiting.print(f"... {doing}", style="dim", markup=False),
+    )
+    findings = asyncio.run(examine(look))
     if as_json:
         typer.echo(json.dumps([finding.as_json() for finding in findings], ensure_ascii=False))
     else:
@@ -259,7 +277,8 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except SlukhError as error:
-        print(f"slukh: {error}", file=sys.stderr)  # noqa: T201  # a person in distress, not a log
+        told = sentence(error) if isinstance(error, SttError) else error
+        print(f"slukh: {told}", file=sys.stderr)  # noqa: T201  # a person in distress, not a log
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,4 +1,7 @@
-"""Is this machine ready? Looks at one thing after the other, within 10 s, and says what to do."""
+"""Is this machine ready? Looks at one thing after the other and says what to do.
+
+It takes 10 s at most, and longer only for a recogniser that is there and may be loading its model.
+"""
 
 import asyncio
 import contextlib
@@ -14,15 +17,16 @@ from slukh.assembly.parts import build_parts, live_flags, recognisers
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.doctor_voice import examine_voice
-from slukh.errors import ErrorType, ServiceError, SttError, UserError
+from slukh.errors import ServiceError, SttError, SttTimeoutError, UserError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.wer import word_errors
 from slukh.ports import listen
 from slukh.routing.health import Heard, has_its_words, hear_clip, stored_clips
 from slukh.routing.pool import ServerPool
+from slukh.routing.warming import Patience, hear_when_loaded
 from slukh.settings.config import AllSettings, Settings, load_all
 from slukh.stt.base import StreamConfig, SttProvider
-from slukh.stt.whisper.remedies import remedy_for
+from slukh.stt.remedies import remedy_for
 from slukh.stt.whisper.servers import server_name
 from slukh.types import AudioChunk, samples_from_ms
 from slukh.weights import find_silero, find_whisper
@@ -30,23 +34,11 @@ from slukh.weights import find_silero, find_whisper
 RECOGNISER_SECONDS = 8.0
 _LEAST_FREE_BYTES = 1 << 30
 _QUOTED = 60  # characters of what was heard
-
-_TOGETHER = (
-    "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
-    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages"
+_TOO_SLOW_HERE = "a smaller WHISPER_MODEL_SIZE, more SLUKH_WHISPER_THREADS, or a server by WHISPER_API_URL"
+_TOO_SLOW_THERE = (
+    "look into the server's own log: while it loads its model, wait, or give a longer --timeout; else give "
+    "it a smaller model, or check WHISPER_API_URL"
 )
-GOOGLE_REMEDIES: dict[ErrorType, str] = {
-    "authentication": "`gcloud auth application-default login`, or a key file in "
-    "GOOGLE_APPLICATION_CREDENTIALS; its account needs the role Cloud Speech Client in GOOGLE_STT_PROJECT_ID",
-    "request": _TOGETHER,
-    "language": _TOGETHER,
-    "overloaded": "ask Google for more quota, or move calls to Whisper by FF_WHISPER_ROLLOUT_PERCENT",
-    "connect": "check the network, and the spelling of GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT",
-    "timeout": "check the network and the application credentials; calls would go to their backup",
-    "stream": "try again; if it stays, calls go to their backup",
-    "limit": "try again; a stream of ours was too old, idle or fast for Google",
-    "protocol": "GOOGLE_STT_ENDPOINT is something else than a local Google",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +62,20 @@ class Finding:
         return asdict(self) | ({"remedy": ""} if self.ok else {})
 
 
-async def examine() -> list[Finding]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How long the doctor looks.
+
+    Attributes:
+        timeout_seconds: a recogniser that is there and may be loading its model is waited for so long.
+        progress: told what is waited for.
+    """
+
+    timeout_seconds: float = 60.0
+    progress: Callable[[str], None] = lambda _doing: None
+
+
+async def examine(look: Look = Look()) -> list[Finding]:
     """Everything that a gateway with these settings needs."""
     try:
         given = load_all()
@@ -100,7 +105,7 @@ async def examine() -> list[Finding]:
         *(_port(name, host, port, running) for name, (host, port) in ports.items() if port is not None),
     ]
     if all(finding.ok for finding in findings if finding.check == "weights"):
-        findings += await _recognisers(given)
+        findings += await _recognisers(given, look)
     findings += [Finding(**found._asdict()) for found in await examine_voice(given.voice)]
     return findings
 
@@ -175,18 +180,22 @@ def _port(name: str, host: str, port: int, running: bool) -> Finding:
         return Finding(check="ports", ok=False, detail=f"{name}: {error.problem}", remedy=error.remedy)
 
 
-async def _recognisers(given: AllSettings) -> list[Finding]:
+async def _recognisers(given: AllSettings, look: Look) -> list[Finding]:
     """Those that calls may get, and Google as soon as it is set up; side by side."""
+    settings = given.settings
+    # Our own deadlines must not be what ends the wait for a model that loads.
+    longest = max(settings.slukh_final_seconds, look.timeout_seconds)
+    given = given._replace(settings=settings.model_copy(update={"slukh_final_seconds": longest}))
     try:
         parts = build_parts(given)
         providers = dict(parts.providers)
-        if given.google.is_configured and given.settings.slukh_audio_to_cloud and "google" not in providers:
+        if given.google.is_configured and settings.slukh_audio_to_cloud and "google" not in providers:
             alone = given.settings.model_copy(update={"slukh_stt_fallback": ()})
             providers |= build_parts(load_all(provider="google")._replace(settings=alone)).providers
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
     looks = [
-        _google(one, given) if name == "google" else _whisper(server, given, where)
+        _google(one, given) if name == "google" else _whisper(server, given, where, look)
         for name, one in providers.items()
         for where, server in (one.servers if isinstance(one, ServerPool) else {"": one}).items()
     ]
@@ -195,30 +204,31 @@ async def _recognisers(given: AllSettings) -> list[Finding]:
     return [finding for some in findings for finding in some]
 
 
-async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> list[Finding]:
+async def _whisper(provider: SttProvider, given: AllSettings, where: str, look: Look) -> list[Finding]:
     """Whether it hears the stored clip of the calls' language; `where` tells several servers apart."""
     which = f"{where}: " if where else ""
     clips = stored_clips()
     clip = next((c for c in clips if c.language_code == given.settings.slukh_language), clips[0])
+    most = look.timeout_seconds
+    patience = Patience(
+        usual_seconds=RECOGNISER_SECONDS,
+        most_seconds=most,
+        on_wait=lambda why: look.progress(
+            f"{which or 'whisper: '}{why}; it may be loading its model, and is waited for up to {most:g} s"
+        ),
+    )
     try:
-        async with asyncio.timeout(RECOGNISER_SECONDS), _started(provider):
-            heard = await hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS)
+        async with contextlib.aclosing(provider):
+            warmed = await hear_when_loaded(provider, clip, patience)
             server = f"{server_name(provider)} {where}".strip() if given.whisper.whisper_api_url else ""
-            return [_hearing("recogniser", heard, server)]
-    except TimeoutError:
-        remedy = "a smaller WHISPER_MODEL_SIZE, more SLUKH_WHISPER_THREADS, or a server by WHISPER_API_URL"
-        if given.whisper.whisper_api_url:
-            remedy = (
-                "run it again if the server was just started: its first request may load the model; "
-                "else check WHISPER_API_URL, or give that server a smaller model"
-            )
-        detail = f"{which}no answer within {RECOGNISER_SECONDS:.0f} s"
-        return [Finding(check="recogniser", ok=False, detail=detail, remedy=remedy)]
+            return [_hearing("recogniser", warmed.heard, server, warmed.loading_seconds)]
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=f"{which}{error.problem}", remedy=error.remedy)]
     except SttError as error:
-        detail = f"{which}{error.detail}"
-        return [Finding(check="recogniser", ok=False, detail=detail, remedy=remedy_for(error))]
+        remedy = remedy_for(error)
+        if isinstance(error, SttTimeoutError):
+            remedy = _TOO_SLOW_THERE if given.whisper.whisper_api_url else _TOO_SLOW_HERE
+        return [Finding(check="recogniser", ok=False, detail=f"{which}{error.detail}", remedy=remedy)]
 
 
 async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:
@@ -238,11 +248,10 @@ async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:
             hearings = (hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS) for clip in clips)
             heard = await asyncio.gather(*hearings)
     except TimeoutError:
-        detail = f"no answer within {RECOGNISER_SECONDS:.0f} s"
-        return [Finding(check="google", ok=False, detail=detail, remedy=GOOGLE_REMEDIES["timeout"])]
+        late = SttTimeoutError(provider.name, f"no answer within {RECOGNISER_SECONDS:.0f} s")
+        return [Finding(check="google", ok=False, detail=late.detail, remedy=remedy_for(late))]
     except SttError as error:
-        remedy = GOOGLE_REMEDIES[error.error_type]
-        return [Finding(check="google", ok=False, detail=error.detail, remedy=remedy)]
+        return [Finding(check="google", ok=False, detail=error.detail, remedy=remedy_for(error))]
     return [
         Finding(check="google", ok=True, detail=taken),
         *(_hearing("google", each) for each in heard),
@@ -261,13 +270,15 @@ async def _ask(provider: SttProvider, config: StreamConfig) -> None:
         await stream.close()
 
 
-def _hearing(check: str, heard: Heard, server: str = "") -> Finding:
+def _hearing(check: str, heard: Heard, server: str = "", loading_seconds: float | None = None) -> Finding:
     said, text = (canonical_text(each, heard.clip.language_code) for each in (heard.clip.text, heard.text))
     wer = word_errors(said, text).wer or 0.0
     detail = (
         f"{f'{server}, ' if server else ''}{heard.clip.language_code} clip: final "
         f"{heard.final_seconds:.2f} s after the end of the audio, {wer:.0%} words wrong"
     )
+    if loading_seconds is not None:
+        detail += f"; the first answer came after {loading_seconds:.0f} s, so it had to load its model"
     if not heard.text:
         remedy = "it gave no text for clear speech: another model, or another server"
         return Finding(check=check, ok=False, detail=detail, remedy=remedy)

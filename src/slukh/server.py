@@ -112,6 +112,7 @@ def _web(running: Process, canaries: Canaries) -> WebServer:
         alternative_language_codes=running.parts.alternative_language_codes,
         refuse_reason=running.gateway.refuse_reason,
         not_ready=lambda: running.not_ready(canaries),
+        degraded=running.parts.kept_away,
         metrics=running.metrics.render,
         outcome=lambda call_id, outcome: running.experiment.put(
             OutcomeRow(call_id=call_id, **outcome.model_dump())

@@ -322,6 +322,30 @@ async def test_a_server_that_is_no_whisper_server_is_one_line(
         assert word in line
 
 
+async def test_what_keeps_a_recogniser_from_starting_ends_with_the_remedy_that_the_doctor_has(
+    speech: Path, tmp_path: Path
+) -> None:
+    environment = {"SLUKH_AUDIOSOCKET_PORT": "0", "SLUKH_HTTP_PORT": "0", "SLUKH_DATA_DIR": str(tmp_path)}
+    async with FakeWhisperServer(api_key="right") as server:
+        environment |= {"WHISPER_API_URL": server.url, "SLUKH_LOG_LEVEL": "ERROR"}
+        examined = await asyncio.to_thread(slukh, "doctor", "--json", **environment)
+        started = [
+            await asyncio.to_thread(slukh, *command, **environment)
+            for command in (("transcribe", speech), ("serve",))
+        ]
+    (remedy,) = [each["remedy"] for each in json.loads(examined.stdout) if not each["ok"]]
+    for result in started:
+        assert_one_line(result, "slukh: whisper: 401: ")
+        assert result.stderr.endswith(f": {remedy}\n")
+
+
+async def test_servers_that_are_all_set_up_wrongly_are_named_in_one_line(speech: Path) -> None:
+    async with FakeWhisperServer(api_key="right") as server:
+        urls = f"{server.url},http://127.0.0.1:9"
+        result = await asyncio.to_thread(slukh, "transcribe", speech, "--fast", WHISPER_API_URL=urls)
+    assert_one_line(result, f"{server.port}: 401", "WHISPER_API_KEY", "127.0.0.1:9: cannot connect")
+
+
 async def test_a_gateway_whose_only_whisper_server_is_none_does_not_stay(tmp_path: Path) -> None:
     page = Status(200, "<html>a router's login page</html>", "text/html")
     async with FakeWhisperServer([page, page, page]) as server:

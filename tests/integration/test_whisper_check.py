@@ -12,12 +12,12 @@ import pytest
 from slukh.conformance.check import Wanted, check, refuse_unwritable, write_capacity
 from slukh.conformance.clips import clips_in
 from slukh.cost.estimates.capacity_file import read_capacity
-from slukh.doctor import Finding, examine
+from slukh.doctor import Finding, Look, examine
 from slukh.errors import ServiceError, SettingsError
 from slukh.routing.health import stored_clips
 from slukh.stt.whisper.address import address
 from slukh.testing.socket_server import SocketServer, whisperlivekit
-from slukh.testing.whisper_server import Answer, Closes, FakeWhisperServer, Hears, Says, Status
+from slukh.testing.whisper_server import Answer, Closes, FakeWhisperServer, Hangs, Hears, Says, Status
 
 UK = stored_clips()[0]
 KNOWN = {clip.pcm: clip.text.split() for clip in clips_in("uk-UA")}
@@ -155,14 +155,19 @@ async def test_a_language_without_a_clip_is_refused_with_those_that_have_one() -
         await check(wanted("http://127.0.0.1:1", language_code="de-DE"), lambda _: None)
 
 
-async def doctor_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> list[Finding]:
+SHORT = Look(timeout_seconds=2.5)
+
+
+async def doctor_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, look: Look = SHORT
+) -> list[Finding]:
     settings = {
         "WHISPER_API_URL": url, "FF_STT_PROVIDER": "whisper", "SLUKH_DATA_DIR": str(tmp_path),
         "SLUKH_AUDIOSOCKET_PORT": "0", "SLUKH_HTTP_PORT": "0",
     }  # fmt: skip
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    return [finding for finding in await examine() if finding.check == "recogniser"]
+    return [finding for finding in await examine(look) if finding.check == "recogniser"]
 
 
 async def test_the_doctor_looks_at_each_of_several_servers(
@@ -183,8 +188,13 @@ async def test_the_doctor_looks_at_each_of_several_servers(
     [
         (Status(404), "404 for http", "correct the path"),
         (Status(200, "<html>", "text/html"), "is this a Whisper server", "something else answers there"),
-        (Status(429), "no room", "fewer calls"),
-        (Status(503, '{"error": {"message": "Loading model"}}'), "Loading model", "loads its model"),
+        (Status(429), "no room", "fewer calls"),  # waited for, as one that loads its model
+        (Status(503, '{"error": {"message": "Loading model"}}'), "still not ready after", "loads its model"),
+        (
+            Hangs(),
+            "it is there, and gave no answer in 2.5 s: still loading",
+            "wait, or give a longer --timeout",
+        ),
         (Status(500), "the server failed", "the server's own log; it may not have the model"),
         (Closes(), "without an answer", "if it speaks Wyoming"),
         (Says("Привет", language="ru"), "transcribed ru", "a model of many languages"),
@@ -200,3 +210,17 @@ async def test_the_doctor_says_in_plain_words_what_is_wrong_with_a_server(
     assert not finding.ok
     assert detail in finding.detail
     assert remedy in finding.remedy
+
+
+async def test_the_doctor_says_whom_it_waits_for_and_never_waits_for_the_dead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    waited_for: list[str] = []
+    look = Look(timeout_seconds=3.0, progress=waited_for.append)
+    async with FakeWhisperServer([Hangs()]) as loading, FakeWhisperServer([Says(UK.text)]) as ready:
+        urls = f"http://127.0.0.1:9,{loading.url},{ready.url}"
+        dead, late, sound = await doctor_says(monkeypatch, tmp_path, urls, look)
+    assert (dead.ok, late.ok, sound.ok) == (False, False, True)
+    assert "is the server running?" in dead.detail
+    (told,) = waited_for
+    assert told.startswith(f"127.0.0.1:{loading.port}: no answer in 3 s; it may be loading its model")

@@ -26,7 +26,7 @@ from slukh.routing.upstreams import Upstreams
 from slukh.speech.segmenter import Utterance, UtteranceEnded, UtteranceGrew, UtteranceStarted
 from slukh.stt.base import Rejection, StreamConfig, SttProvider
 from slukh.stt.whisper.address import address
-from slukh.stt.whisper.servers import server_at
+from slukh.stt.whisper.servers import server_at, server_name
 from slukh.testing.fault_proxy import BLACK_HOLE, FaultProxy
 from slukh.testing.real_whisper import SERVERS, RealServer, Running, environment, running, starting
 from slukh.testing.socket_server import Peer, Script, SocketServer
@@ -99,6 +99,15 @@ async def test_a_caller_is_understood(subject: Subject, clip: Clip) -> None:
     assert is_understood(clip.text, final.text), final.text
     assert (final.is_final, final.language_code) == (True, clip.language_code)
     assert final.confidence is None or 0.3 < final.confidence <= 1.0
+
+
+async def test_a_bare_address_says_which_server_it_is(subject: Subject) -> None:
+    if subject.server.scheme != "http":
+        pytest.skip(f"the scheme of {subject.server.package} says it")
+    provider = subject.at(subject.run.address)
+    await provider.start()
+    assert server_name(provider) == subject.server.package
+    await provider.aclose()
 
 
 async def test_words_are_timed_where_they_are_asked_for(subject: Subject) -> None:

@@ -162,6 +162,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "monitoring",
         "server",
         "settings",
+        "stt",
         "telephony",
         "terminal",
         "testing",
@@ -263,7 +264,8 @@ SANS_IO = (
     "stt/whisper/timings.py", "testing/whisper_rows.py",
     "experiment/guardrails.py", "experiment/live_turns.py", "experiment/statistics/detection.py",
     "routing/rollback.py", "experiment/traffic.py", "cost/estimates/group_costs.py",
-    "experiment/silence.py", "experiment/statistics/betting.py",
+    "experiment/silence.py", "experiment/statistics/betting.py", "stt/remedies.py",
+    "stt/whisper/speaches_turns.py",
 )  # fmt: skip
 
 # What people outside import; everything else may move.

@@ -13,7 +13,7 @@ from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.choosing import Assignment, BackupRules, Chooser
 from slukh.routing.flag_values import CallerHash
 from slukh.routing.flags import Flags
-from slukh.routing.health import Probes
+from slukh.routing.health import Probes, start_error
 from slukh.routing.live_flags import LiveFlags
 from slukh.routing.pool import ServerPool
 from slukh.routing.router import CallRouter, Publisher
@@ -26,12 +26,14 @@ from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
 from slukh.stt.registry import google, local_whisper, whisper_servers
+from slukh.stt.remedies import all_failed, remedy_for
 from slukh.types import CallStarted
 from slukh.weights import find_silero
 
 logger = logging.getLogger(__name__)
 
 _START_AGAIN_SECONDS = 5.0
+_MENDED_SECONDS = 60.0  # as a breaker waits after a permanent error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,16 @@ class Parts:
         """The recognisers, by registry name."""
         return self.upstreams.providers
 
+    def kept_away(self) -> dict[str, str]:
+        """Recognisers, and servers of several, that no call goes to for now, and why if it is known."""
+        away = {
+            name: "kept away from calls, tried by stored clips"
+            for name, breaker in self.upstreams.breakers.items()
+            if breaker.is_failing
+        }
+        pools = (provider for provider in self.providers.values() if isinstance(provider, ServerPool))
+        return away | {key: reason for pool in pools for key, reason in pool.kept_away().items()}
+
     def assign(self, call: CallStarted) -> Assignment:
         """Who hears a call. To be asked once per call."""
         if self.chooser is None:
@@ -106,24 +118,25 @@ class Parts:
         )
 
     async def start(self) -> None:
-        """Load the models, warm the channels.
+        """Load the models, warm the channels, all at once.
 
-        A recogniser that cannot be reached now is tried again every five seconds where another one works.
+        A recogniser that does not start is tried again where another one works: every five seconds, or every
+        minute where an operator has to mend something first. Until then that one gets no calls.
 
         Raises:
             WeightsError: a model is missing or corrupt.
-            SttError: none can be reached, or one is not set up as it should be.
+            SttError: none works; its sentence and its remedy name each.
         """
-        failed: list[SttError] = []
-        for name, provider in self.providers.items():
-            try:
-                await provider.start()
-            except SttError as error:
-                failed.append(error)
-                if error.is_permanent or len(failed) == len(self.providers):
-                    raise
-                logger.error("recogniser_not_started", extra={"provider": name, "error": str(error)})  # noqa: TRY400
-                self.background.add(asyncio.create_task(_start_later(name, provider)))
+        errors = await asyncio.gather(*map(start_error, self.providers.values()))
+        failed = {n: error for n, error in zip(self.providers, errors, strict=True) if error is not None}
+        if len(failed) == len(self.providers):
+            raise all_failed(failed)
+        for name, error in failed.items():
+            told = {"provider": name, "error": error.detail, "remedy": remedy_for(error)}
+            logger.error("recogniser_not_started", extra=told)
+            if error.is_permanent:
+                self.upstreams.keep_away(name, asyncio.get_running_loop().time())
+            self.background.add(asyncio.create_task(_start_later(self.providers[name], error)))
         if self.probes is not None:
             self.background.add(asyncio.create_task(self.probes.run()))
 
@@ -140,19 +153,12 @@ class Parts:
             self.chooser.close()
 
 
-async def _start_later(name: str, provider: SttProvider) -> None:
-    """Until it is there, or cannot be for a reason that only an operator can mend."""
-    while True:
-        await asyncio.sleep(_START_AGAIN_SECONDS)
-        try:
-            await provider.start()
-        except SttError as error:
-            if error.is_permanent:
-                logger.error("recogniser_cannot_start", extra={"provider": name, "error": str(error)})  # noqa: TRY400
-                return
-        else:
-            logger.info("recogniser_started", extra={"provider": name})
-            return
+async def _start_later(provider: SttProvider, error: SttError | None) -> None:
+    """Until it is there; an operator may mend it without a restart of ours."""
+    while error is not None:
+        await asyncio.sleep(_MENDED_SECONDS if error.is_permanent else _START_AGAIN_SECONDS)
+        error = await start_error(provider)
+    logger.info("recogniser_started", extra={"provider": provider.name})
 
 
 def _unlinked(number: str) -> str | None:
@@ -273,7 +279,10 @@ def _whisper(given: AllSettings) -> SttProvider:
         words=settings.slukh_whisper_words,
         final_seconds=final_seconds,
     )
-    return next(iter(servers.values())) if len(servers) == 1 else ServerPool(servers)
+    if len(servers) == 1:
+        return next(iter(servers.values()))
+    languages = (given.settings.slukh_language, *given.settings.slukh_alternative_languages)
+    return ServerPool(servers, languages=languages)
 
 
 def _google(given: AllSettings) -> SttProvider:

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from slukh.cost.meter import USAGE_STAGES
 from slukh.errors import REFUSAL_REASONS, ErrorType
+from slukh.routing.pool import CONDITIONS
 from slukh.types import DROP_REASONS, OUTCOMES, TURN_BUDGET_SECONDS, UNANSWERED, UNITS
 
 OTHER = "other"
@@ -141,6 +142,12 @@ DECLARATIONS: tuple[Declaration, ...] = (
         help="1 while a provider is kept away for an error that only an operator can mend: a wrong key, an "
         "unknown model.",
         labels={"provider": "providers"},
+    ),
+    Declaration(
+        name="stt_whisper_servers", kind="gauge", unit="servers",
+        help="Of several servers in WHISPER_API_URL, by condition: works, away (failed, and tried by stored "
+        "clips), wrong (its key, path or model: the log says what to do). All 0 where there is only one.",
+        labels={"condition": "server conditions"},
     ),
     Declaration(
         name="stt_shadows_total", kind="counter", unit="attempts",
@@ -291,6 +298,7 @@ FIXED_SETS: Mapping[str, tuple[str, ...]] = {
     "canary changes": CANARY_CHANGES,
     "refusals": REFUSAL_REASONS,
     "switch reasons": (*OUTCOMES, "breaker"),
+    "server conditions": CONDITIONS,
     "hedge winners": ("first", "hedge", "neither"),
     "guardrails": ("errors", "timeouts", "latency", "no_data"),
     "drop reasons": DROP_REASONS,

@@ -22,6 +22,7 @@ from slukh.monitoring.declarations import (
     Declaration,
 )
 from slukh.routing.breaker_store import Standing
+from slukh.routing.pool import Condition
 from slukh.types import (
     TURN_BUDGET_SECONDS,
     UNANSWERED,
@@ -143,6 +144,11 @@ class Metrics:
         self._set("stt_breaker_state", _BREAKER_STATES[standing.state], provider=provider)
         is_permanent = standing.is_permanent and standing.state != "closed"
         self._set("stt_permanent_error", float(is_permanent), provider=provider)
+
+    def whisper_servers(self, conditions: Mapping[Condition, int]) -> None:
+        """How many of several servers are in each condition."""
+        for condition, servers in conditions.items():
+            self._set("stt_whisper_servers", servers, condition=condition)
 
     def rolled_back(self, is_so: bool) -> None:
         """Whether a guardrail keeps Whisper's share at 0 %."""

@@ -172,6 +172,11 @@ class Breaker:
             if (vote == "bad" or is_slow) and self._is_over(now):
                 self._happen("tripped", now)
 
+    def keep_away(self, now: float) -> None:
+        """It does not start, for a reason that only an operator can mend: open as after such an error."""
+        self.tick(now)
+        self._happen("tripped", now, is_permanent=True)
+
     def begin_probe(self, now: float) -> bool:
         """Take the probe that is due; False when none is, so that of two askers one probes."""
         self.tick(now)

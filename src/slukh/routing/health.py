@@ -13,6 +13,7 @@ from importlib.resources import files
 from slukh.errors import SttError, SttLanguageError, SttRequestError, SttTimeoutError
 from slukh.routing.upstreams import Upstreams
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
+from slukh.stt.remedies import all_failed
 from slukh.types import AudioChunk, Outcome
 
 _CHUNK_BYTES = 1600  # 100 ms
@@ -59,6 +60,15 @@ def stored_clips() -> list[Clip]:
         text = (folder / f"{language_code}.txt").read_text(encoding="utf-8").strip()
         clips.append(Clip(language_code=language_code, pcm=pcm, text=text))
     return clips
+
+
+async def start_error(provider: SttProvider) -> SttError | None:
+    """Start a recogniser; why it does not, or None when it does. Raises WeightsError."""
+    try:
+        await provider.start()
+    except SttError as error:
+        return error
+    return None
 
 
 async def hear_clip(provider: SttProvider, clip: Clip, *, timeout_seconds: float) -> Heard:
@@ -132,9 +142,9 @@ class Canaries:
                 can mend, such as a wrong path: nobody would ever hear a call.
         """
         await self._play(self._providers)
-        errors = list(self._failing.values())
-        if len(errors) == len(self._providers) and all(error.is_permanent for error in errors):
-            raise errors[0]
+        errors = self._failing
+        if len(errors) == len(self._providers) and all(error.is_permanent for error in errors.values()):
+            raise all_failed(errors)
         clock = asyncio.get_running_loop().time
         interval = self._interval or math.inf
         due = clock() + interval

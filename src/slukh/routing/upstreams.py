@@ -155,6 +155,11 @@ class Upstreams:
             self._finals[attempt.provider].append(attempt.final_seconds)
         self._tell()
 
+    def keep_away(self, name: str, now: float) -> None:
+        """A provider did not start, for a reason that only an operator can mend."""
+        self.breakers[name].keep_away(now)
+        self._tell()
+
     def begin_probe(self, name: str, now: float) -> bool:
         """Take the probe of a provider that is due; False when none is, or it may not be connected to."""
         breaker = self.breakers[name]

@@ -25,6 +25,7 @@ from slukh.experiment.sink import ExperimentSink
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.health import Canaries, Heard
 from slukh.routing.live_flags import LiveFlags
+from slukh.routing.pool import ServerPool
 from slukh.serving.accuracy import AccuracyWatch
 from slukh.serving.call_log import CallLog
 from slukh.serving.callbook import CallBook
@@ -165,6 +166,9 @@ async def process(given: AllSettings) -> AsyncIterator[Process]:
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
+        for provider in parts.providers.values():
+            if isinstance(provider, ServerPool):
+                provider.on_conditions = metrics.whisper_servers
         payees = {"whisper": given.whisper.payee, "line": given.cost.slukh_trunk}
         meter = stack.enter_context(metering(settings, given.cost, metrics, payees=payees))
         worker = f"{socket.gethostname()}:{settings.slukh_audiosocket_port}"

@@ -237,7 +237,10 @@ def openai_realtime(text: str) -> Script:
 
 
 def speaches_realtime(turns: Sequence[str]) -> Script:
-    """Speaches 0.9: turns of its own voice detection, completed out of order, and never a delta."""
+    """Speaches 0.9: turns of its own voice detection, completed out of order, and never a delta.
+
+    It closes none before the second piece of silence, and answers what it is told in turn.
+    """
 
     async def script(peer: Peer) -> None:
         session = {"input_audio_format": "pcm16", "turn_detection": {"type": "server_vad"}}
@@ -248,10 +251,13 @@ def speaches_realtime(turns: Sequence[str]) -> Script:
             await peer.say(
                 type="input_audio_buffer.speech_started", item_id=f"item_{number}", audio_start_ms=0
             )
-        while len(peer.audio) < _SECOND_OF_16_KHZ or any(
-            peer.audio[-_SECOND_OF_16_KHZ:]
-        ):  # ends the last turn
-            await peer.hear()
+        for _ in range(2 if turns else 1):  # it closes none in three seconds
+            await peer.say(type="session.updated", session=session)
+            await peer.hear_until(lambda message: message.get("type") == "session.update")
+        for number in range(len(turns)):
+            stopped = {"item_id": f"item_{number}", "audio_end_ms": 1000}
+            await peer.say(type="input_audio_buffer.speech_stopped", **stopped)
+        await peer.say(type="session.updated", session=session)
         for number, turn in reversed(list(enumerate(turns))):
             await peer.say(type="input_audio_buffer.committed", item_id=f"item_{number}")
             await peer.say(type=f"{_TRANSCRIPTION}.completed", item_id=f"item_{number}", transcript=turn)

@@ -78,6 +78,7 @@ class ApiOptions:
         alternative_language_codes: likewise.
         refuse_reason: why new calls are not taken now (`full`, `draining`, `over_budget`), or None.
         not_ready: what is wrong, by part; empty when ready.
+        degraded: what calls do without for now, by part; no reason to take none.
         metrics: the Prometheus page and its content type.
         outcome: takes what the dialogue says of a call, by its id.
         forgotten: told the id of each call that is forgotten.
@@ -90,6 +91,7 @@ class ApiOptions:
     refuse_reason: Callable[[], str | None]
     not_ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[], tuple[bytes, str]]
+    degraded: Callable[[], Mapping[str, str]] = dict
     outcome: Callable[[str, Outcome], None] = lambda _call_id, _outcome: None
     forgotten: Callable[[str], None] = lambda _call_id: None
 
@@ -120,7 +122,8 @@ def _health_routes(options: ApiOptions) -> list[Route]:
 
     async def readyz(_: Request) -> Response:
         wrong = options.not_ready()
-        return JSONResponse({"ready": not wrong, "wrong": wrong}, status_code=503 if wrong else 200)
+        told = {"ready": not wrong, "wrong": wrong, "degraded": options.degraded()}
+        return JSONResponse(told, status_code=503 if wrong else 200)
 
     return [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
 

@@ -55,6 +55,35 @@ def test_a_recogniser_that_is_away_at_the_start_is_started_when_it_is_there() ->
     assert len(tried(*[gone] * 99)) == 12
 
 
+KEY = SttAuthenticationError("away", "wrong key")
+
+
+def test_a_recogniser_that_is_set_up_wrongly_gets_no_calls_and_keeps_no_other_from_them() -> None:
+    away = Away(KEY, KEY)
+    upstreams = Upstreams({"away": away, "works": FakeProvider(heard_words, name="works")})
+    parts = replace(fake_parts(), upstreams=upstreams)
+
+    async def three_minutes() -> None:
+        await parts.start()
+        assert [c.name for c in upstreams.candidates(("away", "works"), "1", 0.0)] == ["works"]
+        assert upstreams.breakers["away"].standing.is_permanent
+        assert list(parts.kept_away()) == ["away"]
+        await asyncio.sleep(180.0)
+        await parts.aclose()
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(three_minutes())
+    assert away.tried == [0.0, 60.0, 120.0], "until somebody mended it"
+
+
+async def test_recognisers_that_are_all_set_up_wrongly_are_named_with_what_to_do() -> None:
+    upstreams = Upstreams({"whisper": Away(KEY), "google": Away(SttConnectError("google", "no network"))})
+    with pytest.raises(SttConnectError, match=r"whisper: wrong key; google: no network") as refused:
+        await replace(fake_parts(), upstreams=upstreams).start()
+    assert "WHISPER_API_KEY" in refused.value.remedy
+    assert "GOOGLE_STT_LOCATION" in refused.value.remedy
+
+
 def test_a_recogniser_that_failed_gets_calls_again_wherever_the_parts_are_used() -> None:
     words = " ".join(clip.text for clip in stored_clips()).split()
     upstreams = Upstreams({"fake": FakeProvider(lambda _pcm: words)})

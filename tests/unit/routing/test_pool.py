@@ -2,17 +2,25 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from itertools import repeat
 from typing import Any
 
 import pytest
 
-from slukh.errors import SttAuthenticationError, SttConnectError, SttError, SttLanguageError, SttStreamError
+from slukh.errors import (
+    SttAuthenticationError,
+    SttConnectError,
+    SttError,
+    SttLanguageError,
+    SttRequestError,
+    SttStreamError,
+)
 from slukh.routing.health import Clip
-from slukh.routing.pool import ServerPool
+from slukh.routing.pool import Condition, ServerPool
 from slukh.stt.base import StreamConfig, SttStream
-from slukh.stt.fake import FakeProvider, Script
+from slukh.stt.fake import FakeProvider, FakeStream, Script
+from slukh.stt.whisper.remedies import REMEDIES
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.virtual_time import VirtualTimeLoop
 from slukh.types import AudioChunk
@@ -20,6 +28,7 @@ from slukh.types import AudioChunk
 UK = StreamConfig(language_code="uk-UA")
 SPEECH = AudioChunk(pcm=numbered_speech([7]).tobytes())
 GONE = SttConnectError("whisper", "gone")
+CLIP = Clip(language_code="uk-UA", pcm=numbered_speech([1, 2, 3]).tobytes(), text="1 2 3")
 
 
 def virtually(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -116,8 +125,7 @@ async def test_a_server_that_fails_is_left_to_its_probes_and_comes_back() -> Non
         "a": FakeProvider(heard_words, iter([Script(open_error=GONE)])),
         "b": FakeProvider(heard_words),
     }
-    clip = Clip(language_code="uk-UA", pcm=numbered_speech([1, 2, 3]).tobytes(), text="1 2 3")
-    pool = ServerPool(servers, clips=[clip])
+    pool = ServerPool(servers, clips=[CLIP], languages=())
     await pool.start()
     await hear(pool)
     assert pool.upstreams.breakers["a"].state == "open"
@@ -150,16 +158,125 @@ async def test_a_pool_starts_when_one_of_its_servers_does() -> None:
     await pool.aclose()
 
 
-class WrongKey(FakeProvider):
+class Refuses(FakeProvider):
+    """Starts for three seconds, and then does so or not."""
+
+    def __init__(self, error: SttError | None = None) -> None:
+        super().__init__(heard_words, name="whisper")
+        self.error = error
+
     async def start(self) -> None:
-        raise SttAuthenticationError("whisper", "401: the server wants another key", remedy="set its key")
+        await asyncio.sleep(3.0)
+        if self.error is not None:
+            raise self.error
+
+    async def open(self, config: StreamConfig) -> FakeStream:
+        if self.error is not None:
+            raise self.error
+        return await super().open(config)
 
 
-async def test_a_server_that_is_not_set_up_is_named_when_the_pool_does_not_start() -> None:
-    pool = ServerPool({"gpu1:8000": FakeProvider(heard_words), "gpu2:8000": WrongKey(heard_words)})
-    with pytest.raises(SttAuthenticationError, match="gpu2:8000: 401") as refused:
+KEY = SttAuthenticationError("whisper", "401: the server wants another key")
+MODEL = SttRequestError("whisper", "404: no such model", remedy="name one that it has")
+
+
+@virtually
+async def test_servers_start_all_at_once() -> None:
+    pool = ServerPool({"a": Refuses(), "b": Refuses(KEY), "c": Refuses(GONE)})
+    await pool.start()
+    assert asyncio.get_running_loop().time() == 3.0
+    await pool.aclose()
+
+
+def test_a_server_that_is_set_up_wrongly_is_said_and_costs_no_caller_anything(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[Mapping[Condition, int]] = []
+
+    @virtually
+    async def calls() -> None:
+        pool = ServerPool({"gpu1": Refuses(KEY), "gpu2": Refuses()}, clips=[CLIP])
+        pool.on_conditions = told.append
         await pool.start()
-    assert refused.value.remedy == "set its key"
+        assert await asyncio.gather(*(hear(pool) for _ in range(20))) == ["7"] * 20
+        assert pool.kept_away() == {"gpu1": KEY.detail}
+        await pool.aclose()
+
+    calls()
+    assert told[-1] == {"works": 1, "away": 0, "wrong": 1}
+    (said,) = [record for record in caplog.records if record.msg == "whisper_server_wrong"]
+    assert (said.levelname, said.server, said.error) == ("ERROR", "gpu1", KEY.detail)  # type: ignore[attr-defined]
+    assert said.remedy == REMEDIES["authentication"]  # type: ignore[attr-defined]
+
+
+@virtually
+async def test_a_server_that_was_mended_comes_back_without_a_restart() -> None:
+    mended = Refuses(KEY)
+    pool = ServerPool({"gpu1": mended, "gpu2": Refuses()}, clips=[CLIP, CLIP])
+    await pool.start()
+    mended.error = None
+    await asyncio.sleep(70.0)
+    assert pool.conditions == {"works": 2, "away": 0, "wrong": 0}
+    assert pool.kept_away() == {}
+    await pool.aclose()
+
+
+@virtually
+async def test_what_only_an_answer_shows_is_found_before_a_caller_speaks() -> None:
+    wrong_path = Script(error=MODEL, error_after_seconds=0.1)
+    pool, servers = pool_of(wrong=wrong_path, sound=Script())
+    await pool.start()
+    await asyncio.sleep(1.0)
+    assert await hear(pool) == "7"
+    assert pool.conditions == {"works": 1, "away": 0, "wrong": 1}
+    assert len(servers["sound"].heard) == 2, "a clip and the caller"
+    await pool.aclose()
+
+
+@virtually
+async def test_what_one_server_refuses_is_permanent_only_when_all_do() -> None:
+    refusing = Script(error=MODEL, error_after_seconds=0.1)
+    pool, _ = pool_of(a=refusing, b=refusing)
+    with pytest.raises(SttStreamError, match="a: 404") as first:
+        await hear(pool)
+    assert (first.value.is_permanent, first.value.remedy) == (False, "name one that it has")
+    with pytest.raises(SttRequestError, match=r"a: 404.*; b: 404") as second:
+        await hear(pool)
+    assert second.value.is_permanent
+
+
+@virtually
+async def test_what_a_server_that_works_refuses_once_does_not_make_it_wrong() -> None:
+    refusal = Script(error=SttRequestError("whisper", "400"), error_after_seconds=0.1)
+    foreign = Script(error=SttLanguageError("whisper", "transcribed ru"), error_after_seconds=0.1)
+    sound = FakeProvider(heard_words, iter([Script(), refusal, foreign]), name="whisper")
+    pool = ServerPool({"wrong": Refuses(KEY), "sound": sound}, languages=())
+    assert await hear(pool) == "7"
+    with pytest.raises(SttRequestError, match="400"):
+        await hear(pool)
+    with pytest.raises(SttLanguageError, match="transcribed ru"):
+        await hear(pool)
+    assert list(pool.wrong) == ["wrong"]
+    assert await hear(pool) == "7"
+
+
+@virtually
+async def test_when_all_are_away_one_that_is_set_up_wrongly_is_asked_last() -> None:
+    servers = {"wrong": Refuses(KEY), "late": FakeProvider(heard_words, iter([Script(open_error=GONE)]))}
+    pool = ServerPool(servers, languages=())
+    with pytest.raises(SttError):
+        await hear(pool)
+    assert pool.conditions == {"works": 0, "away": 1, "wrong": 1}
+    assert await hear(pool) == "7"
+    assert pool.kept_away()["wrong"] == KEY.detail
+
+
+async def test_a_pool_whose_servers_are_all_wrong_names_each_and_what_to_do() -> None:
+    pool = ServerPool({"gpu1:8000": Refuses(KEY), "gpu2:8000": Refuses(MODEL)})
+    with pytest.raises(SttAuthenticationError, match=r"gpu1:8000: 401.*; gpu2:8000: 404") as refused:
+        await pool.start()
+    assert refused.value.is_permanent
+    assert refused.value.remedy == f"gpu1:8000: {REMEDIES['authentication']}; gpu2:8000: name one that it has"
     await pool.aclose()
 
 

@@ -127,7 +127,7 @@ def test_health_and_metrics_want_no_token() -> None:
 def test_readiness_names_what_is_wrong() -> None:
     answer = client(wrong={"disk": "read-only"}).get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "wrong": {"disk": "read-only"}}
+    assert answer.json() == {"ready": False, "wrong": {"disk": "read-only"}, "degraded": {}}
 
 
 @pytest.mark.parametrize("kind", get_args(Event))

@@ -10,8 +10,9 @@ time.
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 import httpx
@@ -20,18 +21,45 @@ from slukh.errors import SttError, SttRequestError, SttStreamError
 from slukh.stt.whisper.decoding import DecodeRequest, Decoding
 from slukh.types import SAMPLE_RATE_HERTZ
 
-if TYPE_CHECKING:
-    from slukh.stt.whisper.http import HttpDecoder
-
 # Zero is refused by whisper.cpp; everything is taken that leaves room below 2 GiB.
 _ANNOUNCED_BYTES: Final = 0x7FFFFF00
 _ROUNDING_MS: Final = 1000  # a provider may bill a second that was begun
 
 
-class HttpUpload:
-    """An `Upload` through a `HttpDecoder`."""
+class Poster(Protocol):
+    """What an upload asks of whoever posts: http.py.
 
-    def __init__(self, decoder: "HttpDecoder", request: DecodeRequest) -> None:
+    Attributes:
+        total_seconds: longest from the end of an utterance to its text.
+        pieces: utterances are sent while they are spoken.
+        took_pieces: the server has taken one so.
+        broke_pieces: one failed so, and was taken whole.
+    """
+
+    total_seconds: float
+    pieces: bool
+    took_pieces: bool
+    broke_pieces: bool
+
+    def form(self, request: DecodeRequest) -> Mapping[str, str | list[str]]:
+        """Its fields besides the file."""
+
+    async def decode(self, request: DecodeRequest) -> Decoding:
+        """Post the utterance whole. Raises SttError."""
+
+    async def decode_pieces(
+        self, request: DecodeRequest, body: AsyncIterator[bytes], content_type: str
+    ) -> Decoding:
+        """Post a form that is still being written. Raises SttError."""
+
+    def translated(self, within_seconds: float | None) -> AbstractAsyncContextManager[None]:
+        """A deadline, and the client's errors as ours."""
+
+
+class HttpUpload:
+    """An `Upload` through a `Poster`."""
+
+    def __init__(self, decoder: Poster, request: DecodeRequest) -> None:
         self._decoder = decoder
         self._request = request
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()

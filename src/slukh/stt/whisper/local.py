@@ -141,7 +141,9 @@ class LocalDecoder:
                 remedy="get it again with `slukh weights get`, or name a folder with a CTranslate2 Whisper",
             ) from error
         except ChildDiedError as error:
-            raise SttStreamError(self._name, str(error)) from error
+            raise SttStreamError(
+                self._name, str(error), remedy="a smaller WHISPER_MODEL_SIZE, or more memory for this machine"
+            ) from error
         if not child.is_multilingual:
             english = frozenset(code for code in SUPPORTED if SUPPORTED[code].iso == "en")
             self.limits = DecoderLimits(

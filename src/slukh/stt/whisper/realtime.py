@@ -5,15 +5,14 @@
     openai     G.711 mu-law as it came from the line, no voice detection of theirs, `commit` at our endpoint,
                deltas and one `completed` per item
     speaches   16-bit at 24 kHz; its voice detection cannot be turned off and a `commit` in a turn kills it,
-               so silence ends the turn; no deltas, one `completed` per turn, which says how much audio its
-               turn took; those after 0.9.0-rc.3 also say while it is open what they have of it
+               so silence ends the turn; no deltas, one `completed` per turn; those after 0.9.0-rc.3 also
+               say while it is open what they have of it. When that was all says speaches_turns.py
     vllm       16-bit at 16 kHz; the model is named first, one `commit` starts it and a final one ends it
 
 Items may complete out of order: their texts are kept by `item_id`, in the order in which they were committed.
 """
 
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
@@ -23,15 +22,14 @@ from slukh.errors import SttError, SttOverloadedError
 from slukh.stt.whisper.address import Address
 from slukh.stt.whisper.conversation import Asked, Call, Conversation, Heard, bearer, joined
 from slukh.stt.whisper.failures import failed, quoted, refused, wrong_key
+from slukh.stt.whisper.speaches_turns import TURN_EVENTS, SpeachesTurns
 from slukh.types import AudioChunk, seconds
 
 Flavour = Literal["openai", "speaches", "vllm"]
 
 _RATES: Final[Mapping[Flavour, int]] = {"openai": 8000, "speaches": 24000, "vllm": 16000}
 _TURN_SILENCE_MS = 350  # after which speaches ends a turn
-_TAIL_SECONDS = 1.0  # of silence, so that it does
-_SETTLED_SECONDS = 0.6  # without a further turn after the last one: speaches has heard everything
-_QUIET_SECONDS = 2.0  # without any turn: it has heard nothing
+_TAIL_SECONDS, _MORE_TAIL_SECONDS = 1.0, 0.5  # of silence, so that it does
 _ITEM = "conversation.item.input_audio_transcription"
 _POLICY_VIOLATION = 1008  # RFC 6455; speaches closes so on a wrong key
 
@@ -52,8 +50,7 @@ class RealtimeConversation(Conversation):
         self.flavour: Flavour | None = None
         self._texts: dict[str, str] = {}  # by item, in the order of their turns
         self._open: set[str] = set()  # items that are not transcribed yet
-        self._took: dict[str, float] = {}  # seconds of audio that a completed item took, voice or not
-        self._unsaid: Counter[str] = Counter()  # times that an item was committed and not completed yet
+        self._turns = SpeachesTurns()
         self._samples = 0  # of the utterance so far
         self._has_ended = False
 
@@ -77,20 +74,20 @@ class RealtimeConversation(Conversation):
             self._append(self.resampled(b"", is_last=True))
             self.say({"type": "input_audio_buffer.commit", "final": True})
         else:
-            self._append(self.resampled(bytes(round(_TAIL_SECONDS * 8000) * 2), is_last=True))
+            self._send_tail(self.resampled(bytes(round(_TAIL_SECONDS * 8000) * 2), is_last=True))
             self._look()
 
     def understand(self, said: dict[str, Any], _now: float) -> list[Heard]:
         """An event."""
         item = str(said.get("item_id") or "")
         match said.get("type"):
-            case "session.created":
-                self._begin(_flavour(said))
-            case "input_audio_buffer.speech_started" | "input_audio_buffer.committed" as kind:
-                self._turn(item)
-                self._unsaid[item] += kind == "input_audio_buffer.committed"
+            case "session.created" | "session.updated" as kind:
+                self._session(kind, said)
             case "input_audio_buffer.partial_transcription":
                 return self._partly(item, str(said.get("transcript") or ""))
+            case str() as kind if kind in TURN_EVENTS:
+                self._turn(item)
+                self._turns.heard(kind, item, said.get("audio_end_ms"))
             case "transcription.delta":
                 return self._grown("", str(said.get("delta") or ""))
             case "transcription.done":
@@ -126,11 +123,29 @@ class RealtimeConversation(Conversation):
             case "openai":
                 self.say({"type": "session.update", "session": self._openai_session()})
             case "speaches":
-                turns = {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": _TURN_SILENCE_MS}
-                self.say({"type": "session.update", "session": {"turn_detection": turns}})
+                self._update()
             case "vllm":
                 self.say({"type": "session.update", "model": self._model})
                 self.say({"type": "input_audio_buffer.commit"})
+
+    def _update(self) -> None:
+        """How speaches closes turns; said again, it is asked how far it is."""
+        turns = {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": _TURN_SILENCE_MS}
+        self.say({"type": "session.update", "session": {"turn_detection": turns}})
+        self._turns.asked()
+
+    def _session(self, kind: str, said: Mapping[str, Any]) -> None:
+        """It began, or was told how turns are closed."""
+        if kind == "session.created":
+            self._begin(_flavour(said))
+            return
+        self._turns.answered()
+        if self._has_ended and self._turns.wants_silence:
+            self._send_tail(bytes(round(_MORE_TAIL_SECONDS * _RATES["speaches"]) * 2))
+
+    def _send_tail(self, silence: bytes) -> None:
+        self._append(silence)
+        self._update()
 
     def _openai_session(self) -> dict[str, Any]:
         transcription: dict[str, Any] = {"model": self._model, "language": self._language}
@@ -165,30 +180,18 @@ class RealtimeConversation(Conversation):
     def _completed(self, item: str, transcript: str, usage: object) -> list[Heard]:
         self._texts[item] = transcript  # again is no harm: a server that repeats a turn gives it once
         self._open.discard(item)
-        took = usage.get("seconds") if isinstance(usage, dict) else None
-        self._took[item] = took if isinstance(took, int | float) else 0.0
-        self._unsaid[item] -= 1
+        self._turns.completed(item, usage)
         if self._has_ended and not self._open and self.flavour == "openai":
             return [self._last()]
         self._look()
         return [Heard(text=joined(*self._texts.values()))]
 
     def _look(self) -> None:
-        """Speaches never says that no further turn comes, once its tail has closed the last."""
-        waits = self._has_ended and self.flavour == "speaches" and not self._open
-        self.look_in = self._quiet_seconds() if waits else None
-
-    def _quiet_seconds(self) -> float:
-        """How long no turn may begin before none will.
-
-        A turn takes all audio since the turn before. So no word of ours can be in a further one when those
-        that are completed took as much as we sent. One that it closed twice it may complete twice, the second
-        time with more of it.
-        """
-        covered = sum(took for item, took in self._took.items() if self._unsaid[item] <= 0)
-        if self._samples and covered >= seconds(self._samples):
-            return 0.0
-        return _SETTLED_SECONDS if any(self._texts.values()) else _QUIET_SECONDS
+        """Speaches is over when no turn is open and none can begin any more, which it never says."""
+        self.look_in = None
+        if self._has_ended and self.flavour == "speaches" and not self._open:
+            has_text = any(self._texts.values())
+            self.look_in = self._turns.quiet_seconds(seconds(self._samples), has_text=has_text)
 
     def _last(self) -> Heard:
         self.is_over, self.look_in = True, None

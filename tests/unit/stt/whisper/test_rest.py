@@ -23,7 +23,7 @@ from slukh.stt.whisper.address import address
 from slukh.stt.whisper.decoding import DecodeRequest
 from slukh.stt.whisper.http import HttpDecoder
 from slukh.stt.whisper.http_answers import decoding_from_body
-from slukh.stt.whisper.probing import Seen, recognised
+from slukh.stt.whisper.probing import UNKNOWN, Seen, recognised
 from slukh.stt.whisper.provider import WhisperProvider
 from slukh.stt.whisper.remedies import REMEDIES
 from slukh.stt.whisper.reposting import RepostingDecoder
@@ -272,16 +272,41 @@ def seen(path: str, body: Any = None, *, server: str = "", text: str = "") -> Se
     return Seen(path=path, status=200, server=server, body=body, text=text)
 
 
+OPEN_ASR = "Local transcription server with OpenAI Whisper API compatibility"
+
+
+def described(title: str, description: str | None = None) -> Seen:
+    info = {"title": title, "version": "1"} | ({} if description is None else {"description": description})
+    return seen("/openapi.json", {"openapi": "3.1.0", "info": info, "paths": {}})
+
+
+def models_of(owner: str) -> Seen:
+    return seen("/v1/models", {"object": "list", "data": [{"id": "base", "owned_by": owner}]})
+
+
 @pytest.mark.parametrize(
     ("answers", "server", "dialect"),
     [
         ([seen("/health", {"status": "ok"}, server="whisper.cpp")], "whisper.cpp", "whisper.cpp"),
         ([seen("/", text="<title>Whisper.cpp Server</title>")], "whisper.cpp", "whisper.cpp"),
-        ([seen("/health", {"message": "OK"})], "speaches", "openai"),
+        ([described("Speaches")], "speaches", "openai"),
+        ([described("faster-whisper-server")], "faster-whisper-server", "openai"),
+        ([described("OpenAI-Compatible ASR Server", OPEN_ASR)], "open-asr-server", "openai"),
         ([seen("/health", {"status": "ok", "backend": "x", "ready": True})], "WhisperLiveKit", "openai"),
         ([seen("/health", {"status": "ok", "clients": 0, "max_clients": 4})], "WhisperLive", "openai"),
-        ([seen("/version", {"version": "0.11.0"})], "vLLM", "openai"),
+        ([seen("/version", {"version": "0.11.0"}), models_of("vllm")], "vLLM", "openai"),
+        # What others answer as well names nobody.
         ([seen("/health", {"status": "ok"})], "an OpenAI-compatible server", "openai"),
+        ([seen("/health", {"message": "OK"})], "an OpenAI-compatible server", "openai"),
+        ([seen("/version", {"version": "0.11.0"})], "an OpenAI-compatible server", "openai"),
+        ([models_of("vllm")], "an OpenAI-compatible server", "openai"),
+        ([described("OpenAI-Compatible ASR Server")], "an OpenAI-compatible server", "openai"),
+        ([described("FastAPI"), models_of("local")], "an OpenAI-compatible server", "openai"),
+        (
+            [seen("/openapi.json", {"info": ["?"]}), seen("/v1/models", {"data": "?"})],
+            UNKNOWN.server,
+            "openai",
+        ),
         ([], "an OpenAI-compatible server", "openai"),
     ],
 )
