@@ -100,7 +100,7 @@ class Answering:
         return heads + [
             SpeechRequest(text=piece, language_code=request.language_code)
             for request in (*self.dialog.phrases(), *own, *self.extra)
-            for sentence in sentences(request.text)
+            for sentence in sentences(speakable(request.text, request.language_code))
             for piece in templates.pieces(sentence)
         ]
 
@@ -187,7 +187,7 @@ async def spoken_reply(
 ) -> bytes:
     """A reply as a caller would hear it, 8 kHz; empty when nothing of it can be said. Raises TtsError."""
     heard = []
-    for sentence in sentences(speakable(text)):
+    for sentence in sentences(speakable(text, language_code)):
         joiner, pieces = Joiner(), templates.pieces(sentence)
         for number, piece in enumerate(pieces, 1):
             speech = speaker.say(SpeechRequest(text=piece, language_code=language_code))

@@ -12,7 +12,7 @@ from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTur
 from slukh.dialog.numbers import digits, tyre_size
 from slukh.dialog.script import Branch, Script, State
 from slukh.tts.base import SpeechRequest
-from slukh.tts.phrases import normalised
+from slukh.tts.phrases import normalised, speakable
 from slukh.types import CallStarted
 
 # A script that goes on from state to state without a word of the caller's goes in a circle.
@@ -37,7 +37,10 @@ class ScriptedDialog:
         self.name = script.name
         self._script = script
         self.templates = tuple(
-            text for state in script.states.values() for text in state.say.values() if "{" in text
+            speakable(text, code)  # as answers are
+            for state in script.states.values()
+            for code, text in state.say.items()
+            if "{" in text
         )
 
     async def start(self) -> None:

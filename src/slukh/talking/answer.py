@@ -164,6 +164,6 @@ def last_question(says: Sequence[Say]) -> Say:
     Args: says: at least one.
     """
     last = says[-1]
-    said = sentences(speakable(last.text))
+    said = sentences(speakable(last.text, last.language_code))
     asking = [number for number, sentence in enumerate(said) if "?" in sentence]
     return Say(text=" ".join(said[asking[-1] :]), language_code=last.language_code) if asking else last

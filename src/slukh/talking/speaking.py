@@ -80,7 +80,7 @@ class Recital:
             while (step := await self._step(steps)) is not None:
                 match step:
                     case Say():
-                        said = sentences(speakable(step.text))
+                        said = sentences(speakable(step.text, step.language_code))
                         if said:
                             answer.says.append(step)
                         is_mute = not answer.says
