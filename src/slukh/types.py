@@ -417,6 +417,10 @@ class ModelAnswered:
         cache_read_tokens: of the prompt.
         cache_write_tokens: of the prompt.
         first_text_seconds: from the request, or None when there was no text.
+        spoken_tokens: of the output, words for the caller: no tool's arguments, and none of a summary.
+        spoken_characters: of those words, as they were written.
+        unheard_tokens: of `spoken_tokens`, those whose words the caller never heard, by the share of the
+            answer's characters. A dialogue leaves it at 0, and whoever speaks for it fills it in.
     """
 
     request: int
@@ -428,6 +432,9 @@ class ModelAnswered:
     cache_read_tokens: int
     cache_write_tokens: int
     first_text_seconds: float | None = None
+    spoken_tokens: int = 0
+    spoken_characters: int = 0
+    unheard_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -491,8 +498,9 @@ class Usage:
         unit: what is counted.
         quantity: how many.
         reported_quantity: the provider's own figure, or None.
-        heard_quantity: of the characters of a phrase, those that the caller heard; None elsewhere, and in
-            rows of versions that did not count them.
+        heard_quantity: of the characters of a phrase, those that the caller heard; of a model's output, the
+            tokens without those of words that the caller never heard; None elsewhere, and in rows of
+            versions that did not count them.
         purpose: why it was spent.
         outcome: how it ended.
         occurred_at: wall clock, UTC.

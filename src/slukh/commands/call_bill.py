@@ -26,6 +26,7 @@ _WASTED = {
     "rehearsal": "sent again for interims",
     "shadow": "sent to a shadow",
     "barge_in": "spoken, but interrupted and not heard",
+    "unheard": "written by the model, and not heard",
     "prefix": "prompt that a working cache would have read",
     "rounding": "rounded up",
 }

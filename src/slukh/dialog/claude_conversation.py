@@ -174,7 +174,7 @@ class ClaudeConversation:
 
     async def _sum_up(self, cut: int, text: str) -> None:
         """When this fails, the turns stay as they are."""
-        request = ClaudeRequest(partial(self._client.sum_up, text), self._account)
+        request = ClaudeRequest(partial(self._client.sum_up, text), self._account, is_for_caller=False)
         try:
             async with (
                 asyncio.timeout(self._client.rules.summary_seconds),

@@ -130,6 +130,14 @@ class Answer:
                 words.append(cut.rpartition(" ")[0])
         return " ".join(word for word in words if word)
 
+    def heard_characters(self) -> int:
+        """Of what was spoken of it, those that the caller heard."""
+        return sum(
+            len(phrase.speech.request.text) * min(phrase.playing.heard, phrase.length) // phrase.length
+            for phrase in self.phrases
+            if phrase.length
+        )
+
     def spoken(self, *, after: int) -> list[PhraseSpoken]:
         """One event for every phrase that was asked for: what was paid for is booked, heard or not.
 

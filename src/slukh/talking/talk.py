@@ -305,7 +305,8 @@ class Talk:
         finally:
             task.cancel()
             await asyncio.wait({task})
-            self._book(answer)
+            was_given = not task.cancelled() and task.exception() is None
+            self._book(answer, was_given=was_given)
         if answer.is_of_the_dialogue and answer.says:
             thread.last = answer
         self._turns.spoke(max(self._loop.time(), self._mouth.quiet_at))
@@ -360,8 +361,9 @@ class Talk:
     def _say(self, lines: Lines) -> AsyncGenerator[Step | Recorded, None]:
         return as_steps(own_words(lines, self.thread.language_code))
 
-    def _book(self, answer: Answer) -> None:
-        """Tell what was said, and how long the caller waited for it."""
+    def _book(self, answer: Answer, *, was_given: bool) -> None:
+        """Tell what was said, what that took of a model, and how long the caller waited for it."""
+        self.thread.report.answer_over(None if was_given else answer.heard_characters())
         spoken = answer.spoken(after=self._phrases)
         self._phrases += len(spoken)
         for phrase in spoken:
