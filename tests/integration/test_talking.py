@@ -36,6 +36,7 @@ from slukh.types import (
     BargeIn,
     CallEnded,
     CallEvent,
+    CallSettled,
     CallStarted,
     Event,
     ModelAnswered,
@@ -337,6 +338,13 @@ class Parrot:
     def close(self) -> None:
         pass
 
+    @property
+    def is_settled(self) -> bool:
+        return True
+
+    async def settled(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 
@@ -494,8 +502,10 @@ async def test_what_a_request_used_is_told_when_the_caller_hangs_up_before_its_f
             await own.phone.answered(quiet_seconds=0.2)
             await own.phone.say(numbered_speech([11]))
             await server.asked.wait()  # and hangs up
-    kinds = [type(event.event) for event in own.events.seen]
-    assert kinds.index(CallEnded) < kinds.index(ModelAnswered)
+    told = [event.event for event in own.events.seen]
+    kinds = [type(event) for event in told]
+    assert kinds.index(CallEnded) < kinds.index(ModelAnswered) < kinds.index(CallSettled)
+    assert not next(event for event in told if isinstance(event, CallEnded)).is_settled
     rows = [row for row in own.events.usage() if row.component == "llm"]
     assert [row.quantity for row in rows if row.unit == "cache_write_tokens"] == [
         server.usages[0]["cache_creation_input_tokens"]

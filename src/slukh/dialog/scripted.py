@@ -95,6 +95,14 @@ class ScriptedConversation:
     def close(self) -> None:
         """Nothing goes on behind its answers."""
 
+    @property
+    def is_settled(self) -> bool:
+        """No model is asked."""
+        return True
+
+    async def settled(self) -> None:
+        """Likewise."""
+
     def _react(self, turn: CallerTurn) -> Iterator[Step]:
         match turn:
             case CallerSilent(times=times):

@@ -132,6 +132,15 @@ class Talk:
         self._conversation.close()
         self._suspects.close()  # finals are still to come
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing goes on behind it that is still to say what it used."""
+        return self._conversation.is_settled
+
+    async def settled(self) -> None:
+        """Wait until that is so. Bounded."""
+        await self._conversation.settled()
+
     def hear(self, event: SegmentEvent) -> None:
         """What endpointing found, the moment it did."""
         if self._suspects.hear(event, self._loop.time()):

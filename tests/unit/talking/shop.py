@@ -121,6 +121,13 @@ class Dialogue:
     def close(self) -> None:
         pass
 
+    @property
+    def is_settled(self) -> bool:
+        return True
+
+    async def settled(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 
