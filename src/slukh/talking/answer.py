@@ -103,6 +103,7 @@ class Answer:
         says: of it, what has come and can be said.
         first_text_at: when its first words came.
         phrases: begun or waiting, in order.
+        is_said: all of it has left us.
     """
 
     turn: Turn | None = None
@@ -112,6 +113,7 @@ class Answer:
     says: list[Say] = field(default_factory=list)
     first_text_at: float | None = None
     phrases: list[Phrase] = field(default_factory=list)
+    is_said: bool = False
 
     @property
     def is_of_the_dialogue(self) -> bool:

@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 _FAILURES: Final = 2
 _LAST_WORDS_SECONDS: Final = 15.0
-# What a peer may be behind with our last words before we close on it.
-_LAST_MARK_SECONDS: Final = 2.0
 # What came last before we hung up, for the log; a hand-over and a goodbye follow what the caller did.
 _AFTER: Final = {
     CallerSaid: "caller_said",
@@ -199,9 +197,11 @@ class Talk:
         """Stop the answer that is being given; whether there was one that the caller could hear."""
         if self._answering is None or self._answering.done():
             return False
+        was_played = any(phrase.playing.played for phrase in self._answer.phrases)
+        unheard = self._mouth.hush() if was_played else 0
+        if self._answer.is_said and not unheard:
+            return False  # they have heard it to its end
         self._answering.cancel()
-        if any(phrase.playing.played for phrase in self._answer.phrases):
-            self._mouth.hush()
         return any(phrase.playing.heard for phrase in self._answer.phrases)
 
     async def _run(self) -> None:
@@ -224,7 +224,7 @@ class Talk:
                 await self._apologise()
         self.thread.is_over = True
         await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
-        await self._line.until_played(within=_LAST_MARK_SECONDS)
+        await self._mouth.until_heard()
         logger.info("talk_over", extra={"call_id": self._call.call_id, "after": after})
         await self._line.hang_up("gateway")
 
