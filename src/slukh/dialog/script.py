@@ -189,7 +189,11 @@ def read_script(path: Path) -> Script:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_DIALOG") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(
+            f"the dialogue {path} cannot be read ({reason})",
+            remedy="set SLUKH_DIALOG to a script, such as examples/dialog/tyre-shop.yaml, or to claude",
+        ) from error
     document = read_yaml(text, file=str(path), refusal=SettingsError, floats="text")
     try:
         return Script.model_validate(document.value)
