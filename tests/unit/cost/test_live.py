@@ -79,7 +79,7 @@ def test_what_comes_after_the_end_is_in_the_cost_of_its_leg_which_is_final_once(
     late = one(live.add([stt()]))
     assert [ended.is_final, late.is_final] == [False, False]
     whole = one(live.settled("c-1", 1))
-    assert (whole.leg_usd, whole.call_usd, whole.added_usd) == (2 * SECOND, 3 * SECOND, 0)
+    assert (whole.leg_usd, whole.call_usd, whole.added_usd) == (2 * SECOND, 3 * SECOND, Decimal(0))
     assert (whole.is_final, whole.is_whole) == (True, False)  # the second leg goes on
     assert live.settled("c-1", 1) == live.settled("c-9", 1) == ()
 
