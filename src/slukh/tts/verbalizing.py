@@ -23,6 +23,7 @@ from num2words import num2words
 from slukh.tts.units import Noun, Words
 
 _SPACES: Final = " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
+_LONGEST_IN_WORDS: Final = 9  # digits: num2words has no names for all that can be written
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2014-"
 _AMOUNT: Final = r"(?<![\d.,])(?P<whole>\d+)(?:[.,](?P<part>\d{1,2}))?(?![.,]?\d)"
 # Of a unit's own dot; one that ends the sentence is left to it.
@@ -47,7 +48,7 @@ _TYRE = re.compile(r"(?<!\d)(\d{3})\s?/\s?(\d{2})\s?(?:/|Z?R|(?<=\s))\s?(\d{2})(
 _RIM = re.compile(r"(?<!\w)Z?R[ -]?(\d{2})(?!\d)(C\b)?", re.IGNORECASE)
 _BETWEEN = re.compile(r"(?<=\d)\s?[/\N{MULTIPLICATION SIGN}]\s?(?=\d)")
 _OR = re.compile(r"(?<=[^\W\d_])/(?=[^\W\d_])")
-_MINUS = re.compile(r"(?<![\w)])[-\u2013\u2212](?=\d)|\u2212")
+_MINUS = re.compile(r"(?<![\w)])[-\u2212](?=\d)|\u2212")
 _ARROW = re.compile(r"\s*(?:[-=]+>|<[-=]+|[\u2190-\u21ff])\s*")
 _LONG = re.compile(r"(?<![\d])\d{9,}(?!\d)")
 _LAST_WORD = re.compile(r"([^\W\d_]+)\s+$")
@@ -63,7 +64,9 @@ def verbalized(text: str, words: Words) -> str:
     text = _PHONE.sub(_phone, text)
     text = _HYPHENATED.sub(lambda found: found[0].replace("-", ", "), text)
     text = _RANGE.sub(lambda found: _range(found, words), text)
-    text = _TYRE.sub(lambda found: f"{found[1]} на {found[2]} {words.rim} {found[3]}{_cargo(found[4])}", text)
+    text = _TYRE.sub(
+        lambda found: f"{found[1]} {words.times} {found[2]} {words.rim} {found[3]}{_cargo(found[4])}", text
+    )
     text = _RIM.sub(lambda found: f"{words.rim} {found[1]}{_cargo(found[2])}", text)
     text = _before_numbers(text, words)
     text = _amounts(text, words)
@@ -213,7 +216,7 @@ def _counted(number: _Number, noun: Noun, words: Words) -> str:
         form = noun.one if ones == 1 else noun.few
         if number.is_genitive:
             form = noun.part if ones == 1 else noun.many
-        elif noun.is_feminine and ones in {1, 2}:
+        elif noun.is_feminine and ones in {1, 2} and len(said) <= _LONGEST_IN_WORDS:
             said = num2words(int(said), lang=words.number_language, gender=words.feminine)
     return f"{said} {form} {noun.after}".rstrip()
 

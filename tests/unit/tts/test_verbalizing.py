@@ -95,5 +95,9 @@ def test_any_text_can_be_made_speakable(written: str, code: str) -> None:
     assert "\N{VARIATION SELECTOR-16}" not in speakable(written, code)
 
 
+def test_a_number_that_nobody_can_name_stays_digits() -> None:
+    assert speakable("9" * 5000 + "1 грн", "uk-UA").startswith("999, 999")
+
+
 def test_another_language_keeps_its_signs_for_its_voice() -> None:
     assert speakable("**5 %** for № 7, 205/55", "pl-PL") == "5 % for № 7, 205/55"
