@@ -70,6 +70,14 @@ class Talkative:
     def close(self) -> None:
         """Nothing goes on behind its answers."""
 
+    @property
+    def is_settled(self) -> bool:
+        """No model is asked."""
+        return True
+
+    async def settled(self) -> None:
+        """Likewise."""
+
     async def aclose(self) -> None:
         """Nothing to give back."""
 

@@ -65,7 +65,8 @@ async def measure(
     started, cold = speaker_over(folder, memory_bytes=LARGE), speaker_over(folder, memory_bytes=0)
     began = time.perf_counter()
     await started.start()
-    print(f"started in {time.perf_counter() - began:.3f} s with {len(files)} phrases")
+    await started.filled()
+    print(f"filled in {time.perf_counter() - began:.3f} s with {len(files)} phrases")
 
     def asking(speaker: Speaker) -> Callable[[int], Awaitable[None]]:
         async def ask(number: int) -> None:

@@ -46,7 +46,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        check: settings, rollout, weights, disk, ports, recogniser or google.
+        check: settings, rollout, weights, disk, ports, recogniser, google, dialog, voice or phrases.
         ok: whether calls can be taken as far as this goes.
         detail: what was found.
         remedy: what to do, when it is not ok.

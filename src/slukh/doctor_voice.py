@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from slukh.assembly.answering import build_answering
+from slukh.assembly.answering import build_answering, build_dialog
 from slukh.errors import DialogError, SlukhError, TtsError, UserError
 from slukh.settings.voices import VoiceSettings
 from slukh.tts.base import TtsProvider
@@ -23,14 +23,19 @@ class VoiceFinding(NamedTuple):
 
 async def examine_voice(given: VoiceSettings) -> list[VoiceFinding]:
     """Everything that talking to callers needs; nothing when they are only heard."""
+    if not given.slukh_dialog:
+        return []
     try:
-        answering = build_answering(given)
+        dialog = build_dialog(given)
     except UserError as error:
-        return [VoiceFinding("voice", ok=False, detail=error.problem, remedy=error.remedy)]
+        return [VoiceFinding("dialog", ok=False, detail=error.problem, remedy=error.remedy)]
     except DialogError as error:
         return [VoiceFinding("dialog", ok=False, detail=error.detail, remedy=_remedy(error))]
-    if answering is None:
-        return []
+    try:
+        answering = build_answering(given, dialog=dialog)
+    except UserError as error:
+        return [VoiceFinding("voice", ok=False, detail=error.problem, remedy=error.remedy)]
+    assert answering is not None  # there is a dialogue
     try:
         findings = [await _asked("dialog", answering.dialog.name, answering.dialog.start())]
         findings += await asyncio.gather(*(_voice(one) for one in answering.speaker.chain.providers))

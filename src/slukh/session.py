@@ -12,7 +12,7 @@ from slukh.speech.segmenter import SegmentEvent
 from slukh.stt.base import SttProvider
 from slukh.telephony.clock import Heard
 from slukh.telephony.line import Line
-from slukh.types import AudioGap, CallEnded, CallEvent, CallStarted, Dtmf, Event
+from slukh.types import AudioGap, CallEnded, CallEvent, CallSettled, CallStarted, Dtmf, Event
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +90,13 @@ class Talker(Protocol):
     async def close(self) -> None:
         """The line is gone; everything that was said is published when this returns. Never raises."""
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing goes on behind the call that is still to say what it used."""
+
+    async def settled(self) -> None:
+        """Wait until that is so. Bounded."""
+
 
 class _Nobody:
     """Callers are heard, and somebody else answers them (`Talker`)."""
@@ -103,11 +110,18 @@ class _Nobody:
     async def close(self) -> None:
         pass
 
+    @property
+    def is_settled(self) -> bool:
+        return True
+
+    async def settled(self) -> None:
+        pass
+
 
 NOBODY_TALKS: Talker = _Nobody()
 
 
-async def run_call(line: Line, listener: Listener, router: CallRouter, talk: Talker = NOBODY_TALKS) -> None:
+async def run_call(line: Line, listener: Listener, router: CallRouter, talk: Talker = NOBODY_TALKS) -> bool:
     """Hear a call to its end; every utterance that began is published before this returns.
 
     Args:
@@ -115,6 +129,8 @@ async def run_call(line: Line, listener: Listener, router: CallRouter, talk: Tal
         listener: of this leg.
         router: of this call.
         talk: who answers the caller.
+
+    Returns: whether all is told of it; else `settle` waits for the rest.
     """
     router.begin()
     talk.begin()
@@ -138,4 +154,13 @@ async def run_call(line: Line, listener: Listener, router: CallRouter, talk: Tal
     for speech in listener.finish():
         router.hear(speech)
     await router.finish()
-    router.publish(replace(ended, voiced=listener.voiced_samples))
+    is_settled = talk.is_settled and router.is_settled
+    router.publish(replace(ended, voiced=listener.voiced_samples, is_settled=is_settled))
+    return is_settled
+
+
+async def settle(router: CallRouter, talk: Talker = NOBODY_TALKS) -> None:
+    """Wait for what goes on behind a call that has ended, and publish that nothing more of it comes."""
+    await talk.settled()
+    await router.settled()
+    router.publish(CallSettled())

@@ -94,7 +94,7 @@ class EventPrinter:
         table.add_row("seconds sent to the recogniser", f"{usage['sent_seconds']:.1f}")
         table.add_row("seconds of silence not sent", f"{usage['withheld_seconds']:.1f}")
         if usage["cost_usd"] is not None:
-            whole = "" if usage["cost_is_whole"] else " and more, not all of it has a price"
+            whole = "" if usage["cost_is_whole"] else " and more, not all of it is known"
             table.add_row("US dollars, about", f"{float(usage['cost_usd']):.6f}{whole}")
         table.add_row("ended by", str(record["end_reason"]))
         self._console.print(table)

@@ -125,12 +125,20 @@ class CallEnded:
             come back within 30 s), `drained` (we were stopped), `error`.
         heard: samples of audio that came from the line, inserted silence not counted.
         voiced: samples of those in which our detector heard a voice.
+        is_settled: nothing goes on behind the leg that is still to say what it used, such as a request to a
+            model or a shadow; else `CallSettled` follows.
     """
 
     position: int
     reason: Literal["hangup", "gateway", "detached", "drained", "error"]
     heard: int = 0
     voiced: int = 0
+    is_settled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettled:
+    """What went on behind a leg that had ended is over: nothing more of it will come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,8 +314,10 @@ class CallCost:
         quantity: how many.
         added_usd: what it costs; None when the price book has no price for it.
         call_usd: what the call has cost so far, over all its legs.
-        is_whole: whether all that it used is known and had a price.
-        is_final: the leg is over, nothing more of it will come.
+        is_whole: whether `call_usd` is all that the call used: everything had a price and figures, every leg
+            is over, and nothing of it is still to come. `slukh calls show` goes by the same.
+        is_final: the leg is over, nothing more of it will come. Once for each leg; of nothing, where that
+            turned out after the end of the line.
         leg_usd: what this leg has cost so far.
         over_budget: the budget that was spent by this, once for each.
     """
@@ -417,6 +427,10 @@ class ModelAnswered:
         cache_read_tokens: of the prompt.
         cache_write_tokens: of the prompt.
         first_text_seconds: from the request, or None when there was no text.
+        spoken_tokens: of the output, words for the caller: no tool's arguments, and none of a summary.
+        spoken_characters: of those words, as they were written.
+        unheard_tokens: of `spoken_tokens`, those whose words the caller never heard, by the share of the
+            answer's characters. A dialogue leaves it at 0, and whoever speaks for it fills it in.
     """
 
     request: int
@@ -428,6 +442,9 @@ class ModelAnswered:
     cache_read_tokens: int
     cache_write_tokens: int
     first_text_seconds: float | None = None
+    spoken_tokens: int = 0
+    spoken_characters: int = 0
+    unheard_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -450,7 +467,7 @@ class ModelUnanswered:
 Event = (
     CallStarted | SpeechStarted | SpeechEnded | Dtmf | AudioGap | Transcript | ResultDropped
     | AttemptEnded | Failover | RecognisersDown | FlagDecision | PhraseSpoken | BargeIn | TurnTimed
-    | ModelAnswered | ModelUnanswered | CallCost | CallEnded
+    | ModelAnswered | ModelUnanswered | CallCost | CallEnded | CallSettled
 )  # fmt: skip
 
 
@@ -491,8 +508,9 @@ class Usage:
         unit: what is counted.
         quantity: how many.
         reported_quantity: the provider's own figure, or None.
-        heard_quantity: of the characters of a phrase, those that the caller heard; None elsewhere, and in
-            rows of versions that did not count them.
+        heard_quantity: of the characters of a phrase, those that the caller heard; of a model's output, the
+            tokens without those of words that the caller never heard; None elsewhere, and in rows of
+            versions that did not count them.
         purpose: why it was spent.
         outcome: how it ended.
         occurred_at: wall clock, UTC.

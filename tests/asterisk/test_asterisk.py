@@ -26,7 +26,11 @@ T = TypeVar("T")
 CALLS = 50
 SECRET = "test-secret"
 SIP = ("127.0.0.1", 5060)
-PORTS = {"a": ("9092", "9093", "8080"), "b": ("9192", "9193", "8180")}
+PORTS = {
+    "a": ("9092", "9093", "8080"),
+    "b": ("9192", "9193", "8180"),
+    "announced": ("9292", "9293", "8080"),  # calls are announced to it, and another takes their audio
+}
 LEGS = (1, 101)  # what the dial plan announces to each
 PATIENCE = 60.0
 

@@ -73,6 +73,7 @@ async def test_a_request_given_up_before_its_first_event_is_read_on_until_it_has
         assert isinstance(used, ModelAnswered)
         assert used.outcome == "aborted"
         assert used.cache_write_tokens == own.server.usages[0]["cache_creation_input_tokens"]
+        assert used.unheard_tokens == used.spoken_tokens  # nobody listened
         await asyncio.wait_for(own.server.left.wait(), 5)  # no token more is made
 
 
@@ -103,6 +104,15 @@ async def test_every_attempt_that_was_lost_on_the_way_is_told() -> None:
         assert own.told == [
             ModelUnanswered(request=number, provider="anthropic", model=MODEL) for number in (1, 2)
         ]
+
+
+async def test_words_are_told_from_the_arguments_of_tools() -> None:
+    async with call(Calls("end_call", {"reason": "x" * 60}, "Бувайте, дякую. " * 4)) as own:
+        await own.listen()
+        (used,) = own.told
+        assert isinstance(used, ModelAnswered)
+        assert used.spoken_characters == len("Бувайте, дякую. " * 4)
+        assert 0 < used.spoken_tokens < used.output_tokens
 
 
 async def test_what_was_refused_or_never_sent_used_nothing() -> None:
@@ -137,6 +147,10 @@ async def test_a_summary_that_ends_with_the_call_is_paid_for() -> None:
         assert len(own.told) == 5
         await own.dialog.settled()
         assert len(own.told) == 6
+        assert [isinstance(event, ModelAnswered) and event.spoken_tokens > 0 for event in own.told] == [
+            *[True] * 5,
+            False,
+        ]  # a summary is for nobody's ears
 
 
 @dataclass

@@ -73,5 +73,18 @@ async def test_a_voice_that_does_not_exist_and_a_folder_that_cannot_be_written_a
 
 async def test_a_script_that_is_not_there_is_said(tmp_path: Path) -> None:
     (found,) = await examine_voice(settings(tmp_path, slukh_dialog="/nonexistent.yaml"))
-    assert not found.ok
-    assert "cannot be read" in found.detail
+    assert (found.check, found.ok) == ("dialog", False)
+    assert "the dialogue /nonexistent.yaml cannot be read (No such file or directory)" in found.detail
+    assert found.remedy.startswith("set SLUKH_DIALOG to a script")
+
+
+async def test_a_script_that_does_not_hold_together_is_the_dialogues_and_a_voice_is_the_voices(
+    tmp_path: Path,
+) -> None:
+    (broken := tmp_path / "own.yaml").write_text("name: own\n", encoding="utf-8")
+    (script,) = await examine_voice(settings(tmp_path, slukh_dialog=str(broken)))
+    assert (script.check, script.ok) == ("dialog", False)
+    assert str(broken) in script.detail
+    nowhere = {"slukh_tts": "recorded", "slukh_tts_recordings": tmp_path / "none"}
+    (voice,) = await examine_voice(settings(tmp_path, **nowhere))
+    assert (voice.check, voice.ok) == ("voice", False)

@@ -72,6 +72,7 @@ class Truth:
     by_purpose: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     saved: Decimal = Decimal(0)
     unheard: Decimal = Decimal(0)
+    unheard_output: Decimal = Decimal(0)
     whole: Decimal = Decimal(0)
     gated: Decimal = Decimal(0)
 
@@ -113,9 +114,12 @@ def heard(truth: Truth, call_id: str, dice: random.Random, utterance: int) -> It
 def answered(truth: Truth, call_id: str, dice: random.Random, number: int) -> Iterator[Event]:
     tokens = [dice.randrange(5000) for _ in TOKEN]
     truth.add(call_id, "llm", sum((n * price for n, price in zip(tokens, TOKEN, strict=True)), Decimal(0)))
+    unheard = tokens[1] // dice.randrange(1, 5) if dice.random() < 0.3 else 0
+    truth.unheard_output += unheard * TOKEN[1]
     yield ModelAnswered(
         request=number, provider="anthropic", model="claude-haiku-4-5", outcome="ok", input_tokens=tokens[0],
         output_tokens=tokens[1], cache_read_tokens=tokens[2], cache_write_tokens=tokens[3],
+        spoken_tokens=tokens[1], unheard_tokens=unheard,
     )  # fmt: skip
     characters = dice.randrange(1, 200)
     outcome = dice.choice(["sent", "cached", "interrupted"])
@@ -282,10 +286,11 @@ def test_the_bills_of_all_calls_are_what_was_used_and_the_rent_of_their_days(boo
     assert Decimal(used) / PICO == near(sum(truth.by_component.values(), Decimal(0)) - beside)
     saved = sum(part.saved_pico_usd or 0 for bill in bills for part in bill.parts)
     assert Decimal(saved) / PICO == near(truth.saved)
-    wasted = sum(
-        waste.amount_pico_usd or 0 for bill in bills for waste in bill.waste if waste.kind == "barge_in"
-    )
-    assert Decimal(wasted) / PICO == near(truth.unheard)
+    for kind, true in (("barge_in", truth.unheard), ("unheard", truth.unheard_output)):
+        wasted = sum(
+            waste.amount_pico_usd or 0 for bill in bills for waste in bill.waste if waste.kind == kind
+        )
+        assert Decimal(wasted) / PICO == near(true)
     assert all(not bill.unknown for bill in bills)
 
 
@@ -305,4 +310,4 @@ def test_what_was_said_while_they_ran_is_what_the_ledger_says(booked: Booked) ->
     assert added == near(sum(booked.truth.by_component.values(), Decimal(0)))
     finals = [cost.call_usd for cost in booked.live if cost.is_final]
     assert len(finals) == CALLS
-    assert all(cost.is_whole for cost in booked.live)
+    assert all(cost.is_whole == cost.is_final for cost in booked.live)

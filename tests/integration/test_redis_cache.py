@@ -14,7 +14,12 @@ from slukh.doctor_voice import examine_voice
 from slukh.errors import SettingsError
 from slukh.settings.voices import VoiceSettings
 from slukh.testing.google_tts import LocalGoogleTts
+from slukh.tts.base import SpeechRequest
+from slukh.tts.cache import MemoryStore, sealed
+from slukh.tts.chain import VoiceChain
+from slukh.tts.fake import FakeTts
 from slukh.tts.redis_cache import PREFIX, RedisStore
+from slukh.tts.speaker import Speaker
 
 DIALOG = Path(__file__).parents[2] / "examples" / "dialog" / "tyre-shop.yaml"
 KEY, AUDIO = "ab" * 32, b"\x01\x02" * 500
@@ -56,6 +61,49 @@ async def test_a_corrupt_phrase_is_counted_and_not_played(server: tuple[str, "re
     client.setrange(PREFIX + KEY, 100, b"xx")
     assert await store.get(KEY) is None
     assert wrong == ["corrupt"]
+    await store.aclose()
+
+
+async def test_what_was_put_last_fills_the_memory_of_a_process_that_starts(
+    server: tuple[str, "redis.Redis"],
+) -> None:
+    url, client = server
+    client.flushdb()
+    client.set("somebody:else", "x")
+    store = RedisStore(url, max_age_seconds=3600)
+    keys = [f"{number:064x}" for number in range(1200)]  # more than one look
+    for age, key in enumerate(keys):
+        client.set(PREFIX + key, sealed(AUDIO), px=1_000_000 + 1000 * age)
+    client.setrange(PREFIX + keys[-1], 100, b"xx")
+    kept = await store.newest(20 * len(sealed(AUDIO)) + 10)
+    assert [key for key, _ in kept] == keys[-20:-1]  # the oldest first, without the damaged one
+    assert {audio for _, audio in kept} == {AUDIO}
+    await store.aclose()
+
+
+async def test_a_gateway_that_starts_beside_a_redis_says_at_once_what_another_had_made(
+    server: tuple[str, "redis.Redis"],
+) -> None:
+    url, client = server
+    client.flushdb()
+    hello = SpeechRequest(text="Добрий день!", language_code="uk-UA")
+    for is_second in (False, True):
+        store = RedisStore(url, max_age_seconds=3600)
+        speaker = Speaker(VoiceChain([FakeTts()]), MemoryStore(max_bytes=1_000_000), store)
+        await speaker.start()
+        await speaker.filled()
+        speech = speaker.say(hello)
+        assert speech.recording.is_whole is is_second
+        async for _ in speech:
+            pass
+        await speaker.aclose()
+
+
+async def test_a_redis_that_is_gone_fills_nothing(tmp_path: Path) -> None:
+    wrong: list[str] = []
+    store = RedisStore(f"unix://{tmp_path}/none", max_age_seconds=60, on_error=wrong.append)
+    assert await store.newest(1000) == []
+    assert wrong == ["read"]
     await store.aclose()
 
 

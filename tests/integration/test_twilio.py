@@ -217,6 +217,24 @@ async def test_what_was_heard_at_a_barge_in_is_what_twilio_had_played() -> None:
     assert cut.outcome == "interrupted"
 
 
+async def test_a_caller_who_speaks_while_twilio_plays_the_end_of_an_answer_clears_it() -> None:
+    """All of it has left us; Twilio is a second and a half behind."""
+    events, whole = Events(), mulaw_from_linear16(fake_speech(LONG))
+    async with a_gateway(events, []) as here, a_call(here, behind=1.5) as (twilio, _):
+        await twilio.until_played(mulaw_from_linear16(fake_speech(HELLO)))
+        await twilio.speak(numbered_speech([11]).tobytes() + silence(0.7).tobytes())
+        async with asyncio.timeout(10):
+            while whole not in twilio.received:
+                await twilio.speak(bytes(320))
+        await twilio.speak(numbered_speech([11]).tobytes())
+        async with asyncio.timeout(5):
+            await twilio.cleared.wait()
+    (cut,) = [event for event in events if isinstance(event, PhraseSpoken) and event.text == LONG]
+    assert cut.outcome == "interrupted"
+    assert 0 < cut.played_ms < cut.audio_ms - 500
+    assert any(isinstance(event, BargeIn) for event in events)
+
+
 @pytest.mark.parametrize("returns_marks", [True, False], ids=["late", "never"])
 async def test_a_goodbye_is_played_to_its_end_before_we_close_but_a_peer_without_marks_holds_nobody(
     *, returns_marks: bool

@@ -274,7 +274,8 @@ PUBLIC = {
     "engine.py": "EngineTranscript STTEngine",
     "stt/base.py": "Capabilities Hypothesis Rejection Result StreamConfig SttProvider SttStream",
     "tts/base.py": "SpeechRequest TtsCapabilities TtsProvider Voice",
-    "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallCost CallEnded CallEvent CallStarted "
+    "types.py": "AttemptEnded AudioChunk AudioGap BargeIn CallCost CallEnded CallEvent CallSettled "
+    "CallStarted "
     "DROP_REASONS DropReason Dtmf Event event_json event_name Failover FlagDecision "
     "ModelAnswered ModelUnanswered Outcome OUTCOMES PhraseSpoken Purpose PURPOSES RecognisersDown "
     "ResultDropped SAMPLE_RATE_HERTZ samples_from_ms seconds SpeechEnded SpeechStarted "

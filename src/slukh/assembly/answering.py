@@ -100,7 +100,7 @@ class Answering:
         return heads + [
             SpeechRequest(text=piece, language_code=request.language_code)
             for request in (*self.dialog.phrases(), *own, *self.extra)
-            for sentence in sentences(request.text)
+            for sentence in sentences(speakable(request.text, request.language_code))
             for piece in templates.pieces(sentence)
         ]
 
@@ -125,7 +125,11 @@ class Answering:
 
 
 def build_answering(
-    given: VoiceSettings, news: VoiceNews | None = None, *, least_cached_tokens: int | None = None
+    given: VoiceSettings,
+    news: VoiceNews | None = None,
+    *,
+    least_cached_tokens: int | None = None,
+    dialog: Dialog | None = None,
 ) -> Answering | None:
     """The voice that these settings name; None when callers are only heard.
 
@@ -133,6 +137,7 @@ def build_answering(
         given: settings.
         news: who is told what the voice does.
         least_cached_tokens: the shortest prefix that Claude's model caches, as the price book has it.
+        dialog: who answers; None: as the settings say.
 
     Raises:
         SettingsError: a script, a voice or a folder that cannot be used, or an extra that is not installed.
@@ -140,7 +145,7 @@ def build_answering(
     if not given.slukh_dialog:
         return None
     return Answering(
-        dialog=_dialog(given, least_cached_tokens),
+        dialog=dialog or build_dialog(given, least_cached_tokens=least_cached_tokens),
         speaker=build_speaker(given, news),
         rules=TalkRules(
             silence_seconds=given.slukh_silence_seconds,
@@ -187,7 +192,7 @@ async def spoken_reply(
 ) -> bytes:
     """A reply as a caller would hear it, 8 kHz; empty when nothing of it can be said. Raises TtsError."""
     heard = []
-    for sentence in sentences(speakable(text)):
+    for sentence in sentences(speakable(text, language_code)):
         joiner, pieces = Joiner(), templates.pieces(sentence)
         for number, piece in enumerate(pieces, 1):
             speech = speaker.say(SpeechRequest(text=piece, language_code=language_code))
@@ -195,7 +200,13 @@ async def spoken_reply(
     return b"".join(heard)
 
 
-def _dialog(given: VoiceSettings, least_cached_tokens: int | None) -> Dialog:
+def build_dialog(given: VoiceSettings, *, least_cached_tokens: int | None = None) -> Dialog:
+    """Who answers.
+
+    Raises:
+        SettingsError: a script, a prompt or tools that cannot be used, or an extra that is not installed.
+        DialogError: no key of Claude's.
+    """
     if given.slukh_dialog != "claude":
         return ScriptedDialog(read_script(Path(given.slukh_dialog)))
     try:

@@ -26,6 +26,7 @@ _WASTED = {
     "rehearsal": "sent again for interims",
     "shadow": "sent to a shadow",
     "barge_in": "spoken, but interrupted and not heard",
+    "unheard": "written by the model, and not heard",
     "prefix": "prompt that a working cache would have read",
     "rounding": "rounded up",
 }
@@ -101,6 +102,9 @@ def _parts(bill: "CallBill") -> Table:
         what = f"line{trunk}, leg {leg.leg} ({leg.price_id})"
         billed = " + ".join(blocks) or "nothing"
         table.add_row(what, f"{leg.milliseconds / 1000:,.10g} s", billed, _dollars(leg.amount_pico_usd))
+    used = "used" if bill.used_is_whole else "used, known so far"
+    table.add_section()
+    table.add_row(used, "", "", _dollars(bill.used_pico_usd))
     for share in bill.fixed:
         table.add_row(share_name(share), share.rule.rpartition("; ")[2], "", _dollars(share.amount_pico_usd))
     table.add_section()

@@ -78,7 +78,7 @@ def phrases_warm(
         requests = [
             replace(phrase, text=sentence)
             for phrase in listed
-            for sentence in sentences(speakable(phrase.text))  # as replies are cut
+            for sentence in sentences(speakable(phrase.text, phrase.language_code))  # as replies are cut
         ]
         requests = list(dict.fromkeys(requests))
         try:

@@ -16,7 +16,7 @@ from slukh.cost.ledger.store import Ledger, Recorded
 from slukh.cost.live import LiveCosts
 from slukh.cost.meter import Meter, UsageStage
 from slukh.cost.spool import Spool
-from slukh.types import CallCost, CallEnded, CallEvent, Usage
+from slukh.types import CallCost, CallEnded, CallEvent, CallSettled, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +106,14 @@ class MeterSink:
             for row in rows:
                 self._spool.append(row)
             usage = [row for row in rows if isinstance(row, Usage)]
-            if self._costs is not None and usage:
-                return self._costs.add(usage, is_final=isinstance(event.event, CallEnded))
+            if self._costs is not None:
+                match event.event:
+                    case CallSettled():
+                        return self._costs.settled(event.call_id, event.leg)
+                    case CallEnded(is_settled=is_final):
+                        return self._costs.add(usage, is_final=is_final)
+                    case _ if usage:
+                        return self._costs.add(usage)
         except Exception as error:  # noqa: BLE001  # a sink's fault must not end a call
             fault = {"error": type(error).__name__}  # not its text, which may hold a call's data
             logger.error("usage_not_metered", extra=fault)  # noqa: TRY400  # likewise

@@ -8,7 +8,7 @@ at half a million minutes, the ledger's lines may be cheaper than what is said h
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -39,10 +39,14 @@ class _Spent:
     """What one call has cost, in pico-USD."""
 
     pico_usd: int = 0
-    leg: int = 1
-    leg_pico_usd: int = 0
-    is_whole: bool = True
+    leg_pico_usd: dict[int, int] = field(default_factory=dict)
+    unsettled: set[int] = field(default_factory=set)  # legs of which more comes
+    is_known: bool = True  # everything had a price, and figures
     is_over: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        return self.is_known and not self.unsettled
 
 
 class LiveCosts:
@@ -89,6 +93,8 @@ class LiveCosts:
             rows: of one call; those of one request together.
             is_final: the last row is the last of its leg.
         """
+        for row in rows:
+            self._spent(row.call_id).unsettled.add(row.leg)
         rated = self._rater.rate(rows)
         for row in rated.unpriced:
             self._name_unpriced(row)
@@ -102,11 +108,27 @@ class LiveCosts:
             for number, row in enumerate(rows, start=1)
         )
 
+    def settled(self, call_id: str, leg: int) -> tuple[CallCost, ...]:
+        """The cost of a leg of which nothing more comes; none when it is not remembered, or was told."""
+        spent = self._calls.get(call_id)
+        if spent is None or leg not in spent.unsettled:
+            return ()
+        spent.unsettled.discard(leg)
+        return (
+            CallCost(
+                component="line", provider="line", unit="call_ms", quantity=0, added_usd=Decimal(0),
+                call_usd=_usd(spent.pico_usd), leg_usd=_usd(spent.leg_pico_usd.get(leg, 0)),
+                is_whole=spent.is_whole, is_final=True,
+            ),
+        )  # fmt: skip
+
     def _cost(self, row: Usage, amount: int | None, *, is_final: bool) -> CallCost:
-        spent = self._spent(row)
+        spent = self._spent(row.call_id)
         spent.pico_usd += amount or 0
-        spent.leg_pico_usd += amount or 0
-        spent.is_whole = spent.is_whole and amount is not None and row.outcome != UNANSWERED
+        leg_pico_usd = spent.leg_pico_usd[row.leg] = spent.leg_pico_usd.get(row.leg, 0) + (amount or 0)
+        spent.is_known = spent.is_known and amount is not None and row.outcome != UNANSWERED
+        if is_final:
+            spent.unsettled.discard(row.leg)
         self._begin(row.occurred_at.astimezone(UTC).date())
         self._day_pico_usd += amount or 0
         return CallCost(
@@ -116,7 +138,7 @@ class LiveCosts:
             quantity=row.quantity,
             added_usd=None if amount is None else _usd(amount),
             call_usd=_usd(spent.pico_usd),
-            leg_usd=_usd(spent.leg_pico_usd),
+            leg_usd=_usd(leg_pico_usd),
             is_whole=spent.is_whole,
             is_final=is_final,
             over_budget=self._over_budget(spent),
@@ -132,10 +154,8 @@ class LiveCosts:
             return "day"
         return None
 
-    def _spent(self, row: Usage) -> _Spent:
-        spent = self._calls.setdefault(row.call_id, _Spent())
-        if spent.leg != row.leg:
-            spent.leg, spent.leg_pico_usd = row.leg, 0
+    def _spent(self, call_id: str) -> _Spent:
+        spent = self._calls.setdefault(call_id, _Spent())
         if len(self._calls) > self._max_calls:
             self._calls.popitem(last=False)
         return spent

@@ -4,7 +4,8 @@
     ModelAnswered -> 4 Usage    llm, one for each bucket of tokens, which are disjoint
     ModelUnanswered -> 1 Usage  llm, no tokens: what it used was never said
 
-An interrupted phrase was sent whole and is booked whole; how much of it was heard stands beside that.
+An interrupted phrase was sent whole and is booked whole; how much of it was heard stands beside that. So
+does, beside a model's output, how much of that was not for nothing.
 """
 
 from functools import partial
@@ -51,6 +52,9 @@ def voice_usage(event: CallEvent) -> tuple[Usage, ...]:
                     model=answered.model,
                     unit=unit,
                     quantity=getattr(answered, unit),
+                    heard_quantity=answered.output_tokens - answered.unheard_tokens
+                    if unit == "output_tokens"
+                    else None,
                     reported_quantity=getattr(answered, unit) if answered.outcome == "ok" else None,
                     outcome=answered.outcome,
                 )

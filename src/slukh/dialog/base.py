@@ -95,6 +95,13 @@ class Conversation(Protocol):
     def close(self) -> None:
         """The line is gone: what goes on behind the answers ends. A further leg may go on after that."""
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether every request to a model has told what it used; always, where none is asked."""
+
+    async def settled(self) -> None:
+        """Wait until that is so. Bounded."""
+
 
 class Dialog(Protocol):
     """Shared by all calls.

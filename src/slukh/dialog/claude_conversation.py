@@ -7,7 +7,7 @@ the answers, so that no answer waits for it and no caller interrupts it.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Final
@@ -45,8 +45,9 @@ class ClaudeConversation:
             model=client.rules.model,
             event_seconds=client.rules.first_seconds,
             figures_seconds=client.rules.figures_seconds,
-            behind=client.behind,
+            behind=self._behind,
         )
+        self._unsettled: set[asyncio.Task[None]] = set()  # requests that nobody waits for
         self._is_in_history = True  # the last answer
         self._tools: set[asyncio.Task[None]] = set()  # that run now
         self.history = History()
@@ -91,6 +92,23 @@ class ClaudeConversation:
         """A summary that is still being made is given up."""
         if self.summing_up is not None:
             self.summing_up.cancel()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every request has told what it used."""
+        return not self._unsettled
+
+    async def settled(self) -> None:
+        """Wait until that is so: seconds, as `ClaudeRules` has them."""
+        while self._unsettled:
+            await asyncio.wait(set(self._unsettled))
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """What goes on behind the call and has still to tell what it used."""
+        task = self._client.behind(work)
+        self._unsettled.add(task)
+        task.add_done_callback(self._unsettled.discard)
+        return task
 
     async def _talk(self) -> AsyncGenerator[Step, None]:
         """Requests until one of them asks for no tool."""
@@ -170,11 +188,11 @@ class ClaudeConversation:
         if self.summing_up is not None and not self.summing_up.done():
             return
         if (old := self.history.to_sum_up()) is not None:
-            self.summing_up = self._client.behind(self._sum_up(*old))
+            self.summing_up = self._behind(self._sum_up(*old))
 
     async def _sum_up(self, cut: int, text: str) -> None:
         """When this fails, the turns stay as they are."""
-        request = ClaudeRequest(partial(self._client.sum_up, text), self._account)
+        request = ClaudeRequest(partial(self._client.sum_up, text), self._account, is_for_caller=False)
         try:
             async with (
                 asyncio.timeout(self._client.rules.summary_seconds),

@@ -65,15 +65,18 @@ class ClaudeRequest:
     Args:
         ask: sends it, and again where the client does; takes a middleware, which sees every attempt.
         account: whose.
+        is_for_caller: its words are to be spoken.
 
     Attributes:
         answer: what has come.
     """
 
-    def __init__(self, ask: Ask, account: Account) -> None:
+    def __init__(self, ask: Ask, account: Account, *, is_for_caller: bool = True) -> None:
         self.answer = AnswerSoFar()
         self._ask = ask
         self._account = account
+        self._is_for_caller = is_for_caller
+        self._is_listened_to = True
         self._unanswered = 0  # attempts
         self._first_text_seconds: float | None = None
 
@@ -97,6 +100,7 @@ class ClaudeRequest:
             if opening.done():
                 await self._end(opening)
             else:
+                self._is_listened_to = False
                 self._account.behind(self._wait_for_figures(opening))
 
     async def _open(self) -> Events:
@@ -158,14 +162,19 @@ class ClaudeRequest:
         if not answer.model:
             return
         is_over = answer.stop_reason is not None
+        output = answer.output_tokens if is_over else answer.least_output_tokens()
+        spoken = answer.text_tokens(output) if self._is_for_caller else 0
         account.used(
             ModelAnswered(
                 request=next(account.numbers),
                 provider="anthropic",
                 model=answer.model,
                 outcome="ok" if is_over else "aborted",
-                output_tokens=answer.output_tokens if is_over else answer.least_output_tokens(),
+                output_tokens=output,
                 first_text_seconds=self._first_text_seconds,
+                spoken_tokens=spoken,
+                spoken_characters=answer.text_characters if self._is_for_caller else 0,
+                unheard_tokens=0 if self._is_listened_to else spoken,
                 **answer.bucket(),
             )
         )

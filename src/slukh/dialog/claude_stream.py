@@ -83,10 +83,18 @@ class AnswerSoFar:
 
     def least_output_tokens(self) -> int:
         """Output that is certain to be billed when the answer was given up."""
-        characters = sum(len(block.get("text", "")) for block in self.blocks) + sum(
-            map(len, self._json.values())
-        )
+        characters = self.text_characters + sum(map(len, self._json.values()))
         return max(self.output_tokens, round(characters / CHARACTERS_PER_TOKEN))
+
+    @property
+    def text_characters(self) -> int:
+        """Of the words that came."""
+        return sum(len(block.get("text", "")) for block in self.blocks)
+
+    def text_tokens(self, output_tokens: int) -> int:
+        """Of so much output, the words: by characters, what is left are arguments of tools."""
+        characters = self.text_characters + sum(map(len, self._json.values()))
+        return output_tokens * self.text_characters // characters if characters else 0
 
     def bucket(self) -> dict[Literal["input_tokens", "cache_read_tokens", "cache_write_tokens"], int]:
         """The prompt's buckets."""

@@ -65,7 +65,7 @@ _ENDINGS = re.compile(
 _LONGEST = 20  # digits that are kept of one number; a telephone's has fifteen
 _HUNDREDS, _TENS, _ONES = 100, 10, 1
 # As they are made; `_is_size` is more patient with recognisers.
-_WIDTHS, _PROFILES = range(125, 356, 10), range(25, 86, 5)
+_WIDTHS, _PROFILES, _RIMS = range(125, 356, 10), range(25, 86, 5), range(12, 25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,25 @@ def tyre_size(text: str) -> TyreSize | None:
         if _is_size(width, profile, rim):
             return TyreSize(width=width, profile=profile, rim=rim)
     return _run_together("".join(str(number) for number in found))
+
+
+def size_parts(text: str) -> dict[str, int]:
+    """What a text holds of a size: width, profile and rim, each only where it cannot be another one.
+
+    No number can be two of them, so they are known in any order, and when the rest was misheard.
+    """
+    found: dict[str, set[int]] = {}
+    for number in (int(piece) for said in _as_said(text) for piece in _pieces(said)):
+        for part, made in (("width", _WIDTHS), ("profile", _PROFILES), ("rim", _RIMS)):
+            if number in made:
+                found.setdefault(part, set()).add(number)
+    return {part: values.pop() for part, values in found.items() if len(values) == 1}
+
+
+def _pieces(said: str) -> tuple[str, ...]:
+    """A width and a profile, or a profile and a rim, that were written as one number: 20555, 5516."""
+    cut = {5: 3, 4: 2}.get(len(said))
+    return (said[:9],) if cut is None else (said[:cut], said[cut:])
 
 
 def is_within_a_size(text: str) -> bool:

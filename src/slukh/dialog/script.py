@@ -20,7 +20,9 @@
 
 `hears` are beginnings of words. A state with neither `when` nor `collect` goes on at once. Callers say more
 than they are asked: words that lead to a state are looked through for what it collects, and a state that may
-be answered `ahead` is passed by when it was. examples/dialog has a whole one.
+be answered `ahead` is passed by when it was. A size that was understood in part is asked for in part:
+`partly` says what is `{known}` and what is `{missing}`, in the words of `parts`. examples/dialog has a whole
+script.
 """
 
 from pathlib import Path
@@ -86,6 +88,8 @@ class State(_Part):
         look_up: what is looked up on arrival.
         goto: the next state, once something was collected or, without `when` and `collect`, at once.
         unclear: language -> what is said when nothing fits, in place of the script's own.
+        partly: language -> what is said when some of what it collects was understood, with the holes
+            `{known}` and `{missing}`; that turn counts as one that was unclear.
         leave: how the call ends here.
     """
 
@@ -96,12 +100,25 @@ class State(_Part):
     look_up: Lookup | None = None
     goto: str | None = None
     unclear: Lines = Field(default_factory=dict)
+    partly: Lines = Field(default_factory=dict)
     leave: Literal["handover", "goodbye"] | None = None
 
     @property
     def waits(self) -> bool:
         """Whether the caller has to say something."""
         return bool(self.when or self.collect)
+
+
+class SlotWords(_Part):
+    """How a slot is called when only some of what is collected was understood.
+
+    Attributes:
+        known: language -> its value with what it is, such as `ширина {width}`.
+        missing: language -> what is asked for.
+    """
+
+    known: Lines
+    missing: Lines
 
 
 class Script(_Part):
@@ -115,6 +132,7 @@ class Script(_Part):
         everywhere: branches that are open in every state, and are looked at first.
         keys: key of the telephone -> state.
         spoken: slot -> value -> language -> how that value is said.
+        parts: slot -> how it is called, for `partly`.
         tables: for `look_up`: key -> value.
         unclear: language -> what is said when nothing fits.
         silence: language -> what is said when the caller says nothing.
@@ -129,6 +147,7 @@ class Script(_Part):
     everywhere: list[Branch] = Field(default_factory=list)
     keys: dict[str, str] = Field(default_factory=dict)
     spoken: dict[str, dict[str, Lines]] = Field(default_factory=dict)
+    parts: dict[str, SlotWords] = Field(default_factory=dict)
     tables: dict[str, dict[str, str]] = Field(default_factory=dict)
     unclear: Lines
     silence: Lines
@@ -146,7 +165,8 @@ class Script(_Part):
                 raise ValueError(f"a branch forgets {slot}, which none remembers")
         for target in (self.start, self.give_up, *self.keys.values(), *(b.goto for b in self.everywhere)):
             self._check_target("the script", target)
-        for lines in (self.unclear, self.silence):
+        called = (lines for words in self.parts.values() for lines in (words.known, words.missing))
+        for lines in (self.unclear, self.silence, *called):
             self._check_lines("the script", lines)
         return self
 
@@ -160,7 +180,12 @@ class Script(_Part):
                 raise ValueError(f"{where} looks up in {state.look_up.table}, which is no table")
         for target in targets:
             self._check_target(where, target)
-        for lines in (state.say, state.unclear):
+        unnamed = [slot for slot in SLOTS.get(state.collect or "", ()) if slot not in self.parts]
+        if state.partly and (unnamed or not state.collect):
+            raise ValueError(
+                f"{where} has partly: add parts for {unnamed[0] if unnamed else 'what it collects'}"
+            )
+        for lines in (state.say, state.unclear, state.partly):
             if lines:
                 self._check_lines(where, lines)
         if state.ahead and not (state.when and all(branch.remember for branch in state.when)):
@@ -189,7 +214,11 @@ def read_script(path: Path) -> Script:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_DIALOG") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(
+            f"the dialogue {path} cannot be read ({reason})",
+            remedy="set SLUKH_DIALOG to a script, such as examples/dialog/tyre-shop.yaml, or to claude",
+        ) from error
     document = read_yaml(text, file=str(path), refusal=SettingsError, floats="text")
     try:
         return Script.model_validate(document.value)

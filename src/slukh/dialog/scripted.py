@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step, Used
-from slukh.dialog.numbers import digits, tyre_size
-from slukh.dialog.script import Branch, Script, State
+from slukh.dialog.numbers import digits, size_parts, tyre_size
+from slukh.dialog.script import SLOTS, Branch, Script, State
 from slukh.tts.base import SpeechRequest
-from slukh.tts.phrases import normalised
+from slukh.tts.phrases import normalised, speakable
 from slukh.types import CallStarted
 
 # A script that goes on from state to state without a word of the caller's goes in a circle.
@@ -27,6 +27,7 @@ class _Standing:
     state: str
     language_code: str
     slots: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)  # of what this state collects, understood so far
     unclear: int = 0
 
 
@@ -37,7 +38,11 @@ class ScriptedDialog:
         self.name = script.name
         self._script = script
         self.templates = tuple(
-            text for state in script.states.values() for text in state.say.values() if "{" in text
+            speakable(text, code)  # as answers are
+            for state in script.states.values()
+            for lines in (state.say, state.partly)
+            for code, text in lines.items()
+            if "{" in text
         )
 
     async def start(self) -> None:
@@ -92,6 +97,14 @@ class ScriptedConversation:
     def close(self) -> None:
         """Nothing goes on behind its answers."""
 
+    @property
+    def is_settled(self) -> bool:
+        """No model is asked."""
+        return True
+
+    async def settled(self) -> None:
+        """Likewise."""
+
     def _react(self, turn: CallerTurn) -> Iterator[Step]:
         match turn:
             case CallerSilent(times=times):
@@ -110,7 +123,7 @@ class ScriptedConversation:
     def _hear(self, text: str) -> Iterator[Step]:
         state = self._script.states[self._standing.state]
         branch = self._branch(self._script.everywhere, text)
-        collected = self._collect(state, text) if branch is None else None
+        collected = self._collect(state, text) or self._put_together(state, text) if branch is None else None
         branch = branch or self._branch(state.when, text)
         forgotten = [] if collected or branch is None else branch.forget
         kept = {slot: value for slot, value in self._standing.slots.items() if slot not in forgotten}
@@ -124,8 +137,9 @@ class ScriptedConversation:
         elif self._standing.unclear >= self._script.patience:
             yield from self._enter(self._script.give_up)
         else:
-            self._move(unclear=self._standing.unclear + 1)
-            yield self._line(state.unclear or self._script.unclear)
+            parts = self._parts(state, text)
+            self._move(unclear=self._standing.unclear + 1, parts=parts)
+            yield self._line(state.partly if parts else state.unclear or self._script.unclear)
 
     def _branch(self, branches: list[Branch], text: str) -> Branch | None:
         words = normalised(text).split()
@@ -148,6 +162,16 @@ class ScriptedConversation:
                 return {"number": found} if len(found) >= _FEWEST_DIGITS else None
             case None:
                 return None
+
+    def _parts(self, state: State, text: str) -> dict[str, str]:
+        """What is understood of what a state asks for; what was said last counts."""
+        found = size_parts(text) if state.partly else {}
+        return {**self._standing.parts, **{slot: str(value) for slot, value in found.items()}}
+
+    def _put_together(self, state: State, text: str) -> dict[str, str] | None:
+        """All of it, said in more than one turn."""
+        parts = self._parts(state, text)
+        return parts if parts and parts.keys() == set(SLOTS.get(state.collect or "", ())) else None
 
     def _said_ahead(self, text: str) -> dict[str, str]:
         """What a caller says before it is asked."""
@@ -172,7 +196,7 @@ class ScriptedConversation:
             if (passed_to := self._passed_by(state, text)) is not None:
                 name, text = passed_to, ""
                 continue
-            self._move(state=name, unclear=0)
+            self._move(state=name, unclear=0, parts={})
             if state.say:
                 yield self._line(state.say)
             if state.leave is not None:
@@ -196,6 +220,13 @@ class ScriptedConversation:
             name: self._script.spoken.get(name, {}).get(value, {}).get(code, value)
             for name, value in self._standing.slots.items()
         }
+        if parts := self._standing.parts:
+            called = self._script.parts
+            asked = [slot for slot in called if slot not in parts]
+            slots["known"] = ", ".join(
+                called[slot].known[code].format_map(parts) for slot in called if slot in parts
+            )
+            slots["missing"] = ", ".join(called[slot].missing[code] for slot in asked)
         return Say(text=_Filler().vformat(lines[code], (), slots), language_code=code)
 
     def _fill(self, slots: Mapping[str, str]) -> None:
@@ -207,6 +238,7 @@ class ScriptedConversation:
             "state": standing.state,
             "language_code": standing.language_code,
             "slots": standing.slots,
+            "parts": standing.parts,
             "unclear": standing.unclear,
         }
         self._standing = _Standing(**(values | changes))  # type: ignore[arg-type]

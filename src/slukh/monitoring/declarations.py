@@ -240,7 +240,7 @@ DECLARATIONS: tuple[Declaration, ...] = (
     ),
     Declaration(
         name="call_cost_usd", kind="histogram", unit="US dollars",
-        help="What a leg of a call cost, as far as the price book knows, when it ended.",
+        help="What a leg of a call cost, as far as the price book knows, once nothing more of it comes.",
         buckets=_DOLLARS,
     ),
     Declaration(

@@ -58,6 +58,7 @@ class CallRouter:
         self._shadows = shadows if is_shadowed else None
         self._tracker = LanguageTracker(call.language_code, call.alternative_language_codes)
         self._runs: dict[int, UtteranceRun] = {}
+        self._shadowed: set[asyncio.Task[None]] = set()  # that are still heard
 
     @property
     def provider(self) -> SttProvider:
@@ -90,7 +91,7 @@ class CallRouter:
             self.publish(ended)
             # Before the live Attempts: they may let go of the audio at once.
             if self._shadows is not None and self.assignment.shadow is not None:
-                self._shadows.hear(self.assignment.shadow, utterance, self.stream_config(), self.publish)
+                self._shadow(self._shadows, self.assignment.shadow, utterance)
             if (run := self._runs.get(utterance.id)) is not None:
                 run.endpoint()
 
@@ -99,6 +100,22 @@ class CallRouter:
         while self._runs:
             await asyncio.gather(*(run.over.wait() for run in self._runs.values()))
         self.upstreams.call_ended(self.assignment.chain[0])
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no shadow of it is still to say what it was sent."""
+        return not self._shadowed
+
+    async def settled(self) -> None:
+        """Wait until that is so."""
+        while self._shadowed:
+            await asyncio.wait(set(self._shadowed))
+
+    def _shadow(self, shadows: Shadows, provider: str, utterance: Utterance) -> None:
+        task = shadows.hear(provider, utterance, self.stream_config(), self.publish)
+        if task is not None:
+            self._shadowed.add(task)
+            task.add_done_callback(self._shadowed.discard)
 
     def abandon(self) -> None:
         """Publish what there is, now: the gateway stops."""

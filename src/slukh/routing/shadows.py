@@ -95,7 +95,7 @@ class Shadows:
         utterance: Utterance,
         config: StreamConfig,
         publish: Callable[[Event], None],
-    ) -> None:
+    ) -> asyncio.Task[None] | None:
         """Give an utterance that is over to its shadow; returns at once, never raises.
 
         Args:
@@ -103,15 +103,18 @@ class Shadows:
             utterance: the live Attempts may let go of its audio any moment.
             config: what the live Attempt was asked for.
             publish: where the Attempt's end goes, for the books.
+
+        Returns: what is over when it has; None when the shadow has no room for it.
         """
         if len(self._tasks) >= _WAITING:
             self._tell(config, utterance, provider, None)
-            return
+            return None
         self._spent_seconds += seconds(utterance.samples)
         work = self._hear(self._providers[provider], utterance, tuple(utterance.chunks), config, publish)
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def aclose(self, *, grace_seconds: float = 0.0) -> None:
         """Stop all of them. Idempotent.

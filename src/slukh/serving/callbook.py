@@ -102,10 +102,15 @@ class CallRecord:
                 "sent_seconds": round(seconds(self.sent), 3),
                 "withheld_seconds": round(seconds(max(self.heard - sum(self.covered.values()), 0)), 3),
                 "cost_usd": None if self.cost is None else f"{self.cost.call_usd:f}",
-                "cost_is_whole": self.cost is None or self.cost.is_whole,
+                "cost_is_whole": self._is_cost_whole,
             },
             "transcript": [event_json(final) for final in self.finals],
         }
+
+    @property
+    def _is_cost_whole(self) -> bool:
+        """Whether that is all it used: a leg that has begun will use more before its first row says so."""
+        return self.cost is not None and self.cost.is_whole and self.state in {"ended", "detached"}
 
 
 class CallBook:

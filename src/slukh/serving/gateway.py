@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from slukh.assembly.parts import Parts
 from slukh.errors import TelephonyError
 from slukh.routing.choosing import Assignment
 from slukh.routing.router import CallRouter
 from slukh.serving.callbook import CallBook
-from slukh.session import NOBODY_TALKS, Sink, publisher, run_call
+from slukh.session import NOBODY_TALKS, Sink, publisher, run_call, settle
 from slukh.talking.talk import Talk
 from slukh.talking.thread import Thread
 from slukh.telephony.audiosocket import AudioSocketCodec
@@ -84,7 +84,7 @@ class Gateway:
         self._costs_of = costs_of
         self._calls: dict[asyncio.Task[None], tuple[SocketLine, CallRouter]] = {}
         self._connections: set[asyncio.Task[None]] = set()
-        self._responses: set[asyncio.Task[None]] = set()
+        self._behind: set[asyncio.Task[None]] = set()
         self._rounds = Rounds()
         self.is_draining = False
 
@@ -126,7 +126,9 @@ class Gateway:
         record.thread = None if talk is None else talk.thread
         self._calls[task] = (line, router)
         try:
-            await run_call(line, listener, router, talk or NOBODY_TALKS)
+            is_settled = await run_call(line, listener, router, talk or NOBODY_TALKS)
+            if not is_settled:
+                self._go_on_with(settle(router, talk or NOBODY_TALKS))
             if line.failure is not None:
                 self._turn_away(line.failure, "connection_cut_off", call_id=call_id)
         finally:
@@ -203,9 +205,13 @@ class Gateway:
             response = line.send_audio(how)
         else:
             return
-        task = asyncio.create_task(response)
-        self._responses.add(task)
-        task.add_done_callback(self._responses.discard)
+        self._go_on_with(response)
+
+    def _go_on_with(self, work: Coroutine[Any, Any, None]) -> None:
+        """What nobody waits for, and comes to an end by itself."""
+        task = asyncio.create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
 
     def _assign(self, call: CallStarted) -> Assignment:
         """Who hears a call; its further legs keep their arm. Raises TelephonyError when all are full."""

@@ -103,6 +103,7 @@ class Answer:
         says: of it, what has come and can be said.
         first_text_at: when its first words came.
         phrases: begun or waiting, in order.
+        is_said: all of it has left us.
     """
 
     turn: Turn | None = None
@@ -112,6 +113,7 @@ class Answer:
     says: list[Say] = field(default_factory=list)
     first_text_at: float | None = None
     phrases: list[Phrase] = field(default_factory=list)
+    is_said: bool = False
 
     @property
     def is_of_the_dialogue(self) -> bool:
@@ -129,6 +131,14 @@ class Answer:
                 cut = text[: len(text) * playing.heard // max(phrase.length, 1)]
                 words.append(cut.rpartition(" ")[0])
         return " ".join(word for word in words if word)
+
+    def heard_characters(self) -> int:
+        """Of what was spoken of it, those that the caller heard."""
+        return sum(
+            len(phrase.speech.request.text) * min(phrase.playing.heard, phrase.length) // phrase.length
+            for phrase in self.phrases
+            if phrase.length
+        )
 
     def spoken(self, *, after: int) -> list[PhraseSpoken]:
         """One event for every phrase that was asked for: what was paid for is booked, heard or not.
@@ -164,6 +174,6 @@ def last_question(says: Sequence[Say]) -> Say:
     Args: says: at least one.
     """
     last = says[-1]
-    said = sentences(speakable(last.text))
+    said = sentences(speakable(last.text, last.language_code))
     asking = [number for number, sentence in enumerate(said) if "?" in sentence]
     return Say(text=" ".join(said[asking[-1] :]), language_code=last.language_code) if asking else last

@@ -11,6 +11,8 @@ from slukh.talking.echo import EchoGuard
 from slukh.talking.pace import Pace
 from slukh.telephony.line import FRAME_BYTES, Earpiece
 
+# What a peer may be behind with our words before nobody waits for it any more.
+LAST_MARK_SECONDS: Final = 2.0
 _LATELY: Final = 16  # phrases: a peer holds a few seconds at most
 
 
@@ -54,13 +56,18 @@ class Mouth:
         """When the caller has heard all that was played so far."""
         return self._pace.due
 
-    def hush(self) -> None:
-        """The caller speaks: what was sent and not heard yet is taken back from the line."""
-        unheard = self._line.flush()
+    async def until_heard(self) -> None:
+        """Wait until the caller has heard all that was played, as far as the peer says so."""
+        await self._line.until_played(within=LAST_MARK_SECONDS)
+
+    def hush(self) -> int:
+        """The caller speaks: what was sent and not heard yet is taken back from the line; how many bytes."""
+        taken_back = unheard = self._line.flush()
         while self._lately:
             playing = self._lately.pop()
             playing.unheard = min(unheard, playing.played)
             unheard -= playing.unheard
+        return taken_back
 
     async def play(self, audio: AsyncIterator[bytes], playing: Playing) -> None:
         """Play a phrase to its end. Raises what its audio raises; cancelled, it stops at the next frame."""

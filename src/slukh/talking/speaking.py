@@ -55,7 +55,12 @@ class Recital:
         self._loop = asyncio.get_running_loop()
 
     async def give(self, steps: AsyncGenerator[Step | Recorded, None], answer: Answer) -> bool:
-        """Speak an answer; whether it ends the call. Raises DialogError, TtsError."""
+        """Speak an answer until the caller has heard it; whether it ends the call.
+
+        What the call ends with is waited for by whoever hangs up.
+
+        Raises: DialogError, TtsError.
+        """
         waiting: _Waiting = asyncio.Queue(_AHEAD)
         reading = asyncio.create_task(self._read(steps, answer, waiting))
         try:
@@ -65,6 +70,8 @@ class Recital:
                 await self._mouth.play(item.audio(), item.playing)
                 item.is_over = True
             await reading
+            answer.is_said = True
+            await self._mouth.until_heard()
         finally:
             reading.cancel()
             with suppress(asyncio.CancelledError, Exception):  # it is raised above, if anybody waits for it
@@ -80,7 +87,7 @@ class Recital:
             while (step := await self._step(steps)) is not None:
                 match step:
                     case Say():
-                        said = sentences(speakable(step.text))
+                        said = sentences(speakable(step.text, step.language_code))
                         if said:
                             answer.says.append(step)
                         is_mute = not answer.says

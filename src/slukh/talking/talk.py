@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 _FAILURES: Final = 2
 _LAST_WORDS_SECONDS: Final = 15.0
-# What a peer may be behind with our last words before we close on it.
-_LAST_MARK_SECONDS: Final = 2.0
 # What came last before we hung up, for the log; a hand-over and a goodbye follow what the caller did.
 _AFTER: Final = {
     CallerSaid: "caller_said",
@@ -132,6 +130,15 @@ class Talk:
         self._conversation.close()
         self._suspects.close()  # finals are still to come
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing goes on behind it that is still to say what it used."""
+        return self._conversation.is_settled
+
+    async def settled(self) -> None:
+        """Wait until that is so. Bounded."""
+        await self._conversation.settled()
+
     def hear(self, event: SegmentEvent) -> None:
         """What endpointing found, the moment it did."""
         if self._suspects.hear(event, self._loop.time()):
@@ -190,9 +197,11 @@ class Talk:
         """Stop the answer that is being given; whether there was one that the caller could hear."""
         if self._answering is None or self._answering.done():
             return False
+        was_played = any(phrase.playing.played for phrase in self._answer.phrases)
+        unheard = self._mouth.hush() if was_played else 0
+        if self._answer.is_said and not unheard:
+            return False  # they have heard it to its end
         self._answering.cancel()
-        if any(phrase.playing.played for phrase in self._answer.phrases):
-            self._mouth.hush()
         return any(phrase.playing.heard for phrase in self._answer.phrases)
 
     async def _run(self) -> None:
@@ -215,7 +224,7 @@ class Talk:
                 await self._apologise()
         self.thread.is_over = True
         await asyncio.sleep(max(0.0, self._mouth.quiet_at - self._loop.time()))
-        await self._line.until_played(within=_LAST_MARK_SECONDS)
+        await self._mouth.until_heard()
         logger.info("talk_over", extra={"call_id": self._call.call_id, "after": after})
         await self._line.hang_up("gateway")
 
@@ -305,7 +314,8 @@ class Talk:
         finally:
             task.cancel()
             await asyncio.wait({task})
-            self._book(answer)
+            was_given = not task.cancelled() and task.exception() is None
+            self._book(answer, was_given=was_given)
         if answer.is_of_the_dialogue and answer.says:
             thread.last = answer
         self._turns.spoke(max(self._loop.time(), self._mouth.quiet_at))
@@ -360,8 +370,9 @@ class Talk:
     def _say(self, lines: Lines) -> AsyncGenerator[Step | Recorded, None]:
         return as_steps(own_words(lines, self.thread.language_code))
 
-    def _book(self, answer: Answer) -> None:
-        """Tell what was said, and how long the caller waited for it."""
+    def _book(self, answer: Answer, *, was_given: bool) -> None:
+        """Tell what was said, what that took of a model, and how long the caller waited for it."""
+        self.thread.report.answer_over(None if was_given else answer.heard_characters())
         spoken = answer.spoken(after=self._phrases)
         self._phrases += len(spoken)
         for phrase in spoken:

@@ -8,20 +8,23 @@
     text         {"event": "MEDIA_XOFF"}, later MEDIA_XON             Asterisk: its queue is full
     text         {"command": "HANGUP"}                                gateway
     text         {"command": "FLUSH_MEDIA"}: forget what was not played   gateway
+    text         {"command": "MARK_MEDIA", "correlation_id": "7"}     gateway, behind a phrase
+    text         {"event": "MEDIA_MARK_PROCESSED", "correlation_id": "7"}  Asterisk, when it has played that
     close        the call is over                                     either side
 
 The dial plan says `Dial(WebSocket/NAME/c(slin)f(json)v(call=${ID}),,g)`: `v` adds the call's UUID to the URI,
 because the connection's own id is NAME for every call. Events we do not know are skipped, because a newer
-Asterisk may have some.
+Asterisk may have some. A mark stands in Asterisk's queue among the frames; one that is flushed never comes
+back. An Asterisk from before 2025-11-12 knows no MARK_MEDIA, says so in its log, and returns none.
 
-Source: asterisk/asterisk at 0607f2c, channels/chan_websocket.c; RFC 7617.
+Sources: asterisk/asterisk at f0c1c1a, channels/chan_websocket.c, and 4fa3142, which added marks; RFC 7617.
 """
 
 import base64
 import json
 import uuid
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from slukh.errors import RefusalReason, TelephonyError
@@ -31,6 +34,7 @@ from slukh.telephony.base import (
     DigitPressed,
     FlowChanged,
     Identified,
+    MarkReturned,
     MediaReceived,
 )
 from slukh.telephony.websocket import Handshake, Message, WebSocketServerSide, binary_message, text_message
@@ -103,11 +107,7 @@ class AsteriskWebSocketCodec:
         return [MediaReceived(linear16=linear16, sample_rate_hertz=SAMPLE_RATE_HERTZ)]
 
     def _control_events(self, message: bytes) -> list[CodecEvent]:
-        try:
-            control = json.loads(message)
-        except (ValueError, RecursionError) as error:
-            raise TelephonyError("malformed", "a control message that is not JSON: f(json)") from error
-        match control:
+        match _parsed(message):
             case {"event": "MEDIA_START", "format": str(name)} if not self._has_started:
                 if name != FORMAT:
                     raise TelephonyError("malformed", f"audio as {name[:20]!r} instead of c({FORMAT})")
@@ -122,6 +122,8 @@ class AsteriskWebSocketCodec:
                 return [DigitPressed(digit=digit)]
             case {"event": "MEDIA_XOFF" | "MEDIA_XON" as event}:
                 return [FlowChanged(is_open=event == "MEDIA_XON")]
+            case {"event": "MEDIA_MARK_PROCESSED", "correlation_id": str(name)}:
+                return [MarkReturned(name=name)]
             case {"event": "DTMF_END"}:
                 raise TelephonyError("malformed", "a DTMF_END without a telephone's key")
             case {"event": str()}:
@@ -143,9 +145,10 @@ class AsteriskWebSocketCodec:
         padding = bytes(-len(linear16_8k) % FRAME_BYTES)
         return binary_message(linear16_8k + padding)
 
-    def encode_mark(self, _: str, /) -> bytes:
-        """Nothing: speech leaves at its own pace, and Asterisk on the same network holds next to none."""
-        return b""
+    def encode_mark(self, name: str, /) -> bytes:
+        """The command that is answered once every frame before it has left Asterisk's queue."""
+        mark = {"command": "MARK_MEDIA", "correlation_id": name}
+        return text_message(json.dumps(mark, separators=(",", ":")))
 
     def encode_flush(self) -> bytes:
         """The command after which nothing of Asterisk's queue is played."""
@@ -162,3 +165,10 @@ class AsteriskWebSocketCodec:
             unauthorized=HTTPStatus.UNAUTHORIZED,
             challenge={"WWW-Authenticate": 'Basic realm="slukh"'},
         )
+
+
+def _parsed(message: bytes) -> Any:  # noqa: ANN401  # whatever a peer sends
+    try:
+        return json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise TelephonyError("malformed", "a control message that is not JSON: f(json)") from error

@@ -33,6 +33,11 @@ class Playout:
         """Whether no mark is waited for."""
         return not self._pending
 
+    @property
+    def has_returned(self) -> bool:
+        """Whether the peer has ever returned a mark."""
+        return self._delay is not None
+
     def sent(self, linear16_bytes: int, now: float) -> None:
         """Audio left."""
         self._sent += linear16_bytes

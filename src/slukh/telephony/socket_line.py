@@ -93,6 +93,7 @@ class SocketLine(asyncio.Protocol):
         self._marks = 0
         self._all_played = asyncio.Event()
         self._all_played.set()
+        self._may_return_marks = True
         self._timer: asyncio.TimerHandle | None = None
         self._tick_at = 0.0
         self._last_sent = self._loop.time()
@@ -293,10 +294,17 @@ class SocketLine(asyncio.Protocol):
             self._write(mark)
 
     async def until_played(self, within: float) -> None:
-        """Wait until the peer has returned every mark, or the line is gone, but no longer than this."""
-        with contextlib.suppress(TimeoutError):
+        """Wait until the peer has returned every mark, or the line is gone, but no longer than this.
+
+        A peer that let us wait in vain and has never returned any is not waited for again.
+        """
+        if not self._may_return_marks:
+            return
+        try:
             async with asyncio.timeout(within):
                 await self._all_played.wait()
+        except TimeoutError:
+            self._may_return_marks = self._playout.has_returned
 
     def flush(self) -> int:
         """Let the peer forget audio that it has not played; how much that is, as far as marks tell."""

@@ -29,7 +29,7 @@ class PhraseStore(Protocol):
         """Keep it, if that is possible."""
 
     async def newest(self, max_bytes: int) -> Sequence[tuple[str, bytes]]:
-        """What was made last, the oldest first, for the memory of a process that starts."""
+        """What was made last, the oldest first, for the memory of a process that starts. Takes seconds."""
 
     async def aclose(self) -> None:
         """Give everything back."""

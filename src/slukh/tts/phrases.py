@@ -1,4 +1,4 @@
-"""Text as it is spoken and kept: cleaned of what nobody can say, cut into sentences, sentences into pieces.
+"""Text as it is spoken and kept: written as it is read out, cut into sentences, sentences into pieces.
 
 A piece is what the phrase cache keeps. It is a sentence, unless a template takes it apart:
 
@@ -19,37 +19,38 @@ from hashlib import sha256
 from json import dumps
 
 from slukh.tts.base import SpeechRequest, Voice
+from slukh.tts.markup import without_markup
 from slukh.tts.shapes import head_of, shape_of
+from slukh.tts.units import words_of
+from slukh.tts.verbalizing import verbalized
 
 # Google refuses requests over 5,000 bytes; a sentence this long takes a minute to say.
 LONGEST_SENTENCE = 400
 # A dialogue that goes on and on is cut: ten sentences of this are a minute and a half.
 LONGEST_REPLY = 1500
 
-_MARKUP = re.compile(r"```.*?```|<[^<>]{1,200}>|\[([^\]]*)\]\([^)]*\)|https?://\S+|[*_`#~|>]+", re.DOTALL)
+_SPACE_BEFORE = re.compile(r" (?=[,.;:!?…])")
 # A sentence ends at its mark; a dot inside a number or before a small letter is none.
 _END = re.compile(r"(?<=[.!?…])[\"»)]*\s+(?=[^\sа-яіїєґa-z])|\n+")
 _BREATH = re.compile(r"(?<=[,;:\u2013\u2014])\s+")
 _HOLE = re.compile(r"\{[a-z_]+\}")
 
 
-def speakable(text: str) -> str:
-    """Text without markup, links, emoji and control characters; empty when nothing is left to say."""
-    text = _MARKUP.sub(lambda found: found[1] or " ", unicodedata.normalize("NFC", text))
-    kept = "".join(c if _is_said(c) else " " for c in text)
-    lines = (" ".join(line.split()) for line in kept.splitlines())
-    cleaned = "\n".join(line for line in lines if any(c.isalnum() for c in line))
+def speakable(text: str, language_code: str) -> str:
+    """Text as a voice is given it; empty when nothing is left to say.
+
+    Without markup, links, emoji and control characters, and with its numbers, units and signs as they are
+    read out in that language (`verbalizing.py`).
+    """
+    words = words_of(language_code)
+    text = without_markup(text)
+    lines = (" ".join(line.split()) for line in (verbalized(text, words) if words else text).splitlines())
+    cleaned = "\n".join(_SPACE_BEFORE.sub("", line) for line in lines if any(c.isalnum() for c in line))
     return cleaned[:LONGEST_REPLY]
 
 
-def _is_said(character: str) -> bool:
-    category = unicodedata.category(character)
-    # So: emoji and other pictures; Sk: their skin; Cf, Co, Cs: joiners, private, halves.
-    return character == "\n" or category[0] in "LNPZ" or category in {"Mn", "Sm", "Sc"}
-
-
 def sentences(text: str) -> list[str]:
-    """The sentences of a cleaned text, none longer than `LONGEST_SENTENCE`."""
+    """The sentences of a speakable text, none longer than `LONGEST_SENTENCE`."""
     found = (piece.strip() for piece in _END.split(text))
     return [short for sentence in found if sentence for short in _shortened(sentence)]
 

@@ -3,9 +3,9 @@
     phrases/uk-UA/greeting.wav      mono PCM, any usual rate
     phrases/uk-UA/greeting.txt      Добрий день! Шинний центр, слухаю вас.
 
-A sentence each, because replies are cut into sentences. It says exactly these, compared by their words alone,
-and refuses every other one, so that the next voice of the chain is asked. The package's own pack holds the
-apology that is left when all have failed.
+A sentence each, because replies are cut into sentences. It says exactly these, compared by their words as
+they are read out, and refuses every other one, so that the next voice of the chain is asked. The package's
+own pack holds the apology that is left when all have failed.
 """
 
 import wave
@@ -18,7 +18,7 @@ from pathlib import Path
 from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16
 from slukh.errors import SettingsError, TtsRequestError
 from slukh.tts.base import SpeechRequest, TtsCapabilities, Voice
-from slukh.tts.phrases import normalised
+from slukh.tts.phrases import normalised, speakable
 from slukh.types import SAMPLE_RATE_HERTZ
 
 _SECOND = 2 * SAMPLE_RATE_HERTZ
@@ -144,7 +144,7 @@ def _pack(folder: Path) -> dict[str, Recorded]:
             raise SettingsError(
                 f"{path} has no words beside it", remedy=f"write what is said into {words.name}"
             ) from error
-        pack[normalised(text)] = Recorded(text=text, linear16=read_wav(path))
+        pack[normalised(speakable(text, folder.name))] = Recorded(text=text, linear16=read_wav(path))
     return pack
 
 

@@ -4,10 +4,11 @@ Redis drops what is too old (`EX`) and, set to `maxmemory-policy allkeys-lru`, w
 not answer at once is left alone for some seconds: speech does not wait for it.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import cast
+from typing import Final, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -20,6 +21,11 @@ logger = logging.getLogger(__name__)
 PREFIX = "slukh:phrase:"
 ANSWER_SECONDS = 0.1
 REST_SECONDS = 5.0
+FILL_SECONDS = 10.0  # for a process that starts; it serves meanwhile
+# Keys that are looked at then, in one question, and of all that there are; phrases that are read in one.
+_SCANNED: Final = 500
+_MOST_KEYS: Final = 20_000
+_TOGETHER: Final = 8  # a second of speech is 16 kB, and all of them have to come within ANSWER_SECONDS
 
 
 class RedisStore:
@@ -82,9 +88,48 @@ class RedisStore:
         except (RedisError, OSError) as error:
             self._wrong("write", error)
 
-    async def newest(self, _max_bytes: int) -> Sequence[tuple[str, bytes]]:
-        """Nothing: Redis does not know what was made last, and is read in a millisecond."""
-        return ()
+    async def newest(self, max_bytes: int) -> Sequence[tuple[str, bytes]]:
+        """What was put last, the oldest first, as far as it is read in `FILL_SECONDS`."""
+        kept: list[tuple[str, bytes]] = []
+        try:
+            async with asyncio.timeout(FILL_SECONDS):
+                keys = await self._by_age(max_bytes)
+                for start in range(0, len(keys), _TOGETHER):
+                    some = keys[start : start + _TOGETHER]
+                    found = await cast("Awaitable[list[bytes | None]]", self._redis.mget(some))
+                    kept += (
+                        (key.decode().removeprefix(PREFIX), linear16)
+                        for key, data in zip(some, found, strict=True)
+                        if data is not None and (linear16 := unsealed(data)) is not None
+                    )
+        except TimeoutError:
+            pass  # what there is will do
+        except (RedisError, OSError) as error:
+            self._wrong("read", error)
+        return kept[::-1]
+
+    async def _by_age(self, max_bytes: int) -> list[bytes]:
+        """The keys that were put last, the newest first, as many as fit: they have longest to live."""
+        aged: list[tuple[int, int, bytes]] = []
+        cursor = 0
+        while True:
+            cursor, found = await self._redis.scan(cursor, match=f"{PREFIX}*", count=_SCANNED)
+            keys = cast("list[bytes]", found)
+            asking = self._redis.pipeline(transaction=False)
+            for key in keys:
+                asking.pttl(key)
+                asking.strlen(key)
+            told = await asking.execute()
+            aged += zip(told[::2], told[1::2], keys, strict=True)
+            if cursor == 0 or len(aged) >= _MOST_KEYS:
+                break
+        newest = []
+        for _, size, key in sorted(aged, reverse=True):
+            max_bytes -= size
+            if max_bytes < 0:
+                break
+            newest.append(key)
+        return newest
 
     async def aclose(self) -> None:
         """Close the connections."""

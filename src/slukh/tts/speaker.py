@@ -140,13 +140,24 @@ class Speaker:
         self._running: dict[str, Recording] = {}
         self._making: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
+        self._filling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Fill the memory with what was made last, start the voices. Raises TtsError when none can speak."""
+        """Start the voices, and begin to fill the memory behind that. Raises TtsError when none can speak."""
         if self._store is not None:
-            for key, linear16 in await self._store.newest(self._memory.max_bytes):
-                self._memory.put(key, linear16)
+            self._filling = asyncio.create_task(self._fill(self._store))
         await self.chain.start()
+
+    async def filled(self) -> None:
+        """Wait until the memory holds what the store got last."""
+        if self._filling is not None:
+            await asyncio.wait({self._filling})
+
+    async def _fill(self, store: PhraseStore) -> None:
+        """What calls have asked for meanwhile stays."""
+        for key, linear16 in await store.newest(self._memory.max_bytes):
+            if self._memory.bytes + len(linear16) <= self._memory.max_bytes:
+                self._memory.put(key, linear16)
 
     def say(self, request: SpeechRequest) -> Speech:
         """Find or make the audio of a text. Never waits, never raises; what is wrong the reader hears."""
@@ -196,9 +207,10 @@ class Speaker:
 
     async def aclose(self) -> None:
         """Stop what is being made, keep what was made, and give the voices back."""
-        for task in tuple(self._making):
+        stopped = [*self._making, *([] if self._filling is None else [self._filling])]
+        for task in stopped:
             task.cancel()
-        await asyncio.gather(*self._making, *self._keeping, return_exceptions=True)
+        await asyncio.gather(*stopped, *self._keeping, return_exceptions=True)
         await self.chain.aclose()
         if self._store is not None:
             await self._store.aclose()

@@ -1,6 +1,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from slukh.cost.pricing.price import Price
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool
 from slukh.errors import LedgerError
-from slukh.types import AttemptEnded, CallEnded, CallEvent, CallStarted, Usage
+from slukh.types import AttemptEnded, CallEnded, CallEvent, CallSettled, CallStarted, Usage
 
 MakeUsage = Callable[..., Usage]
 Stamp = Callable[..., CallEvent]
@@ -185,3 +186,18 @@ def test_what_an_event_used_is_said_with_its_cost(spool: Spool, ledger: Ledger, 
     assert (attempt.component, attempt.quantity, attempt.is_final) == ("stt", 1000, False)
     (line,) = sink.costs_of(stamp(ENDED))
     assert (line.component, line.quantity, line.is_final) == ("line", 2000, True)
+
+
+def test_a_leg_with_something_to_come_is_final_when_that_is_over(
+    spool: Spool, ledger: Ledger, stamp: Stamp
+) -> None:
+    sink = MeterSink(spool, ledger, costs=LiveCosts(PriceBook.load("seed-reference")))
+    told = [
+        cost
+        for event in (STARTED, replace(ENDED, is_settled=False), ATTEMPT, CallSettled())
+        for cost in sink.costs_of(stamp(event))
+    ]
+    assert [(cost.component, cost.quantity, cost.is_final) for cost in told] == [
+        ("line", 2000, False), ("stt", 1000, False), ("line", 0, True),
+    ]  # fmt: skip
+    assert told[-1].leg_usd == sum(cost.added_usd or 0 for cost in told)

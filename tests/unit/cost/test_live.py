@@ -58,9 +58,30 @@ def test_the_buckets_of_one_request_are_rated_together() -> None:
 
 def test_a_request_without_figures_costs_nothing_that_is_known() -> None:
     live = LiveCosts(BOOK)
-    assert one(live.add([llm(1, "input_tokens", 1000)])).is_whole
-    lost = one(live.add([replace(llm(2, "input_tokens", 0), outcome=UNANSWERED)]))
+    assert one(live.add([llm(1, "input_tokens", 1000)])).added_usd
+    lost = one(live.add([replace(llm(2, "input_tokens", 0), outcome=UNANSWERED)], is_final=True))
     assert (lost.added_usd, lost.is_whole) == (Decimal(0), False)
+
+
+def test_a_cost_is_whole_when_every_leg_is_over_and_nothing_more_comes() -> None:
+    live = LiveCosts(BOOK)
+    assert not one(live.add([stt()])).is_whole
+    first = one(live.add([stt()], is_final=True))
+    assert (first.is_whole, first.is_final) == (True, True)
+    assert not one(live.add([stt(leg=2)])).is_whole
+    assert one(live.add([stt(leg=2)], is_final=True)).is_whole
+
+
+def test_what_comes_after_the_end_is_in_the_cost_of_its_leg_which_is_final_once() -> None:
+    live = LiveCosts(BOOK)
+    ended = one(live.add([stt()]))
+    live.add([stt(leg=2)])  # the caller is back before the first leg's figures are
+    late = one(live.add([stt()]))
+    assert [ended.is_final, late.is_final] == [False, False]
+    whole = one(live.settled("c-1", 1))
+    assert (whole.leg_usd, whole.call_usd, whole.added_usd) == (2 * SECOND, 3 * SECOND, Decimal(0))
+    assert (whole.is_final, whole.is_whole) == (True, False)  # the second leg goes on
+    assert live.settled("c-1", 1) == live.settled("c-9", 1) == ()
 
 
 def test_what_has_no_price_is_unknown_named_once_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -69,7 +90,7 @@ def test_what_has_no_price_is_unknown_named_once_and_ends_nothing(caplog: pytest
         costs = [one(live.add([llm(n, "input_tokens", 5, provider="nobody")])) for n in (1, 2, 3)]
     assert [(cost.added_usd, cost.is_whole) for cost in costs] == [(None, False)] * 3
     assert len(caplog.records) == 1
-    known = one(live.add([stt()]))
+    known = one(live.add([stt()], is_final=True))
     assert (known.call_usd, known.is_whole) == (SECOND, False)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from slukh.dialog.numbers import TyreSize, digits, numbers, tyre_size
+from slukh.dialog.numbers import TyreSize, digits, numbers, size_parts, tyre_size
 
 SIZE = TyreSize(width=205, profile=55, rim=16)
 
@@ -70,3 +70,20 @@ def test_a_number_keeps_the_zeros_in_front(said: str, number: str) -> None:
 def test_a_number_without_end_is_no_harm() -> None:
     assert len(str(numbers("9" * 10_000)[0])) == 9
     assert len(digits("9" * 10_000)) == 20
+
+
+@pytest.mark.parametrize(
+    ("said", "parts"),
+    [
+        ("на 55, радіус 16", {"profile": 55, "rim": 16}),
+        ("двести пять", {"width": 205}),
+        ("радиус семнадцать, ширина 215", {"width": 215, "rim": 17}),
+        ("20555", {"width": 205, "profile": 55}),
+        ("6017", {"profile": 60, "rim": 17}),
+        ("206 на 57, радіус 40", {"profile": 40}),
+        ("55, ні, 60, радіус 16", {"rim": 16}),
+        ("зимові, 4 штуки", {}),
+    ],
+)
+def test_what_a_text_holds_of_a_size_is_known_in_any_order(said: str, parts: dict[str, int]) -> None:
+    assert size_parts(said) == parts

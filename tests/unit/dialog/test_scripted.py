@@ -37,6 +37,41 @@ async def test_a_tyre_is_asked_for_and_its_numbers_are_repeated() -> None:
     assert steps[-1].reason == "handover"
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "asked"),
+    [
+        ("Двійка на 55, радіус 16", "uk-UA",
+         "Почула так: профіль 55, радіус 16. Назвіть ще раз, будь ласка, ширину."),
+        ("205 на пятьсот, 16", "ru-RU",
+         "Услышала так: ширина 205, радиус 16. Назовите ещё раз, пожалуйста, профиль."),
+        ("20555 радіус", "uk-UA", "Почула так: ширина 205, профіль 55. Назвіть ще раз, будь ласка, радіус."),
+        ("п'ятдесят п'ять", "uk-UA", "Почула так: профіль 55. Назвіть ще раз, будь ласка, ширину, радіус."),
+        ("55, ні, 60", "uk-UA", "Не розчула розмір. Наприклад, двісті п'ять, п'ятдесят п'ять, шістнадцять."),
+    ],
+)  # fmt: skip
+async def test_of_a_size_what_was_not_understood_is_asked_for(said: str, code: str, asked: str) -> None:
+    assert words(await said_to(conversation(code), "шини шины", said, code=code)) == asked
+
+
+async def test_a_size_is_put_together_from_what_was_understood() -> None:
+    garbled = ["зимові шини", "Двійка на 55, радіус 16"]
+    confirmed = "Отже, 205 на 55, радіус 16, зимові. Правильно?"
+    assert words(await said_to(conversation(), *garbled, "двісті п'ять")) == confirmed
+    assert words(await said_to(conversation(), *garbled, "205 55 16")) == confirmed
+    assert "215 на 60, радіус 17" in words(await said_to(conversation(), *garbled, "215 60 17"))
+
+
+async def test_a_size_is_asked_for_twice_more_and_then_by_a_person() -> None:
+    garbled = "на 55, радіус 16"
+    steps = await said_to(conversation(), "шини", garbled, "двадцять", garbled)
+    assert isinstance(steps[-1], Leave)
+
+
+async def test_what_was_understood_of_a_size_that_was_wrong_is_forgotten() -> None:
+    turns = ["зимові шини", "205 на 55", "радіус 16", "ні", "радіус 17"]
+    assert words(await said_to(conversation(), *turns)).startswith("Почула так: радіус 17.")
+
+
 async def test_a_wrong_size_is_asked_again() -> None:
     steps = await said_to(conversation(), "шини", "205 55 16", "зимові", "ні, не те")
     assert "розмір" in words(steps)
@@ -134,6 +169,7 @@ GOOD = EXAMPLE.read_text(encoding="utf-8")
         ("goto: season", "goto: nowhere", "state greeting goes to nowhere, which is no state"),
         ("start: greeting", "start: hello", "the script goes to hello"),
         ("table: orders", "table: none", "no table"),
+        ("  rim:\n    known:", "  brim:\n    known:", "state size has partly: add parts for rim"),
         (", remember: {season: winter}", "", "state season may be answered ahead: add remember"),
         ("forget: [season]", "forget: [saison]", "a branch forgets saison, which none remembers"),
         ("    collect: number\n    goto: order_status", "    collect: number", "goes nowhere"),

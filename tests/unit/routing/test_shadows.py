@@ -57,7 +57,7 @@ class ShadowedCalls:
         self.heard.append(heard)
         self.told.set()
 
-    async def speak(self, *utterances: list[int]) -> None:
+    async def speak(self, *utterances: list[int]) -> CallRouter:
         assignment = Assignment(arm="google", chain=("google",), shadow="whisper", shadow_decision=DECISION)
         router = CallRouter(
             CALL, assignment, self.upstreams, self.events.append, policy=AttemptPolicy(), shadows=self.shadows
@@ -65,6 +65,7 @@ class ShadowedCalls:
         router.begin()
         await speak(router, utterances)
         await router.finish()
+        return router
 
     async def settle(self, count: int) -> None:
         """Until so many utterances are told."""
@@ -134,10 +135,12 @@ async def test_a_shadow_that_fails_touches_no_call_and_is_told_as_lost(script: S
 async def test_a_call_does_not_end_later_for_a_shadow_that_blocks() -> None:
     calls = ShadowedCalls(BLOCKS, patience_seconds=60.0)
     async with asyncio.timeout(5):
-        await calls.speak([1, 2, 3])
+        router = await calls.speak([1, 2, 3])
     assert calls.finals == ["1 2 3"]
     assert calls.heard == []
+    assert not router.is_settled  # its cost is not all known
     await calls.shadows.aclose()
+    await router.settled()
     assert [heard.text for heard in calls.heard] == [None]
     assert [end.outcome for end in calls.ends] == ["cancelled"]
 

@@ -85,7 +85,7 @@ def test_a_record_tells_the_call(book: CallBook) -> None:
         "sent_seconds": 2.0,
         "withheld_seconds": 8.0,
         "cost_usd": None,  # nothing was rated
-        "cost_is_whole": True,
+        "cost_is_whole": False,
     }
     assert [final.text for final in record.finals] == ["добрий день"]
 

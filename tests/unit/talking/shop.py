@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +55,7 @@ class FakeLine:
         self._playout = Playout()
         self._has_played = asyncio.Event()
         self._has_played.set()
+        self._may_return_marks = True
 
     async def send_audio(self, linear16: bytes) -> None:
         if self.is_blocked:
@@ -75,9 +75,13 @@ class FakeLine:
             self._has_played.set()
 
     async def until_played(self, within: float) -> None:
-        with suppress(TimeoutError):
+        if not self._may_return_marks:
+            return
+        try:
             async with asyncio.timeout(within):
                 await self._has_played.wait()
+        except TimeoutError:
+            self._may_return_marks = self._playout.has_returned
 
     def flush(self) -> int:
         self._has_played.set()
@@ -119,6 +123,13 @@ class Dialogue:
         self.cut.append(heard)
 
     def close(self) -> None:
+        pass
+
+    @property
+    def is_settled(self) -> bool:
+        return True
+
+    async def settled(self) -> None:
         pass
 
     async def aclose(self) -> None:

@@ -161,7 +161,37 @@ async def test_an_answer_of_which_nothing_was_played_yet_was_not_given() -> None
     assert not any(isinstance(event, BargeIn) for _, event in own.events)
 
 
-@pytest.mark.parametrize(("behind", "waits"), [(None, 0.0), (0.5, 0.5), (1e6, 2.0)])
+@in_virtual_time
+async def test_whoever_speaks_while_the_end_of_an_answer_is_still_played_interrupts_it() -> None:
+    own = shop()
+    own.line = FakeLine(behind=0.5)
+    own.come()
+    await own.spoken()
+    own.say("Довга відповідь на довге запитання")
+    await own.spoken_to()
+    while own.now - own.line.frames[-1][0] < 0.1:  # noqa: ASYNC110  # its last frame has left 0.1 s ago
+        await asyncio.sleep(0.02)
+    own.say("Так")
+    await own.spoken()
+    dialogue = own.answering.dialog
+    assert isinstance(dialogue, Dialogue)
+    assert dialogue.cut == ["Довга відповідь на"]
+    (cut,) = [event for _, event in own.events if isinstance(event, PhraseSpoken) and "запит" in event.text]
+    assert cut.outcome == "interrupted"
+    assert cut.audio_ms - cut.played_ms == pytest.approx(400, abs=40)
+    assert any(isinstance(event, BargeIn) for _, event in own.events)
+
+
+@in_virtual_time
+async def test_whoever_speaks_once_all_was_played_interrupts_nothing() -> None:
+    own = await cut_off(behind=0.5, after_seconds=4.0)
+    dialogue = own.answering.dialog
+    assert isinstance(dialogue, Dialogue)
+    assert dialogue.cut == []
+    assert not any(isinstance(event, BargeIn) for _, event in own.events)
+
+
+@pytest.mark.parametrize(("behind", "waits"), [(None, 0.0), (0.5, 0.5), (1e6, 0.0)])
 def test_last_words_are_played_before_we_hang_up_but_not_waited_for_for_long(
     behind: float | None, waits: float
 ) -> None:

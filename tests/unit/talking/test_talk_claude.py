@@ -10,7 +10,7 @@ from anthropic.types import (
     RawMessageStartEvent,
     RawMessageStreamEvent,
 )
-from tests.unit.talking.shop import in_virtual_time, shop
+from tests.unit.talking.shop import Shop, in_virtual_time, shop
 
 from slukh.dialog.base import (
     Used,
@@ -19,13 +19,15 @@ from slukh.dialog.claude import ClaudeConversation, ClaudeDialog, ClaudeRules
 from slukh.types import (
     BargeIn,
     CallStarted,
+    ModelAnswered,
+    PhraseSpoken,
 )
 
 
 class Events:
     """An answer of Claude's as its client gives it: the events of a stream, already there."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, output_tokens: int = 1) -> None:
         message = {"id": "m", "type": "message", "role": "assistant", "model": "fake", "content": []}
         usage = {"input_tokens": 1, "output_tokens": 1}
         self._events: list[RawMessageStreamEvent] = [
@@ -36,7 +38,11 @@ class Events:
                 {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": text}}
             ),
             RawMessageDeltaEvent.model_validate(
-                {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}
+                {
+                    "type": "message_delta",
+                    "delta": {"stop_reason": "end_turn"},
+                    "usage": usage | {"output_tokens": output_tokens},
+                }
             ),
         ]
 
@@ -71,6 +77,60 @@ class SlowToSumUp(ClaudeDialog):
     def converse(self, call: CallStarted, used: Used) -> ClaudeConversation:
         self.talks.append(super().converse(call, used))
         return self.talks[-1]
+
+
+class Answers(ClaudeDialog):
+    """A Claude whose answers are whole before the first word is spoken."""
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__(ClaudeRules(model="fake"), api_key="none")
+        self._texts = list(texts)
+
+    async def ask(self, _messages: object, _through: object) -> AsyncStream[RawMessageStreamEvent]:
+        return cast("AsyncStream[RawMessageStreamEvent]", Events(self._texts.pop(0), output_tokens=100))
+
+
+def answered(own: Shop) -> list[ModelAnswered]:
+    return [event for _, event in own.events if isinstance(event, ModelAnswered)]
+
+
+@in_virtual_time
+async def test_output_that_the_caller_spoke_over_is_told_with_what_was_heard_of_it() -> None:
+    whole, cut = "Звісно, є.", " ".join(f"Речення про шини номер {n}00." for n in range(1, 9))
+    own = shop()
+    own.answering.dialog = Answers(whole, cut, "Так.")
+    own.come()
+    await own.spoken()
+    own.say("Є шини?")
+    await own.spoken()
+    assert [(event.output_tokens, event.unheard_tokens) for event in answered(own)] == [(100, 0)]
+    own.say("Які?")
+    await own.spoken_to()
+    assert len(answered(own)) == 1  # it is not known yet what is heard of it
+    await asyncio.sleep(1.0)
+    own.say("Стоп")
+    await own.spoken()
+    heard = sum(
+        event.characters * event.played_ms // event.audio_ms
+        for _, event in own.events
+        if isinstance(event, PhraseSpoken) and "Речення" in event.text
+    )
+    assert 0 < heard < len(cut) / 2
+    unheard = answered(own)[1].unheard_tokens
+    assert unheard == 100 * (len(cut) - heard) // len(cut)
+    assert answered(own)[2].unheard_tokens == 0
+
+
+@in_virtual_time
+async def test_output_of_an_answer_that_ended_with_the_line_is_told_as_well() -> None:
+    own = shop()
+    own.answering.dialog = Answers("Дуже довга відповідь про шини. " * 9)
+    own.come()
+    await own.spoken()
+    own.say("Які?")
+    await own.spoken_to()
+    await own.talk.close()
+    assert answered(own)[0].unheard_tokens > 50
 
 
 @in_virtual_time

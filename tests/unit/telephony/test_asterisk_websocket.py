@@ -14,6 +14,7 @@ from slukh.telephony.base import (
     DigitPressed,
     FlowChanged,
     Identified,
+    MarkReturned,
     MediaReceived,
     PeerHungUp,
     Reply,
@@ -171,6 +172,7 @@ def test_control_events_are_told_and_unknown_ones_counted() -> None:
         PEER.event("DTMF_END", digit="#", channel_id="1.2"),
         PEER.event("MEDIA_XOFF"),
         PEER.event("MEDIA_XON"),
+        PEER.event("MEDIA_MARK_PROCESSED", channel_id="1.2", correlation_id="7"),
         PEER.event("STATUS", queue_length=3),
         PEER.event("OF_A_NEWER_ASTERISK"),
         Frame(Opcode.PONG, b"").serialize(mask=True),
@@ -180,9 +182,14 @@ def test_control_events_are_told_and_unknown_ones_counted() -> None:
         DigitPressed(digit="#"),
         FlowChanged(is_open=False),
         FlowChanged(is_open=True),
+        MarkReturned(name="7"),
     ]
     assert codec.receive_data(b"".join(wire)) == expected
     assert codec.unknown_events == 2
+
+
+def test_a_mark_is_a_command_with_its_name() -> None:
+    assert started().encode_mark("7")[2:] == b'{"command":"MARK_MEDIA","correlation_id":"7"}'
 
 
 def test_a_close_is_answered_and_is_the_hang_up_and_nothing_behind_it_counts() -> None:

@@ -24,22 +24,22 @@ VOICE = Voice(provider="google", name="uk-UA-Standard-A", language_code="uk-UA")
     ("written", "said"),
     [
         ("**Добрий** день! 😀", "Добрий день!"),
-        ("# Розмір\n- 205/55 R16\n- 195/65 R15", "Розмір\n- 205/55 R16\n- 195/65 R15"),
+        ("# Розмір\n- 205/55 R16\n- 195/65 R15", "Розмір\n205 на 55 радіус 16\n195 на 65 радіус 15"),
         ("Дивіться [тут](https://shop.example/a) або https://shop.example", "Дивіться тут або"),
         ("<speak>Так</speak>", "Так"),
-        ("```python\nprint(1)\n```", ""),
+        ("```python\n...\n```", ""),
         ("  \n 😀 ... \n", ""),
-        ("Michelin за 3200 ₴", "Michelin за 3200 ₴"),
+        ("Michelin за 3200 ₴", "Michelin за 3200 гривень"),
         ("е\u0301", "е\u0301"),
         ("а\x00б\u200dв", "а б в"),
     ],
 )
 def test_only_what_can_be_said_is_left(written: str, said: str) -> None:
-    assert speakable(written) == said
+    assert speakable(written, "uk-UA") == said
 
 
 def test_ten_thousand_characters_are_cut_to_a_reply() -> None:
-    assert len(speakable("Слово. " * 2000)) == LONGEST_REPLY
+    assert len(speakable("Слово. " * 2000, "uk-UA")) == LONGEST_REPLY
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,13 @@ def test_a_template_keeps_its_fixed_parts_apart_from_what_changes() -> None:
     templates = Templates.declared(["Ваше замовлення {n} готове.", "Дякую!"])
     assert templates.pieces("Ваше замовлення 4512 готове.") == ["Ваше замовлення", "4512", "готове."]
     assert templates.pieces("Дякую!") == ["Дякую!"]
+
+
+def test_a_template_is_matched_as_it_is_said() -> None:
+    said = speakable("Замовлення № {order_number} готове.", "uk-UA")
+    assert said == "Замовлення номер {order_number} готове."
+    spoken = speakable("Замовлення № 4512 готове.", "uk-UA")
+    assert Templates.declared([said]).pieces(spoken) == ["Замовлення номер", "4512", "готове."]
 
 
 def test_a_template_of_two_sentences_is_a_template_of_each_and_no_piece_is_a_mark() -> None:

@@ -1,6 +1,7 @@
 """What calls get for a sentence: kept, made, or said by the next voice."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
 
@@ -83,9 +84,40 @@ async def test_a_process_starts_with_what_the_disk_keeps_and_asks_it_no_more(tmp
     await one.aclose()
     again = speaker_of(FakeTts(), store=DiskStore(tmp_path, max_bytes=100_000))
     await again.start()
+    await again.filled()
     rmtree(tmp_path)
     assert (speech := again.say(HELLO)).recording.is_whole  # at once: nothing is waited for
     assert await heard(speech) == AUDIO
+
+
+class Slow(DiskStore):
+    """A store that takes its time for what it got last."""
+
+    def __init__(self, folder: Path, **limits: int) -> None:
+        super().__init__(folder, max_bytes=limits["max_bytes"])
+        self.may_answer = asyncio.Event()
+
+    async def newest(self, max_bytes: int) -> Sequence[tuple[str, bytes]]:
+        await self.may_answer.wait()
+        return [("old", bytes(max_bytes - 10)), *await super().newest(max_bytes)]
+
+
+async def test_a_store_that_is_slow_delays_no_start_and_takes_no_room_from_calls(tmp_path: Path) -> None:
+    store = Slow(tmp_path, max_bytes=100_000)
+    speaker = speaker_of(FakeTts(), store=store)
+    await speaker.start()
+    assert await heard(speaker.say(HELLO)) == AUDIO
+    store.may_answer.set()
+    await speaker.filled()
+    assert speaker.say(HELLO).recording.is_whole  # it is still there
+    await speaker.aclose()
+
+
+async def test_a_process_that_ends_while_its_memory_is_filled_ends(tmp_path: Path) -> None:
+    speaker = speaker_of(FakeTts(), store=Slow(tmp_path, max_bytes=100_000))
+    await speaker.start()
+    await speaker.aclose()
+    await speaker.filled()
 
 
 async def test_a_disk_that_takes_nothing_does_not_break_speech(tmp_path: Path) -> None:

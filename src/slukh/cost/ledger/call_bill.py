@@ -57,7 +57,8 @@ class CallBill:
         line: the telephone line, leg by leg.
         fixed: the call's share of what is rented, an item each.
         waste: parts of the total that were for nothing.
-        unknown: what has no amount, a sentence each.
+        unknown: what has no amount, a sentence each; of what was used first.
+        used_is_whole: whether none of them is of what was used, only of what is rented.
         target: what a call may cost.
     """
 
@@ -67,13 +68,18 @@ class CallBill:
     fixed: tuple[FixedShare, ...]
     waste: tuple[Waste, ...]
     unknown: tuple[str, ...]
+    used_is_whole: bool
     target: Target
 
     @property
     def total_pico_usd(self) -> int:
         """All lines and shares."""
-        lines = sum(line.amount_pico_usd for line in self.explanation.lines)
-        return lines + sum(share.amount_pico_usd for share in self.fixed)
+        return self.used_pico_usd + sum(share.amount_pico_usd for share in self.fixed)
+
+    @property
+    def used_pico_usd(self) -> int:
+        """All lines, without what is rented: what is told while calls run (`CallCost`)."""
+        return sum(line.amount_pico_usd for line in self.explanation.lines)
 
     @property
     def total_usd(self) -> Decimal:
@@ -112,6 +118,8 @@ class CallBill:
             "book": self.explanation.book,
             "total_usd": usd(self.total_pico_usd),
             "is_whole": not self.unknown,
+            "used_usd": usd(self.used_pico_usd),
+            "used_is_whole": self.used_is_whole,
             "components": components,
             "used": [_plain(part) for part in self.parts],
             "line": [_plain(leg) for leg in self.line],
@@ -129,7 +137,7 @@ class CallBill:
     def explained_json(self) -> dict[str, object]:
         """Every line and every share, with what proves it; their sum is `total_usd`."""
         return self.explanation.as_json() | {
-            "used_usd": usd(self.total_pico_usd - self.components.get("fixed", 0)),
+            "used_usd": usd(self.used_pico_usd),
             "fixed": [share.as_json() for share in self.fixed],
             "total_usd": usd(self.total_pico_usd),
             "unknown": list(self.unknown),
@@ -158,13 +166,15 @@ def bill_of(ledger: Ledger, book: PriceBook, call_id: str, terms: Terms, *, now:
         *waste_of(record.usage, explanation.lines, record.legs, explanation.prices),
         *(() if prompts is None else (prompts,)),
     )
+    unknown = (*_unpriced(explanation), *_unanswered(record), *_unfinished(record))
     return CallBill(
         explanation=explanation,
         parts=tuple(parts_of(explanation, record, book)),
         line=tuple(line_legs_of(explanation)),
         fixed=fixed.shares,
         waste=waste,
-        unknown=(*_unpriced(explanation), *_unanswered(record), *_unfinished(record), *fixed.unknown),
+        unknown=(*unknown, *fixed.unknown),
+        used_is_whole=not unknown,
         target=terms.target,
     )
 

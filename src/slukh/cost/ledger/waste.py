@@ -6,6 +6,7 @@
     rehearsal  audio that was sent again for interims and speculation
     shadow     audio that another recogniser heard for comparison
     barge_in   characters that were spoken by us and not heard
+    unheard    output of a model whose words the caller never heard, because they interrupted or hung up
     prefix     prompt tokens that a working cache would have read
     rounding   what is billed beyond what was used: increments, minima, first blocks
 
@@ -24,7 +25,9 @@ from slukh.cost.pricing.price import Price
 from slukh.cost.pricing.tiers import amount_between
 from slukh.types import Purpose, Unit, Usage
 
-WasteKind = Literal["silence", "replay", "hedge", "rehearsal", "shadow", "barge_in", "prefix", "rounding"]
+WasteKind = Literal[
+    "silence", "replay", "hedge", "rehearsal", "shadow", "barge_in", "unheard", "prefix", "rounding"
+]
 _REPEATED: dict[Purpose, WasteKind] = {
     "retry": "replay",
     "serve": "replay",
@@ -33,6 +36,7 @@ _REPEATED: dict[Purpose, WasteKind] = {
     "speculative": "rehearsal",
 }
 _Key = tuple[int, str, int]
+_NOT_COUNTED = "an earlier version did not count what was heard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,7 @@ def waste_of(
         Waste(kind="rounding", what=component, unit=unit, quantity=quantity, amount_pico_usd=amount)
         for (component, unit), (quantity, amount) in sorted(rounding.items())
     )
-    return (*hearing.waste(legs), *_barge_in(usage, lines), *rounded_up)
+    return (*hearing.waste(legs), *_barge_in(usage, lines), *_unheard(usage, lines), *rounded_up)
 
 
 class _Hearing:
@@ -154,7 +158,7 @@ def _barge_in(usage: Sequence[Usage], lines: Sequence[StoredLine]) -> Iterable[W
     if any(quantity is None for quantity in unheard.values()):
         yield Waste(
             kind="barge_in", what="tts", unit="characters", quantity=None, of_quantity=sent,
-            amount_pico_usd=None, note="an earlier version did not count what was heard",
+            amount_pico_usd=None, note=_NOT_COUNTED,
         )  # fmt: skip
         return
     amount = sum(
@@ -166,6 +170,32 @@ def _barge_in(usage: Sequence[Usage], lines: Sequence[StoredLine]) -> Iterable[W
         kind="barge_in", what="tts", unit="characters", quantity=sum(n or 0 for n in unheard.values()),
         of_quantity=sent, amount_pico_usd=amount,
     )  # fmt: skip
+
+
+def _unheard(usage: Sequence[Usage], lines: Sequence[StoredLine]) -> Iterable[Waste]:
+    """Tokens of words that were written and not heard; what a voice was sent of them is `barge_in`."""
+    written = {_key(row): row for row in usage if row.unit == "output_tokens"}
+    unheard = {
+        key: row.quantity - row.heard_quantity
+        for key, row in written.items()
+        if row.heard_quantity is not None and row.heard_quantity < row.quantity
+    }
+    sent = sum(row.quantity for row in written.values())
+    if any(row.outcome == "aborted" and row.heard_quantity is None for row in written.values()):
+        yield Waste(
+            kind="unheard", what="llm", unit="output_tokens", quantity=None, of_quantity=sent,
+            amount_pico_usd=None, note=_NOT_COUNTED,
+        )  # fmt: skip
+    elif unheard:
+        amount = sum(
+            _part(line.amount_pico_usd, unheard[_key(line)], line.billed_quantity)
+            for line in lines
+            if _key(line) in unheard
+        )
+        yield Waste(
+            kind="unheard", what="llm", unit="output_tokens", quantity=sum(unheard.values()),
+            of_quantity=sent, amount_pico_usd=amount,
+        )  # fmt: skip
 
 
 def _metered(line: StoredLine, prices: Mapping[str, Price]) -> int:

@@ -132,6 +132,14 @@ def test_requests_without_figures_are_named_and_the_total_is_what_is_known(ledge
     assert [what for what in found.unknown if "2 requests without figures" in what]
     assert found.components["llm"] == 1_000_000_000
     assert found.as_json()["is_whole"] is False
+    assert found.as_json()["used_is_whole"] is False
+
+
+def test_what_was_used_is_whole_whether_or_not_anybody_says_what_is_rented(ledger: Ledger) -> None:
+    ledger.record([row("c", "line", 0, "call_ms", 60_000), facts("c")])
+    found = bill(ledger, "c", Terms())
+    assert (found.as_json()["is_whole"], found.used_is_whole) == (False, True)
+    assert found.used_pico_usd == found.total_pico_usd
 
 
 def test_what_the_cache_saved_is_what_the_phrases_would_have_cost(ledger: Ledger) -> None:

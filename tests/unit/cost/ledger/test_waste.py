@@ -109,9 +109,34 @@ def test_of_an_interrupted_phrase_what_was_not_heard_is_waste() -> None:
     assert dollars(barge_in.amount_pico_usd) == 70 * 0.00003
 
 
+def test_of_a_models_output_what_was_not_heard_is_waste_beside_what_its_voice_cost() -> None:
+    model = {"model": "claude-sonnet-4-5"}
+    rows = [
+        usage("llm", 8, "input_tokens", 3000, **model),
+        usage("llm", 9, "output_tokens", 80, outcome="aborted", heard_quantity=20, **model),
+        usage("llm", 17, "output_tokens", 40, outcome="ok", heard_quantity=40, **model),
+        usage("tts", 1, "characters", 100, outcome="interrupted", heard_quantity=50),
+    ]
+    found = wasted(rows)
+    unheard = found["llm", "unheard"]
+    assert (unheard.unit, unheard.quantity, unheard.of_quantity) == ("output_tokens", 60, 120)
+    assert dollars(unheard.amount_pico_usd) == 60 * 15 / 10**6
+    assert dollars(found["tts", "barge_in"].amount_pico_usd) == 50 * 0.00003
+
+
+def test_output_that_was_heard_is_no_waste_and_neither_is_that_of_a_version_that_did_not_ask() -> None:
+    heard = usage("llm", 9, "output_tokens", 40, outcome="ok", heard_quantity=40, model="claude-haiku-4-5")
+    assert wasted([heard, replace(heard, sequence=17, heard_quantity=None)]) == {}
+
+
 @pytest.mark.parametrize(
     ("rows", "legs", "kind"),
     [
+        (
+            [usage("llm", 9, "output_tokens", 40, outcome="aborted", model="claude-haiku-4-5")],
+            [],
+            ("llm", "unheard"),
+        ),
         ([usage("tts", 1, "characters", 100, outcome="interrupted")], [], ("tts", "barge_in")),
         ([sent(1, 1, 4000)], [leg(0, state="started")], ("stt", "silence")),
         ([sent(1, 1, 4000)], [], ("stt", "silence")),
