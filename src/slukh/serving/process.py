@@ -229,6 +229,7 @@ def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExit
             on_voice_failed=metrics.voice_failed,
             on_store_error=metrics.phrase_cache_error,
         ),
+        final_seconds=given.settings.slukh_final_seconds,
         least_cached_tokens=_least_cached_tokens(given),
     )
     if answering is not None:
