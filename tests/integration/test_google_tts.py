@@ -136,6 +136,11 @@ async def test_nobody_there_is_said_at_the_start() -> None:
         await GoogleTts(GoogleSpeech(endpoint=endpoint, first_seconds=0.3)).start()
 
 
+def test_a_key_that_the_token_server_refused_is_no_fault_of_the_network() -> None:
+    words = "Getting metadata from plugin failed with error: ('invalid_grant: account not found', ...)"
+    assert error_from_status("google", "UNAVAILABLE", words, has_spoken=False).is_permanent
+
+
 def test_an_unknown_status_is_a_fault_of_the_way_there_or_of_the_stream() -> None:
     assert isinstance(error_from_status("google", "WEIRD", "", has_spoken=False), TtsConnectError)
     assert isinstance(error_from_status("google", "WEIRD", "", has_spoken=True), TtsStreamError)

@@ -10,18 +10,13 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
-import google.auth
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
-from google.auth.credentials import Credentials
-from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import Request
 from google.cloud.speech_v2 import SpeechAsyncClient
 from google.cloud.speech_v2.services.speech.transports import SpeechGrpcAsyncIOTransport
 
-from slukh.errors import SettingsError, SttConnectError
-from slukh.stt.google_errors import error_from_credentials
+from slukh.errors import SettingsError, SttAuthenticationError, SttConnectError
+from slukh.google_credentials import application_credentials
 
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _FIRST_RECONNECT_MS, _LATER_RECONNECT_MS = 200, 5000
 
 
@@ -109,7 +104,12 @@ async def open_lanes(provider: str, host: str, link: GoogleLink) -> list[Lane]:
     if link.endpoint:
         channels = [grpc.aio.insecure_channel(host, options=options) for _ in range(link.connections)]
     else:
-        credentials = await _credentials(provider, link.credentials_seconds)
+        credentials = await application_credentials(
+            provider,
+            unreachable=SttConnectError,
+            refused=SttAuthenticationError,
+            deadline_seconds=link.credentials_seconds,
+        )
         channels = [
             SpeechGrpcAsyncIOTransport.create_channel(host, credentials=credentials, options=options)
             for _ in range(link.connections)
@@ -133,24 +133,6 @@ async def open_lanes(provider: str, host: str, link: GoogleLink) -> list[Lane]:
 async def close_lanes(lanes: list[Lane]) -> None:
     """Close the connections and all streams on them."""
     await asyncio.gather(*(lane.channel.close() for lane in lanes))
-
-
-async def _credentials(provider: str, deadline_seconds: float) -> Credentials:
-    """The application's default credentials, with a token that proves them good."""
-
-    def find() -> Credentials:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
-        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth's has no types
-        return credentials
-
-    try:
-        async with asyncio.timeout(deadline_seconds):
-            return await asyncio.to_thread(find)
-    except TimeoutError as error:
-        detail = f"no token for Google in {deadline_seconds:g} s: is the network up?"
-        raise SttConnectError(provider, detail) from error
-    except (GoogleAuthError, OSError) as error:
-        raise error_from_credentials(provider, error) from error
 
 
 def _is_loopback(host: str) -> bool:
