@@ -97,7 +97,7 @@ async def test_a_voice_that_rhvoice_does_not_have_is_named_in_the_log_and_the_ne
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
-    [("a.wav", b"no wav", "cannot be played"), ("b.txt", b"words", "holds no recordings")],
+    [("a.wav", b"no wav", "is not a wav file"), ("b.txt", b"words", "holds no recordings")],
 )
 def test_a_pack_that_cannot_be_played_is_refused(
     tmp_path: Path, name: str, content: bytes, says: str

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "google_credentials": set(),
     "stt": {"audio", "google_credentials", "weights"},
     "routing": {"stt", "speech"},
-    "tts": {"audio", "google_credentials", "yaml_lines"},
+    "tts": {"audio", "audio_files", "google_credentials", "yaml_lines"},
     "dialog": {"tts", "yaml_lines"},
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
     "assembly.voices": {"settings", "tts"},
