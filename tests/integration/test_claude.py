@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,6 +228,47 @@ async def test_a_tool_that_would_end_the_process_does_not() -> None:
         raise SystemExit(1)
 
     assert (await tool_from(leaves).run({}, timeout_seconds=10)).is_error
+
+
+def finds_nothing() -> str:
+    """Asks an empty list for its first."""
+    return next(iter([]))
+
+
+def cancels_its_own() -> str:
+    """Waits for work of its own that was cancelled."""
+    work: Future[str] = Future()
+    work.cancel()
+    return work.result()
+
+
+async def cancels_its_own_task() -> str:
+    """Likewise, on the loop."""
+    work = asyncio.ensure_future(asyncio.sleep(60))
+    work.cancel()
+    await work
+    return "done"
+
+
+@pytest.mark.parametrize("function", [finds_nothing, cancels_its_own, cancels_its_own_task])
+async def test_a_tool_whose_own_work_ends_oddly_has_failed_and_is_not_late(
+    function: Callable[[], Any],
+) -> None:
+    result = await tool_from(function).run({}, timeout_seconds=10)
+    assert result.is_error
+    assert "failed: " in result.text
+
+
+async def test_a_tool_that_we_cancel_is_cancelled() -> None:
+    async def waits() -> str:
+        """Waits."""
+        return await asyncio.Future()
+
+    running = asyncio.create_task(tool_from(waits).run({}, timeout_seconds=10))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_a_model_that_only_calls_tools_is_stopped() -> None:

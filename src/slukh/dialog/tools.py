@@ -32,6 +32,13 @@ _TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"
 LONGEST_RESULT: Final = 4000
 
 
+class _RaisedInThreadError(Exception):
+    """What a tool raised, as its cause.
+
+    A future takes no StopIteration, and what is no Exception would be a cancellation or an exit of ours.
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
     """What the model is told.
@@ -69,14 +76,24 @@ class Tool:
                     result = await self.function(**arguments)
                 else:
                     result = await self._in_thread(arguments)
-        except Exception as error:  # whatever a shop's own code raises, a TimeoutError among it
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return self._failed(error)  # nobody cancelled us: something of the tool's own was
+        except _RaisedInThreadError as raised:
+            return self._failed(raised.__cause__ or raised)
+        except Exception as error:  # noqa: BLE001  # whatever a shop's code raises, a TimeoutError among it
             if limit.expired():
                 late = f"{self.name} did not answer in {timeout_seconds:g} s, and may do it all the same"
                 return ToolResult(text=f"{late}: do not ask for it again", is_error=True)
-            # Not above DEBUG: what it says may be a caller's.
-            logger.debug("tool_raised", extra={"tool": self.name}, exc_info=True)
-            return ToolResult(text=f"{self.name} failed: {type(error).__name__}", is_error=True)
+            return self._failed(error)
         return ToolResult(text=str(result)[:LONGEST_RESULT])
+
+    def _failed(self, error: BaseException) -> ToolResult:
+        # Not above DEBUG: what it says may be a caller's.
+        logger.debug("tool_raised", extra={"tool": self.name}, exc_info=error)
+        return ToolResult(text=f"{self.name} failed: {type(error).__name__}", is_error=True)
 
     async def _in_thread(self, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401  # whatever it returns
         outcome: Future[Any] = Future()
@@ -85,10 +102,10 @@ class Tool:
         def work() -> None:
             try:
                 outcome.set_result(self.function(**arguments))
-            except Exception as error:  # noqa: BLE001  # raised where it is awaited
-                outcome.set_exception(error)
-            except SystemExit:  # else it would end the gateway
-                outcome.set_exception(RuntimeError("it would have ended the process"))
+            except BaseException as error:  # noqa: BLE001  # raised where it is awaited
+                raised = _RaisedInThreadError()
+                raised.__cause__ = error
+                outcome.set_exception(raised)
 
         threading.Thread(
             target=copy_context().run, args=(work,), name=f"slukh-tool-{self.name}", daemon=True
