@@ -265,6 +265,11 @@ class Speaker:
                     pieces.append(linear16)
         except TimeoutError as error:
             raise TtsTimeoutError(provider.name, f"no audio in {_VOICE_SECONDS:g} s") from error
+        except TtsError:
+            raise
+        except Exception as error:  # a defect of one voice must not keep the next from speaking
+            logger.exception("voice_defect", extra={"provider": provider.name})
+            raise TtsProtocolError(provider.name, "a defect, see the log") from error
         return b"".join(pieces)
 
     @staticmethod

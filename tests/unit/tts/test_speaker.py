@@ -113,6 +113,15 @@ async def test_the_next_voice_speaks_when_the_first_is_down_and_the_first_rests(
     assert [error.error_type for error in failed] == ["connect", "connect"]
 
 
+async def test_the_next_voice_speaks_when_the_first_has_a_defect(caplog: pytest.LogCaptureFixture) -> None:
+    class Defect(FakeTts):
+        async def synthesize(self, request: SpeechRequest) -> AsyncIterator[bytes]:
+            yield bytes(1 // len(self.capabilities.sample_rates_hertz - {8000}))
+
+    assert await heard(speaker_of(Defect(name="first"), FakeTts(name="second")).say(HELLO)) == AUDIO
+    assert "voice_defect" in [record.message for record in caplog.records]
+
+
 async def test_a_sentence_that_breaks_off_is_said_again_whole_and_kept_whole() -> None:
     broken = TtsScript(error=TtsStreamError("first", "reset"), pieces=2)
     speaker = speaker_of(FakeTts([broken], name="first"), FakeTts(name="second"))
