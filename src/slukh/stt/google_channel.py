@@ -1,8 +1,7 @@
 """The way to Google: one warm channel, or a few, that all calls share.
 
 A connection of HTTP/2 carries about a hundred streams at Google; others wait in silence until one ends. So
-there are a few connections, and a stream goes to the least busy. gRPC by itself neither notices a dead link
-nor comes back soon from an outage (it waits up to two minutes), hence the options.
+there are a few connections, and a stream goes to the least busy.
 """
 
 import asyncio
@@ -15,9 +14,7 @@ from google.cloud.speech_v2 import SpeechAsyncClient
 from google.cloud.speech_v2.services.speech.transports import SpeechGrpcAsyncIOTransport
 
 from slukh.errors import SettingsError, SttAuthenticationError, SttConnectError
-from slukh.google_credentials import application_credentials
-
-_FIRST_RECONNECT_MS, _LATER_RECONNECT_MS = 200, 5000
+from slukh.google_access import application_credentials, channel_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,22 +62,6 @@ def host_of(location: str, endpoint: str) -> str:
     return endpoint
 
 
-def channel_options(link: GoogleLink) -> list[tuple[str, int]]:
-    """What a channel is opened with; the keepalive time-out also becomes the socket's TCP_USER_TIMEOUT."""
-    options = [
-        ("grpc.use_local_subchannel_pool", 1),  # else channels to one host share one connection
-        ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
-        ("grpc.max_reconnect_backoff_ms", _LATER_RECONNECT_MS),
-    ]
-    if link.keepalive_ms:
-        options += [
-            ("grpc.keepalive_time_ms", link.keepalive_ms),
-            ("grpc.keepalive_timeout_ms", link.keepalive_timeout_ms),
-            ("grpc.http2.max_pings_without_data", 0),  # while a late final is awaited nothing is sent
-        ]
-    return options
-
-
 @dataclass(slots=True, kw_only=True)
 class Lane:
     """One connection and how many streams are on it."""
@@ -100,7 +81,7 @@ async def open_lanes(provider: str, host: str, link: GoogleLink) -> list[Lane]:
         SttAuthenticationError: no credentials, or refused ones.
         SttConnectError: no server, or none that answers.
     """
-    options = channel_options(link)
+    options = channel_options(keepalive_ms=link.keepalive_ms, keepalive_timeout_ms=link.keepalive_timeout_ms)
     if link.endpoint:
         channels = [grpc.aio.insecure_channel(host, options=options) for _ in range(link.connections)]
     else:

@@ -25,7 +25,7 @@ from slukh.errors import (
     SttStreamError,
     SttTimeoutError,
 )
-from slukh.google_credentials import is_refused_key
+from slukh.google_access import is_refused_key
 
 MASKED = "Internal error from Core"
 

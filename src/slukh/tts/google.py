@@ -32,7 +32,7 @@ from slukh.errors import (
     TtsRequestError,
     TtsTimeoutError,
 )
-from slukh.google_credentials import application_credentials
+from slukh.google_access import application_credentials, channel_options
 from slukh.tts.base import SpeechRequest, TtsCapabilities, Voice
 from slukh.tts.google_errors import error_from_status
 from slukh.tts.wav import WavReader
@@ -110,12 +110,14 @@ class GoogleTts:
         if self._client is not None:
             return
         if self._speech.endpoint:
-            channel = grpc.aio.insecure_channel(self._speech.endpoint)
+            channel = grpc.aio.insecure_channel(self._speech.endpoint, options=channel_options())
         else:
             credentials = await application_credentials(
                 self.name, unreachable=TtsConnectError, refused=TtsAuthenticationError
             )
-            channel = TextToSpeechGrpcAsyncIOTransport.create_channel(HOST, credentials=credentials)
+            channel = TextToSpeechGrpcAsyncIOTransport.create_channel(
+                HOST, credentials=credentials, options=channel_options()
+            )
         try:
             async with asyncio.timeout(self._speech.first_seconds):
                 await channel.channel_ready()

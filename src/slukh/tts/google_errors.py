@@ -18,7 +18,7 @@ from slukh.errors import (
     TtsStreamError,
     TtsTimeoutError,
 )
-from slukh.google_credentials import is_refused_key
+from slukh.google_access import is_refused_key
 
 _CLASSES: dict[str, type[TtsError]] = {
     "DEADLINE_EXCEEDED": TtsTimeoutError,

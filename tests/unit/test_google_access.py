@@ -1,4 +1,4 @@
-"""Credentials that fail mean the same for hearing and for speaking, and stay secret."""
+"""Credentials that fail mean the same for hearing and speaking, and stay secret; how channels are kept."""
 
 # mypy: disable-error-code="no-untyped-call"
 # google-auth's errors have untyped constructors.
@@ -18,10 +18,19 @@ from slukh.errors import (
     TtsAuthenticationError,
     TtsConnectError,
 )
-from slukh.google_credentials import Refused, Unreachable, error_from_credentials
+from slukh.google_access import Refused, Unreachable, channel_options, error_from_credentials
 from slukh.stt.google import GoogleProvider
 from slukh.stt.google_requests import GoogleModel
 from slukh.tts.google import GoogleSpeech, GoogleTts
+
+
+def test_a_channel_has_keepalive_and_comes_back_soon() -> None:
+    options = dict(channel_options(keepalive_ms=7000, keepalive_timeout_ms=2500))
+    assert options["grpc.keepalive_time_ms"] == 7000
+    assert options["grpc.keepalive_timeout_ms"] == 2500
+    assert options["grpc.max_reconnect_backoff_ms"] <= 5000
+    assert "grpc.keepalive_time_ms" not in dict(channel_options(keepalive_ms=0))
+
 
 CLASSES: list[tuple[Unreachable, Refused]] = [
     (SttConnectError, SttAuthenticationError),

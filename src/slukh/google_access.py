@@ -1,7 +1,8 @@
-"""Google's application default credentials, for hearing and speaking alike.
+"""The way to Google, for hearing and speaking alike: who we are, and how a channel is kept alive.
 
 A token server that does not answer is a network that is down, and asked again; everything else an operator
-has to mend.
+has to mend. gRPC by itself neither notices a dead link nor comes back soon from an outage (it waits up to two
+minutes), hence the options of a channel.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 _REMEDY: Final = (
     "set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`"
 )
+_FIRST_RECONNECT_MS, _LATER_RECONNECT_MS = 200, 5000
 # gRPC reports a key that the token server refused as UNAVAILABLE; these are the words of a lasting refusal.
 _PLUGIN: Final = "metadata from plugin failed"
 _REFUSED_KEY: Final = (
@@ -33,6 +35,30 @@ _REFUSED_KEY: Final = (
 
 Unreachable = type[SttConnectError] | type[TtsConnectError]
 Refused = type[SttAuthenticationError] | type[TtsAuthenticationError]
+
+
+def channel_options(
+    *, keepalive_ms: int = 10_000, keepalive_timeout_ms: int = 3_000
+) -> list[tuple[str, int]]:
+    """What a channel is opened with.
+
+    Args:
+        keepalive_ms: a link with streams on which nothing came for so long is pinged; 0: never.
+        keepalive_timeout_ms: a ping, or sent data (it also becomes the socket's TCP_USER_TIMEOUT), unanswered
+            for so long ends the link.
+    """
+    options = [
+        ("grpc.use_local_subchannel_pool", 1),  # else channels to one host share one connection
+        ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
+        ("grpc.max_reconnect_backoff_ms", _LATER_RECONNECT_MS),
+    ]
+    if keepalive_ms:
+        options += [
+            ("grpc.keepalive_time_ms", keepalive_ms),
+            ("grpc.keepalive_timeout_ms", keepalive_timeout_ms),
+            ("grpc.http2.max_pings_without_data", 0),  # while a late answer is awaited nothing is sent
+        ]
+    return options
 
 
 async def application_credentials(
