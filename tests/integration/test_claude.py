@@ -15,7 +15,7 @@ import pytest
 from slukh.cost.pricing.llm_tokens import Request, buckets
 from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step
 from slukh.dialog.claude import ClaudeConversation, ClaudeDialog, ClaudeRules
-from slukh.dialog.tools import tool_from, tools_in
+from slukh.dialog.tools import MOST_THREADS, tool_from, tools_in
 from slukh.errors import DialogError, SettingsError
 from slukh.testing.anthropic_server import KEY, Answer, AnthropicServer, Calls, Refuses, Speaks
 from slukh.types import CallStarted, ModelAnswered, ModelUnanswered
@@ -220,6 +220,37 @@ async def test_tools_that_hang_keep_no_other_tool_from_answering() -> None:
         assert await asyncio.to_thread(lambda: "the loop's own threads are free")
     finally:
         release.set()
+
+
+async def test_tools_that_hang_are_no_more_than_the_machine_bears() -> None:
+    release = threading.Event()
+
+    def stuck() -> None:
+        """Hangs until it is let go."""
+        release.wait()
+
+    tool = tool_from(stuck)
+    try:
+        asked = [tool.run({}, timeout_seconds=0.2) for _ in range(MOST_THREADS + 1)]
+        results = await asyncio.gather(*asked)
+        assert [result.text for result in results].count("stuck failed: RuntimeError") == 1
+    finally:
+        release.set()
+    for thread in [one for one in threading.enumerate() if one.name == "slukh-tool-stuck"]:
+        await asyncio.to_thread(thread.join)
+    assert (await tool_from(order_status).run({"number": "4512"}, timeout_seconds=10)).text == "4512: ready"
+
+
+async def test_a_result_that_has_no_words_is_a_failure() -> None:
+    class Wordless:
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    async def answers() -> Wordless:
+        """Answers something."""
+        return Wordless()
+
+    assert (await tool_from(answers).run({}, timeout_seconds=10)).text == "answers failed: ZeroDivisionError"
 
 
 async def test_a_tool_that_would_end_the_process_does_not() -> None:
