@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from slukh.errors import SlukhError, TtsError, TtsRequestError
+from slukh.errors import TtsError, TtsRequestError
 from slukh.tts.base import SpeechRequest, TtsProvider, Voice
 
 logger = logging.getLogger(__name__)
@@ -103,9 +103,9 @@ class VoiceChain:
         except TtsError as error:
             self.failed(error)
             self._away[name] = self._rested[name]
-        except SlukhError as error:  # a file of its own that is no voice any more
-            logger.error("voice_cannot_start", extra={"provider": name, "error": str(error)})  # noqa: TRY400
-            self._away[name] = float("inf")
+        except Exception:  # a file of its own that is no voice now, or a defect: nobody else would tell
+            logger.exception("voice_cannot_start", extra={"provider": name})
+            self._away[name] = self.now() + LONG_REST_SECONDS
         else:
             logger.info("voice_started", extra={"provider": name})
             del self._away[name]

@@ -193,6 +193,7 @@ class Late(FakeTts):
     def __init__(self) -> None:
         super().__init__(name="late")
         self.is_there, self.starts, self.started = False, 0, False
+        self.error: Exception = TtsConnectError(self.name, "down")
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -200,7 +201,7 @@ class Late(FakeTts):
         self.starts += 1
         await self.answers.wait()
         if not self.is_there:
-            raise TtsConnectError(self.name, "down")
+            raise self.error
         self.started = True
 
     async def synthesize(self, request: SpeechRequest) -> AsyncIterator[bytes]:
@@ -247,6 +248,21 @@ async def test_a_voice_that_is_asked_for_want_of_others_is_started_again_all_the
             await heard(speaker.say(HELLO))
     now[0] = 12.0
     assert await said_by(speaker) == "late"
+
+
+async def test_a_voice_that_cannot_be_started_for_another_reason_is_said_so_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    late, now = Late(), [0.0]
+    chain = VoiceChain((late, FakeTts(name="second")), now=lambda: now[0])
+    speaker = Speaker(chain, MemoryStore(max_bytes=0))
+    await speaker.start()
+    late.error = SettingsError("the file is no voice", remedy="name another")
+    for now[0] in (10.0, 20.0):
+        assert [await said_by(speaker), late.starts] == ["second", 2]
+    assert [record.message for record in caplog.records].count("voice_cannot_start") == 1
+    now[0], late.is_there = 70.0, True
+    assert [await said_by(speaker), late.starts] == ["late", 3]
 
 
 async def test_a_start_that_hangs_delays_no_sentence_and_ends_with_the_process() -> None:
