@@ -26,10 +26,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "speech": {"audio"},
     "telephony": {"audio"},
     "yaml_lines": set(),
+    "background": set(),
     "report": set(),
     "databases": set(),
     "stt": {"audio", "weights"},
-    "routing": {"stt", "speech"},
+    "routing": {"background", "stt", "speech"},
     "tts": {"audio", "yaml_lines"},
     "dialog": {"tts", "yaml_lines"},
     "talking": {"audio", "dialog", "speech", "telephony", "tts"},
@@ -45,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.callbook": {"routing", "talking", "telephony"},  # what is kept of a call for its next leg
     "callers": set(),
     "web": {"serving.callbook", "callers", "stt"},
-    "assembly.parts": {"routing", "settings", "speech", "stt", "weights"},
+    "assembly.parts": {"background", "routing", "settings", "speech", "stt", "weights"},
     "serving.gateway": {"assembly.parts", "serving.callbook", "routing", "session", "talking", "telephony"},
     "transcribe": {"assembly.parts", "session", "settings", "telephony"},
     "evaluation": {
@@ -64,7 +65,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "terminal": set(),
     "ports": set(),
     "serving.accuracy": {"experiment", "monitoring", "routing", "stt"},
-    "serving.comparing": {"assembly.parts", "experiment", "monitoring", "routing", "settings"},
+    "serving.comparing": {
+        "assembly.parts",
+        "background",
+        "experiment",
+        "monitoring",
+        "routing",
+        "settings",
+    },
     "serving.metering": {"cost", "monitoring", "settings"},
     "doctor": {
         "assembly.parts",
@@ -101,6 +109,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "assembly.voices",
     },
     "server": {
+        "background",
         "experiment",
         "serving.gateway",
         "ports",

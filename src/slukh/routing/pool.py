@@ -13,6 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from slukh.background import in_background
 from slukh.errors import SttError, SttLanguageError
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.breaker_store import BreakerStore, Standing
@@ -90,7 +91,7 @@ class ServerPool:
                     raise type(error)(self.name, f"{key}: {error.detail}", remedy=error.remedy) from error
                 logger.warning("server_not_started", extra={"server": key, "error": str(error)})
         if self._probing is None:
-            self._probing = asyncio.create_task(Probes(self.upstreams, self._clips).run())
+            self._probing = in_background(Probes(self.upstreams, self._clips).run())
 
     async def open(self, config: StreamConfig) -> SttStream:
         """A stream on the server with the least to do; the next one when that cannot be reached.
@@ -125,14 +126,14 @@ class ServerPool:
         return min(server.backlog_seconds() for server in self.servers.values())
 
     async def aclose(self) -> None:
-        """Give everything back. Idempotent."""
-        if self._probing is not None:
-            self._probing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._probing
-            self._probing = None
-        for server in self.servers.values():
-            await server.aclose()
+        """Give everything back, whatever one of them raises on the way. Idempotent."""
+        probing, self._probing = self._probing, None
+        async with contextlib.AsyncExitStack() as closing:
+            for server in self.servers.values():
+                closing.push_async_callback(server.aclose)
+            if probing is not None:
+                probing.cancel()
+                await asyncio.gather(probing, return_exceptions=True)
 
     def closed(self, key: str) -> None:
         """A stream is no longer open."""
