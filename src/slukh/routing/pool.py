@@ -150,7 +150,7 @@ class ServerPool:
             utterance_id=0, attempt=1, provider=key, model=self.model, purpose="serve", outcome=outcome,
             audio_samples=0, final_seconds=final_seconds,
         )  # fmt: skip
-        self.upstreams.ended(attempt, now, was_outrun=False)
+        self.upstreams.ended(attempt, now)
 
     def _load(self, key: str) -> float:
         # One that nobody knows yet is taken to be as quick as the quickest.

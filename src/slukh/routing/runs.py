@@ -233,7 +233,8 @@ class UtteranceRun:
         if outcome == "published":
             self._winner = attempt.purpose
         was_outrun = outcome == "superseded" and self._winner == "hedge"
-        self._call.upstreams.ended(ended, now, was_outrun=was_outrun)
+        outrun_seconds = _between(self._endpoint_at, now) if was_outrun else None
+        self._call.upstreams.ended(ended, now, outrun_seconds=outrun_seconds)
         self._call.publish(ended)
 
     def _tell_failover(self, attempt: _Attempt, fault: _Fault, taken: float | None) -> None:

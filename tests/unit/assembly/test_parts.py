@@ -67,7 +67,7 @@ def test_a_recogniser_that_failed_gets_calls_again_wherever_the_parts_are_used()
     async def first_minute() -> None:
         await parts.start()
         for _ in range(5):
-            upstreams.ended(failed, 0.0, was_outrun=False)
+            upstreams.ended(failed, 0.0)
         failing = [upstreams.breakers["fake"].is_failing]
         await asyncio.sleep(60.0)
         assert [*failing, upstreams.breakers["fake"].is_failing] == [True, False]

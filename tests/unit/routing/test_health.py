@@ -61,7 +61,7 @@ class Patient:
             utterance_id=1, attempt=1, provider="fake", model="m", purpose="serve", outcome="connect",
             audio_samples=0,
         )  # fmt: skip
-        self.upstreams.ended(failed, asyncio.get_running_loop().time(), was_outrun=False)
+        self.upstreams.ended(failed, asyncio.get_running_loop().time())
         running = asyncio.create_task(self.probes.run())
         try:
             async with asyncio.timeout(20):
