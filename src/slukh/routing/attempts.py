@@ -253,7 +253,10 @@ class UtteranceAttempts:
         if self.is_published:
             return []
         self._endpoint_at = self._endpoint_at or 0.0
-        return self._close_all(outcome) + self._salvage()
+        closed = self._close_all(outcome)
+        if self._empty_final is not None:  # somebody did answer
+            return closed + self._publish(*self._empty_final)
+        return closed + self._salvage()
 
     @property
     def _give_up_at(self) -> float | None:

@@ -384,6 +384,15 @@ def test_an_empty_final_stands_when_the_second_opinion_fails() -> None:
     assert utterance.failed(2, broken("google"), 2.5)[-1] == Publish(attempt=1, hypothesis=final(""))
 
 
+def test_an_empty_final_stands_when_the_second_opinion_is_late() -> None:
+    utterance = doubtful("whisper", "google")
+    utterance.result(1, final(""), 21.9)
+    assert utterance.tick(22.0) == [
+        Close(attempt=2, outcome="timeout"),
+        Publish(attempt=1, hypothesis=final("")),
+    ]
+
+
 @dataclass
 class Tally:
     opened: list[int] = field(default_factory=list)
