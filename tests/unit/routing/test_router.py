@@ -19,6 +19,7 @@ from slukh.testing.numbered import heard_numbers, heard_words, numbered_speech
 from slukh.testing.speaking import speak
 from slukh.types import (
     AttemptEnded,
+    AudioChunk,
     CallStarted,
     Event,
     Failover,
@@ -193,6 +194,29 @@ async def test_a_rejected_final_is_an_event_and_an_empty_transcript() -> None:
     assert [e.reason for e in call.events if isinstance(e, ResultDropped)] == ["phrase"]
     assert call.finals == [""]
     assert call.outcomes == ["empty"]
+
+
+async def test_a_final_of_the_first_words_of_a_replay_is_not_that_of_the_utterance() -> None:
+    class HastyStream(FakeStream):
+        async def send(self, chunk: AudioChunk) -> None:
+            await super().send(chunk)
+            self._say("half of it", is_final=True)
+            await asyncio.sleep(0)  # as a socket does
+
+    class Hasty(FakeProvider):
+        async def open(self, config: StreamConfig) -> FakeStream:
+            return HastyStream(self, Script(), config.language_code, heard_words, interims=False)
+
+    call = TwoEars()
+    call.upstreams = Upstreams(
+        {
+            "fake": FakeProvider(heard_words, iter([failing(after_seconds=99.0)])),  # at its end
+            "hasty": Hasty(heard_words, name="hasty"),
+        }
+    )
+    await call.speak([11, 22, 33, 44])
+    assert call.finals == ["11 22 33 44"]
+    assert call.outcomes == ["stream", "stream", "published"]
 
 
 async def test_audio_sent_is_counted_once_for_every_attempt() -> None:
