@@ -112,6 +112,20 @@ async def test_the_key_of_a_server_stands_in_no_log(scheme: str, caplog: pytest.
     assert not [record for record in ours if "sk-secret" in str(vars(record))]
 
 
+async def test_an_answer_that_nobody_can_read_fails_the_attempt_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def nests_too_deep(peer: Peer) -> None:
+        await peer.hear()
+        await peer.connection.send("[" * 200_000)
+        await peer.hear_until(lambda _: False)
+
+    error = await failure(nests_too_deep)
+    assert "RecursionError" in str(error)
+    assert isinstance(error, SttStreamError)
+    assert "recogniser_defect" in caplog.messages
+
+
 async def test_what_a_server_says_again_is_no_second_hearing_of_it() -> None:
     async with SocketServer(whisperlivekit(["Скажіть", "Скажіть", "Скажіть", TEXT])) as server:
         *interims, final = await heard(server, "whisperlivekit+ws")
