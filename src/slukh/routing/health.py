@@ -104,7 +104,8 @@ async def _hear(provider: SttProvider, clip: Clip) -> Heard:
 class Canaries:
     """Plays the stored clips to every recogniser, at start and on a schedule, and remembers who failed.
 
-    A recogniser is not played clips in languages it does not take.
+    A recogniser is not played clips in languages it does not take. It works when it heard a clip of a round,
+    whichever, and fails when it heard none; calls and their breaker judge the rest.
 
     Args:
         providers: recognisers by registry name.
@@ -171,6 +172,7 @@ class Canaries:
                 round_.create_task(self._ask(name, self._providers[name]))
 
     async def _ask(self, name: str, provider: SttProvider) -> None:
+        has_heard, errors = False, list[SttError]()
         for clip in stored_clips():
             if clip.language_code not in provider.capabilities.languages:
                 continue
@@ -183,13 +185,16 @@ class Canaries:
             except SttError as failure:
                 error = failure
             else:
+                has_heard = True
                 self._tried.add(name)
                 self._failing.pop(name, None)
                 _tell(self._on_heard, name, heard)
                 continue
             if clip.language_code in self._languages or not isinstance(error, SttRequestError):
-                self._failing[name] = error
+                errors.append(error)
             _tell(self._on_failed, name, error)
+        if errors and not has_heard:  # of two, the one that may pass
+            self._failing[name] = min(errors, key=lambda error: error.is_permanent)
         self._tried.add(name)
 
 

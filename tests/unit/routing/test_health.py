@@ -180,6 +180,23 @@ def test_a_defect_in_a_recogniser_is_a_clip_that_failed_and_the_rounds_go_on() -
     assert first.heard[-1] == ("broken", "ru-RU")
 
 
+@pytest.mark.parametrize("first_works", [True, False])
+def test_who_heard_one_of_the_clips_works_whichever_it_was(first_works: bool) -> None:
+    scripts = [Script(), Script(open_error=GONE)]
+    fake = FakeProvider(heard_words, iter(scripts if first_works else scripts[::-1]))
+    first = Round(fake, languages=("uk-UA", "ru-RU"))
+    assert first.played() is None
+    assert first.deaf() is None
+    assert first.failed == [("fake", "connect")]
+
+
+@pytest.mark.parametrize("errors", [(HTML, GONE), (GONE, HTML)])
+def test_who_failed_in_two_ways_is_waited_for_when_one_of_them_may_pass(errors: tuple[SttError, ...]) -> None:
+    first = Round(fails("fake", *errors))
+    assert first.played() is None
+    assert first.deaf() == str(GONE)
+
+
 def test_when_nobody_is_set_up_as_he_should_be_the_gateway_learns_it() -> None:
     first = Round(fails("web", HTML, HTML))
     assert first.played() is HTML
