@@ -109,6 +109,16 @@ def test_a_provider_that_failed_twice_is_given_time_before_the_third() -> None:
     assert utterance.tick(1.25) == [Open(attempt=3, provider="whisper", purpose="retry")]
 
 
+def test_the_pause_before_the_same_provider_doubles() -> None:
+    utterance = core()
+    utterance.start(0.0)
+    utterance.failed(1, broken(), 1.0)
+    utterance.failed(2, broken(), 1.0)
+    utterance.tick(1.25)
+    utterance.failed(3, broken(), 2.0)
+    assert utterance.next_deadline == 2.5
+
+
 def test_a_lone_provider_that_has_no_room_is_given_time_at_once() -> None:
     utterance = core()
     utterance.start(0.0)
@@ -258,6 +268,24 @@ def late() -> UtteranceAttempts:
     assert utterance.tick(4.0) == [Open(attempt=2, provider="google", purpose="hedge")]
     utterance.opened(2, 4.0)
     return utterance
+
+
+def test_of_two_that_run_the_older_one_speaks_until_it_ends() -> None:
+    utterance = late()
+    assert utterance.result(2, interim("добрий"), 4.1) == []
+    assert utterance.result(1, interim("добрий"), 4.2) == [Show(attempt=1, hypothesis=interim("добрий"))]
+    utterance.failed(1, broken(), 4.3)
+    assert utterance.result(2, interim("день"), 4.4) == [Show(attempt=2, hypothesis=interim("день"))]
+
+
+def test_a_stream_that_opened_late_is_not_stalled_by_what_waited_for_it() -> None:
+    utterance = core("google", "whisper")
+    utterance.start(0.0)
+    utterance.opened(1, 1.9)
+    assert utterance.sent(1, 2.5, 2.5) == []
+    assert utterance.sent(1, 0.1, 4.4)[0] == Close(
+        attempt=1, outcome="stalled", error="2.6 s of voice and no word"
+    )
 
 
 def test_voice_without_a_word_from_a_provider_that_gives_interims_is_a_stall() -> None:

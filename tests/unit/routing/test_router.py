@@ -54,6 +54,7 @@ class TwoEars:
         self.upstreams = Upstreams(providers, limits=limits)
         self.events: list[Event] = []
         self.policy = policy or AttemptPolicy()
+        self.serving = ""
 
     async def speak(self, *utterances: Iterable[int]) -> None:
         router = router_of(self.upstreams, self.events.append, self.policy)
@@ -62,6 +63,7 @@ class TwoEars:
         for event in listener.finish():
             router.hear(event)
         await router.finish()
+        self.serving = router.serving
 
     @property
     def finals(self) -> list[str]:
@@ -259,6 +261,7 @@ async def test_a_late_final_is_asked_for_besides_and_the_first_answer_is_publish
         ("backup", "hedge", "published"),
         ("fake", "serve", "superseded"),
     ]
+    assert call.serving == "fake", "a hedge is beside the one that serves the call"
 
 
 async def test_when_every_recogniser_fails_the_call_is_told() -> None:
