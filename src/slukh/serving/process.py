@@ -25,7 +25,7 @@ from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.sink import ExperimentSink
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.health import Canaries, Heard
-from slukh.routing.live_flags import LiveFlags
+from slukh.routing.live_flags import LiveFlags, follow
 from slukh.routing.pool import ServerPool
 from slukh.serving.accuracy import AccuracyWatch
 from slukh.serving.call_log import CallLog
@@ -104,7 +104,13 @@ class Process:
 
     def background(self) -> list[Coroutine[Any, Any, None]]:
         """What is done beside calls, until it is cancelled."""
-        work = [self._forget(), self._follow_flags(), self.meter.follow_statements(), self.accuracy.follow()]
+        work = [
+            self._forget(),
+            follow(self.flags),
+            self._guard(),
+            self.meter.follow_statements(),
+            self.accuracy.follow(),
+        ]
         if self.tally is not None:
             work.append(self.meter.keep_phrases(self.tally))
         return work
@@ -124,11 +130,10 @@ class Process:
             await asyncio.sleep(10.0)
             self.book.expire()
 
-    async def _follow_flags(self) -> None:
-        """A flag file that changed is in force for the next call, and so is a rollback."""
+    async def _guard(self) -> None:
+        """Whisper's share is taken back soon after it has to be."""
         while True:
             await asyncio.sleep(1.0)
-            self.flags.reload()
             self.guard.look()
 
     def _heard_clip(self, name: str, heard: Heard, *, is_kept: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ SCRIPTS: dict[str, Script] = {
 }
 
 
-async def heard(server: SocketServer, scheme: str, config: StreamConfig = UK, **options: Any) -> list[Any]:
+async def heard(
+    server: SocketServer | FakeWhisperServer, scheme: str, config: StreamConfig = UK, **options: Any
+) -> list[Any]:
     where = address(f"{scheme.split(maxsplit=1)[0]}://127.0.0.1:{server.port}")
     provider = server_at(where, **{"model": "base", "final_seconds": 5.0, **options})
     stream = await provider.open(config)
@@ -96,6 +99,31 @@ async def test_every_dialect_gives_its_interims_and_one_final(scheme: str) -> No
     assert not any(interim.is_final for interim in interims)
     for interim in interims:
         assert TEXT.startswith(interim.text.removesuffix("."))
+
+
+@pytest.mark.parametrize("scheme", [*SCRIPTS, "http"])
+async def test_the_key_of_a_server_stands_in_no_log(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    servers = {name: SocketServer(script, key="sk-secret") for name, script in SCRIPTS.items()}
+    async with servers.get(scheme) or FakeWhisperServer(api_key="sk-secret") as server:
+        await heard(server, scheme, api_key="sk-secret")
+    # The server's own log is kept in the same process here.
+    ours = [record for record in caplog.records if record.name != "websockets.server"]
+    assert not [record for record in ours if "sk-secret" in str(vars(record))]
+
+
+async def test_an_answer_that_nobody_can_read_fails_the_attempt_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def nests_too_deep(peer: Peer) -> None:
+        await peer.hear()
+        await peer.connection.send("[" * 200_000)
+        await peer.hear_until(lambda _: False)
+
+    error = await failure(nests_too_deep)
+    assert "RecursionError" in str(error)
+    assert isinstance(error, SttStreamError)
+    assert "recogniser_defect" in caplog.messages
 
 
 async def test_what_a_server_says_again_is_no_second_hearing_of_it() -> None:
