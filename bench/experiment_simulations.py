@@ -234,7 +234,7 @@ def ratios(repetitions: int) -> None:
             )  # fmt: skip
             found.append(next(looked, None))
         alarms = [calls for calls in found if calls is not None]
-        median = f", median after {np.median(alarms):.0f} calls" if len(alarms) > repetitions / 2 else ""
+        median = f", median after {np.median(alarms):.0f} callers" if len(alarms) > repetitions / 2 else ""
         print(f"  sample ratio (F9), true share {true_share:.0%} of {SHARE:.0%}, 40 looks: alarm in "
               f"{len(alarms) / repetitions:.1%}{median}")  # fmt: skip
 

@@ -108,6 +108,12 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
 
 
 def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
+    """Whether callers fell into the arms as the flags say: by callers, as the lot is drawn.
+
+    All calls of a caller have one lot, and how many they are says nothing of it. A call with a withheld
+    number has a lot of its own, and counts as a caller. What hides some calls of a caller and not all of
+    them is not seen here.
+    """
     shares = {"google": 1 - evidence.whisper_share, "whisper": evidence.whisper_share}
     reported = {row.call_id for row in evidence.outcomes}
     # Who tells less often how calls went has other calls in the comparison, not fewer.
@@ -121,13 +127,14 @@ def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margin
             groups.setdefault(f" at {call.worker}", []).append(call)
     gates = []
     for group, members in sorted(groups.items()):
-        counts = Counter(call.arm for call in members)
+        counts = Counter(arm for arm, _ in {(call.arm, call.cluster) for call in members})
         p = sample_ratio_p(counts, shares)
         share = counts["whisper"] / max(1, counts.total())
         gates.append(
             _validity(
                 f"sample ratio{group}", p >= margins.sample_ratio_p,
-                f"Whisper has {share:.1%}, should have {evidence.whisper_share:.0%}, p {p:.2g}",
+                f"Whisper has {share:.1%} of {counts.total()} callers, "
+                f"should have {evidence.whisper_share:.0%}, p {p:.2g}",
                 "find what gives, loses or hides calls by arm; then begin a new window",
             )
         )  # fmt: skip
