@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import bootstrap  # type: ignore[import-untyped]  # ships no types
 
 from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
-from slukh.testing.simulated_errors import Traffic, simulated_calls, simulated_turns
+from slukh.testing.simulated_errors import Traffic, simulated_callers, simulated_calls, simulated_turns
 
 TRAFFIC = Traffic()
 LEVEL = TRAFFIC.level(0.18)
@@ -92,3 +92,23 @@ def test_differences_of_arms_cover_none() -> None:
 def test_simulated_turns_have_the_rate_they_were_asked_for() -> None:
     turns = simulated_turns(np.random.default_rng(6), 20_000, (LEVEL,))
     assert turns.errors[0].sum() / turns.words.sum() == pytest.approx(0.18, abs=0.004)
+
+
+def test_callers_who_call_again_are_the_clusters() -> None:
+    generator = np.random.default_rng(7)
+    by_caller, by_call = [], []
+    for _ in range(300):
+        caller = simulated_callers(generator, 400)
+        turns = simulated_turns(generator, 400, (LEVEL,), caller=caller)
+        for keys, found in ((caller[turns.call], by_caller), (turns.call, by_call)):
+            found.append(
+                rate(*by_cluster([str(key) for key in keys], turns.errors[0], turns.words)).interval()
+            )
+    assert 0.90 <= coverage(by_caller, 0.18) <= 0.975
+    assert coverage(by_call, 0.18) < 0.82
+
+
+def test_simulated_callers_call_twice_and_a_few_of_them_thirty_times() -> None:
+    times = np.bincount(simulated_callers(np.random.default_rng(8), 50_000))
+    assert times.mean() == pytest.approx(0.99 * 2 + 0.01 * 30, rel=0.03)
+    assert (times == 30).mean() == pytest.approx(0.01, abs=0.002)
