@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap  # type: ignore[import-untyped]  # ships no types
 
-from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
+from slukh.experiment.statistics.estimates import Estimate, by_cluster, long_tailed, rate
 from slukh.testing.simulated_errors import Traffic, simulated_callers, simulated_calls, simulated_turns
 
 TRAFFIC = Traffic()
@@ -112,3 +112,13 @@ def test_simulated_callers_call_twice_and_a_few_of_them_thirty_times() -> None:
     times = np.bincount(simulated_callers(np.random.default_rng(8), 50_000))
     assert times.mean() == pytest.approx(0.99 * 2 + 0.01 * 30, rel=0.03)
     assert (times == 30).mean() == pytest.approx(0.01, abs=0.002)
+
+
+def test_one_more_like_the_dearest_is_far_off_and_one_who_calls_often_is_not() -> None:
+    usd, calls = [1.0, 1.2, 0.8, 1.1, 0.9] * 20, [1.0] * 100
+    assert long_tailed([*usd, 31.0], [*calls, 1.0]).standard_error > 30 / 131
+    often = [*usd, 30.0], [*calls, 30.0]
+    dearest = (1.2 - 1.0) / 130
+    assert long_tailed(*often).standard_error == pytest.approx(
+        math.hypot(rate(*often).standard_error, dearest)
+    )
