@@ -33,7 +33,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
         _labellers(evidence.labels),
         _understood(evidence.labels, margins),
         _labelled_weeks(evidence, margins),
-        direction_gate(evidence),
+        direction_gate(evidence, margins),
     ]
 
 

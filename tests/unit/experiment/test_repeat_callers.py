@@ -46,3 +46,34 @@ def test_calls_of_withheld_numbers_have_a_lot_each() -> None:
         again = tuple(replace(call, call_id=f"{call.call_id}-2", caller=caller) for call in whispers)
         gates = validity(replace(EQUAL, calls=(*EQUAL.calls, *again)))
         assert gates["sample ratio"].status == status
+
+
+def of_callers(evidence: Evidence, count: int, arm: str) -> Evidence:
+    """All calls of an arm are of so many callers."""
+    return replace(
+        evidence,
+        calls=tuple(
+            replace(call, caller=f"caller-{n % count}") if call.arm == arm else call
+            for n, call in enumerate(evidence.calls)
+        ),
+    )
+
+
+def test_directions_are_not_compared_by_labels_of_a_few_callers() -> None:
+    """Those of two are as far apart as the two are unlike, in one window of fourteen."""
+    lives = {row.utterance_id: row.live for row in EQUAL.shadows}
+    biased = replace(
+        EQUAL,
+        labels=tuple(
+            replace(label, whisper_errors=label.whisper_errors + (lives[label.utterance_id] == "google"))
+            for label in EQUAL.labels
+        ),
+    )
+    name = "same in both directions"
+    assert validity(biased)[name].status == "fail"
+    found = validity(of_callers(biased, 5, "whisper"))[name]
+    assert (found.status, found.kind) == ("wait", "enough")
+    assert found.detail.endswith("whisper serves: labels as if of 5 callers")
+    assert found.missing == "labels of 30 callers and more whom whisper served (`slukh ab label`)"
+    nobody = validity(replace(EQUAL, labels=()))[name]
+    assert nobody.missing.count("labels of 30 callers and more whom") == 2
