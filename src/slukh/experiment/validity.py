@@ -73,10 +73,10 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
 
 
 def _first_look(calls: Sequence[CallRow], margins: Margins) -> Gate:
-    """The bounds hold for large numbers only."""
-    fewest = min(Counter(call.arm for call in calls)[arm] for arm in ARMS)
+    """The bounds hold for large numbers only, of what does not depend on each other."""
+    fewest = min(len({call.cluster for call in calls if call.arm == arm}) for arm in ARMS)
     return _validity(
-        "a first look", fewest >= margins.first_look, f"{fewest} calls in the smaller arm",
+        "a first look", fewest >= margins.first_look, f"{fewest} callers in the smaller arm",
         f"{margins.first_look - fewest} more before anything is decided",
     )  # fmt: skip
 

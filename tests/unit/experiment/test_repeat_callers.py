@@ -1,12 +1,15 @@
 """Callers who call again: what is theirs alone counts once, however often they call."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
-from tests.unit.experiment.test_verdict import EQUAL, MARGINS
+import pytest
+from tests.unit.experiment.test_verdict import EQUAL, MARGINS, evidence
 
 from slukh.experiment.evidence import CallRow, Evidence
 from slukh.experiment.gates import Gate, Margins
+from slukh.experiment.measures import measure_gates
 from slukh.experiment.validity import validity_gates
 from slukh.routing.rollout import bucket, threshold
 
@@ -49,11 +52,11 @@ def test_calls_of_withheld_numbers_have_a_lot_each() -> None:
 
 
 def of_callers(evidence: Evidence, count: int, arm: str) -> Evidence:
-    """All calls of an arm are of so many callers."""
+    """All calls of an arm, which has every other one, are of so many callers."""
     return replace(
         evidence,
         calls=tuple(
-            replace(call, caller=f"caller-{n % count}") if call.arm == arm else call
+            replace(call, caller=f"{arm}-{n // 2 % count}") if call.arm == arm else call
             for n, call in enumerate(evidence.calls)
         ),
     )
@@ -77,3 +80,58 @@ def test_directions_are_not_compared_by_labels_of_a_few_callers() -> None:
     assert found.missing == "labels of 30 callers and more whom whisper served (`slukh ab label`)"
     nobody = validity(replace(EQUAL, labels=()))[name]
     assert nobody.missing.count("labels of 30 callers and more whom") == 2
+
+
+def test_a_hundred_calls_of_fewer_callers_are_no_first_look() -> None:
+    found = validity(of_callers(EQUAL, 99, "whisper"))["a first look"]
+    assert (found.status, found.detail) == ("fail", "99 callers in the smaller arm")
+    assert validity(of_callers(EQUAL, 100, "whisper"))["a first look"].status == "pass"
+
+
+TIMES = 4
+
+
+def repeated(found: Evidence, *, by_others: bool) -> Evidence:
+    """Every call once more, and once more, and again, all alike: by the same callers, or by others."""
+    calls, turns, outcomes, shadows, labels = [], [], [], [], []
+    for time in range(TIMES):
+        calls += [
+            replace(
+                call, call_id=f"{call.call_id}-{time}",
+                caller=f"{call.caller}-{time}" if by_others else call.caller,
+            )
+            for call in found.calls
+        ]  # fmt: skip
+        turns += [replace(row, call_id=f"{row.call_id}-{time}") for row in found.turns]
+        outcomes += [replace(row, call_id=f"{row.call_id}-{time}") for row in found.outcomes]
+        shadows += [replace(row, call_id=f"{row.call_id}-{time}") for row in found.shadows]
+        labels += [replace(row, call_id=f"{row.call_id}-{time}") for row in found.labels]
+    return replace(
+        found, calls=tuple(calls), turns=tuple(turns), outcomes=tuple(outcomes), shadows=tuple(shadows),
+        labels=tuple(labels),
+    )  # fmt: skip
+
+
+@cache
+def measured(*, by_others: bool) -> dict[str, Gate]:
+    window = repeated(evidence(calls=200), by_others=by_others)
+    return {gate.name: gate for gate in measure_gates(window, MARGINS, seed=1)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "word error rate", "word error rate in uk-UA", "entity errors", "failed tasks", "calls with repairs",
+        "calls without an outcome", "time to final, p95", "turns unheard", "turns left to another",
+    ],
+)  # fmt: skip
+def test_calls_of_the_same_callers_tell_less_than_those_of_others(name: str) -> None:
+    """Four times the calls are half of the width, when they are of four times the callers."""
+    same, others = measured(by_others=False)[name], measured(by_others=True)[name]
+    assert same.value == pytest.approx(others.value, abs=1e-3)
+    widths = []
+    for gate in (same, others):
+        assert gate.low is not None
+        assert gate.high is not None
+        widths.append(gate.high - gate.low)
+    assert widths[0] > 1.4 * widths[1]
