@@ -118,7 +118,7 @@ def test_one_more_like_the_dearest_is_far_off_and_one_who_calls_often_is_not() -
     usd, calls = [1.0, 1.2, 0.8, 1.1, 0.9] * 20, [1.0] * 100
     assert long_tailed([*usd, 31.0], [*calls, 1.0]).standard_error > 30 / 131
     often = [*usd, 30.0], [*calls, 30.0]
-    dearest = (1.2 - 1.0) / 130
+    dearest = (1.2 - 1.0 + 130 / 101) / 130  # of 130 calls by 101 callers
     assert long_tailed(*often).standard_error == pytest.approx(
         math.hypot(rate(*often).standard_error, dearest)
     )
