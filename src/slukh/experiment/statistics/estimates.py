@@ -101,8 +101,8 @@ def with_one_of_each(part: ArrayLike, whole: ArrayLike) -> tuple[Floats, Floats]
 def long_tailed(part: ArrayLike, whole: ArrayLike) -> Estimate:
     """A rate of what a few calls have most of, such as cost: its error allows for one more like the largest.
 
-    A few calls that happen to hold none of the tail have a low rate and a low error at once. Large is what it
-    is for its size: a caller of many calls that cost what calls cost counts as one of a usual number of calls.
+    A few calls that happen to hold none of the tail have a low rate and a low error at once. Large is what is
+    so for its size: a caller of many calls that cost what calls cost counts as one of as many as is usual.
     """
     found, of_all = rate(part, whole), _floats(whole)
     total = float(of_all.sum())
