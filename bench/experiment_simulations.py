@@ -4,7 +4,9 @@ Calls are simulated with a known truth (`slukh.testing.simulated_errors`): a cal
 words; its difficulty and each turn's are normal with standard deviation 0.8 logits; providers share the
 difficulty, not the luck. The looks are 28 days of 400 calls, 10 % in the second arm, from the first day that
 has 100 of them; a call has about 60 words there, and its error rate a standard deviation of 0.141 about the
-truth. SCALE divides the number of repetitions.
+truth. Where callers call again they do twice in the mean (geometric), and one in a hundred of them 30 times;
+all calls of a caller share a difficulty, and one with each provider alone (0.4 logits). SCALE divides the
+number of repetitions.
 """
 
 import math
@@ -17,17 +19,23 @@ from numpy.typing import NDArray
 
 from slukh.experiment.evidence import ARMS
 from slukh.experiment.guardrails import Guardrails, Turn
-from slukh.experiment.statistics.estimates import by_cluster, rate
+from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
 from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
 from slukh.experiment.statistics.sequential import (
     confidence_sequence,
     is_not_worse,
     sample_ratio_p,
 )
-from slukh.testing.simulated_errors import Traffic, simulated_calls, simulated_turns
+from slukh.testing.simulated_errors import (
+    Traffic,
+    Turns,
+    simulated_callers,
+    simulated_calls,
+    simulated_turns,
+)
 
 Generator = np.random.Generator
-TRAFFIC = Traffic()
+TRAFFIC, AGAIN = Traffic(), Traffic(own_spread=0.4)
 RATE, MARGIN = 0.18, 0.02
 DAYS, CALLS_A_DAY, SHARE, FIRST_LOOK = 28, 400, 0.1, 3
 
@@ -63,6 +71,49 @@ def rates(repetitions: int, calls: int) -> None:
     ):  # fmt: skip
         share = covered(iter(intervals), RATE, repetitions)
         print(f"  nominal 95 % interval over {calls:4} calls by {name:24} covers {share:6.1%}")
+
+
+def repeat_callers(repetitions: int, calls: int) -> None:
+    """F1, F2, F3 and F8 where callers call again: by caller, and by call, which is what they are not for."""
+    generator, levels = np.random.default_rng(17), (AGAIN.level(RATE), AGAIN.level(RATE + MARGIN))
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for _ in range(repetitions):
+        caller = simulated_callers(generator, calls)
+        turns = simulated_turns(generator, calls, levels, AGAIN, caller)
+        other = simulated_callers(generator, calls // 3)
+        others = simulated_turns(generator, calls // 3, levels, AGAIN, other)
+        for who, names, other_names in (
+            ("callers", caller[turns.call], other[others.call]), ("calls", turns.call, others.call),
+        ):  # fmt: skip
+            first, both, words = by_cluster(
+                [str(n) for n in names], turns.errors[0], turns.errors[1] - turns.errors[0], turns.words
+            )
+            second = by_cluster([str(n) for n in other_names], others.errors[1], others.words)
+            for what, estimate in (
+                ("rate (F1)", rate(first, words)), ("paired difference (F2)", rate(both, words)),
+                ("arms apart (F3)", rate(*second) - rate(first, words)),
+                ("labelled (F8)", _half_labelled(generator, turns, names)),
+            ):  # fmt: skip
+                found.setdefault((what, who), []).append(estimate.interval())
+    for (what, who), intervals in found.items():
+        share = covered(iter(intervals), RATE if "F1" in what else MARGIN, repetitions)
+        print(f"  {what}, {calls} calls of callers who call again, by {who}: covers {share:.1%}")
+
+
+def _half_labelled(generator: Generator, turns: Turns, names: NDArray[np.int_]) -> Estimate:
+    difference = (turns.errors[1] - turns.errors[0]).astype(float)
+    is_labelled = (difference == 0) | (generator.random(len(difference)) < 0.5)
+    return labelled_difference(
+        Shadowed(
+            calls=[str(n) for n in names],
+            difference=difference,
+            words=turns.words.astype(float),
+            proxy=np.zeros(len(difference)),
+            length=(0.95 * turns.words).astype(float),
+            probability=np.where(difference == 0, 1.0, 0.5),
+            is_labelled=is_labelled,
+        )
+    )
 
 
 def differences(repetitions: int) -> None:
@@ -279,7 +330,8 @@ def main() -> None:
     print(__doc__)  # figures without what they assume are worth nothing
     scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
-        (rates, (2000, 200)), (rates, (2000, 40)), (differences, (2000,)), (peeking, (1000,)),
+        (rates, (2000, 200)), (rates, (2000, 40)), (repeat_callers, (600, 250)),
+        (repeat_callers, (600, 1000)), (differences, (2000,)), (peeking, (1000,)),
         (decisions, (1000,)), (labelled, (600,)), (labelled_in_part, (600,)),
         (labelled_looks, (400,)), (ratios, (1000,)), (guardrails, (100,)),
     ]  # fmt: skip
