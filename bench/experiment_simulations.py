@@ -236,12 +236,14 @@ def labelled_in_part(repetitions: int) -> None:
 
 def labelled_looks(repetitions: int) -> None:
     """F8 under F5: the same estimate from cumulative shadow data, looked at daily."""
-    generator = np.random.default_rng(8)
-    for difference in (0.0, MARGIN):
-        levels = TRAFFIC.level(RATE), TRAFFIC.level(RATE + difference)
+    generator, count = np.random.default_rng(8), 14 * 80
+    for difference, again in ((0.0, False), (MARGIN, False), (MARGIN, True)):
+        traffic = AGAIN if again else TRAFFIC
+        levels = traffic.level(RATE), traffic.level(RATE + difference)
         alarms = promoted = 0
         for _ in range(repetitions):
-            turns = simulated_turns(generator, 14 * 80, levels)
+            caller = simulated_callers(generator, count) if again else np.arange(count)
+            turns = simulated_turns(generator, count, levels, traffic, caller)
             gap = (turns.errors[1] - turns.errors[0]).astype(float)
             probability = np.clip(0.15 * np.abs(gap), 0.02, 1.0)
             drawn = generator.random(len(gap)) < probability
@@ -250,7 +252,7 @@ def labelled_looks(repetitions: int) -> None:
                 seen = turns.call < day * 80
                 found = labelled_difference(
                     Shadowed(
-                        calls=[str(call) for call in turns.call[seen]],
+                        calls=[str(who) for who in caller[turns.call[seen]]],
                         difference=gap[seen],
                         words=turns.words[seen].astype(float),
                         proxy=np.zeros(int(seen.sum())),
@@ -259,12 +261,13 @@ def labelled_looks(repetitions: int) -> None:
                         is_labelled=drawn[seen],
                     )
                 )
-                bounds = confidence_sequence(found, observations=day * 80, planned=14 * 80)
+                bounds = confidence_sequence(found, observations=day * 80, planned=count)
                 alarm |= not bounds.low <= difference <= bounds.high
                 pass_ |= is_not_worse(bounds, MARGIN)
             alarms += alarm
             promoted += pass_
-        print(f"  labelled, 13 daily looks (F8 in F5), true {difference:+.0%}: missed in "
+        who = ", callers call again" if again else ""
+        print(f"  labelled, 13 daily looks (F8 in F5), true {difference:+.0%}{who}: missed in "
               f"{alarms / repetitions:.1%}, promoted in {promoted / repetitions:.1%}")  # fmt: skip
 
 
