@@ -200,10 +200,11 @@ def latency_looks(repetitions: int) -> None:
                     observations=day * sum(daily), planned=DAYS * sum(daily),
                 )
                 for day in range(5, DAYS + 1)
+                if len(set(arms[1][0][: day * daily[1] * turns])) >= Margins().first_look
             ]  # fmt: skip
             promoted += any(is_not_worse(bounds, margin) for bounds in found)
             rolled_back += any(is_worse(bounds, margin) for bounds in found)
-        print(f"  p95 latency (F11 in F5), 24 daily looks, {title}: promoted in "
+        print(f"  p95 latency (F11 in F5), daily looks, {title}: promoted in "
               f"{promoted / repetitions:.1%}, rolled back in {rolled_back / repetitions:.1%}")  # fmt: skip
 
 

@@ -96,7 +96,8 @@ def test_simulated_turns_have_the_rate_they_were_asked_for() -> None:
 
 def test_callers_who_call_again_are_the_clusters() -> None:
     generator = np.random.default_rng(7)
-    by_caller, by_call = [], []
+    by_caller: list[tuple[float, float]] = []
+    by_call: list[tuple[float, float]] = []
     for _ in range(300):
         caller = simulated_callers(generator, 400)
         turns = simulated_turns(generator, 400, (LEVEL,), caller=caller)
