@@ -31,7 +31,7 @@ class Margins:
     Attributes:
         days: full days at least.
         calls_per_language: of Whisper's, at least.
-        first_look: calls in the smaller arm before anything is decided.
+        first_look: callers in the smaller arm before anything is decided.
         sample_ratio_p: below it the arms are not what the flags say.
         shadow_loss: share of shadowed utterances that may be incomplete.
         canary_wer: by which a day's word error rate of a stored clip may differ from that of days before.

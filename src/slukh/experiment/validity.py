@@ -33,7 +33,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
         _labellers(evidence.labels),
         _understood(evidence.labels, margins),
         _labelled_weeks(evidence, margins),
-        direction_gate(evidence),
+        direction_gate(evidence, margins),
     ]
 
 
@@ -73,10 +73,10 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
 
 
 def _first_look(calls: Sequence[CallRow], margins: Margins) -> Gate:
-    """The bounds hold for large numbers only."""
-    fewest = min(Counter(call.arm for call in calls)[arm] for arm in ARMS)
+    """The bounds hold for large numbers only, of what does not depend on each other."""
+    fewest = min(len({call.cluster for call in calls if call.arm == arm}) for arm in ARMS)
     return _validity(
-        "a first look", fewest >= margins.first_look, f"{fewest} calls in the smaller arm",
+        "a first look", fewest >= margins.first_look, f"{fewest} callers in the smaller arm",
         f"{margins.first_look - fewest} more before anything is decided",
     )  # fmt: skip
 
@@ -108,6 +108,12 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
 
 
 def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
+    """Whether callers fell into the arms as the flags say: by callers, as the lot is drawn.
+
+    All calls of a caller have one lot, and how many they are says nothing of it. A call with a withheld
+    number has a lot of its own, and counts as a caller. What hides some calls of a caller and not all of
+    them is not seen here.
+    """
     shares = {"google": 1 - evidence.whisper_share, "whisper": evidence.whisper_share}
     reported = {row.call_id for row in evidence.outcomes}
     # Who tells less often how calls went has other calls in the comparison, not fewer.
@@ -121,13 +127,14 @@ def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margin
             groups.setdefault(f" at {call.worker}", []).append(call)
     gates = []
     for group, members in sorted(groups.items()):
-        counts = Counter(call.arm for call in members)
+        counts = Counter(arm for arm, _ in {(call.arm, call.cluster) for call in members})
         p = sample_ratio_p(counts, shares)
         share = counts["whisper"] / max(1, counts.total())
         gates.append(
             _validity(
                 f"sample ratio{group}", p >= margins.sample_ratio_p,
-                f"Whisper has {share:.1%}, should have {evidence.whisper_share:.0%}, p {p:.2g}",
+                f"Whisper has {share:.1%} of {counts.total()} callers, "
+                f"should have {evidence.whisper_share:.0%}, p {p:.2g}",
                 "find what gives, loses or hides calls by arm; then begin a new window",
             )
         )  # fmt: skip
