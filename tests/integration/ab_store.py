@@ -12,7 +12,10 @@ from slukh.experiment.evidence import CallRow, DrawRow, ShadowRow
 from slukh.experiment.store import ExperimentStore
 
 NOW = datetime.now(UTC)
-DRAWN = DrawRow(call_id="call-1", utterance_id=1, language_code="uk-UA", probability=0.5)
+DRAWN = DrawRow(
+    call_id="call-1", utterance_id=1, language_code="uk-UA", probability=0.5, position=1, seed=1,
+    since=NOW - timedelta(days=9), until=NOW,
+)  # fmt: skip
 
 
 def slukh(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -335,6 +335,27 @@ def test_all_that_went_wrong_in_a_window_is_named_and_holds(tmp_path: Path) -> N
 def test_what_to_label_is_drawn_with_its_probability(tmp_path: Path) -> None:
     fill(tmp_path)
     lines = slukh(tmp_path, "ab", "draw", "--labels", "5").stdout.splitlines()
-    assert [json.loads(line) for line in lines] == [asdict(DRAWN) | {"probability": 1.0}]
+    assert [json.loads(line) for line in lines] == [
+        {"call_id": "call-1", "utterance_id": 1, "language_code": "uk-UA", "probability": 1.0}
+    ]
     with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
-        assert store.draws() == (replace(DRAWN, probability=1.0),)
+        (row,) = store.draws()
+    assert (row.key, row.probability, row.position, row.seed) == (DRAWN.key, 1.0, 1, 1)
+    assert row.since < NOW < row.until
+
+
+def test_a_window_is_drawn_with_one_seed(tmp_path: Path) -> None:
+    fill(tmp_path)
+    refused = slukh(tmp_path, "ab", "draw", "--labels", "5", "--seed", "2")
+    assert refused.returncode == 2
+    assert "drawn with the seed 1, not 2" in refused.stderr
+
+
+def test_that_nobody_can_tell_what_was_said_is_an_answer(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "labels.jsonl").write_text(json.dumps(LABEL | {"reference": None}) + "\n", encoding="utf-8")
+    assert slukh(tmp_path, "ab", "labels", str(tmp_path / "labels.jsonl")).stdout == "1 labels taken\n"
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        (label,) = store.window(NOW - timedelta(days=9), NOW).labels
+    assert label.is_unclear
+    assert (label.words, label.google_errors, label.whisper_errors, label.entities) == (0, 0, 0, 0)

@@ -1,7 +1,6 @@
 """`slukh ab`: Google against Whisper on live calls, and whether Whisper may have more of them."""
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +39,7 @@ MarginsFile = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Of what is drawn by lot.")]
 
 _CANARY_LANGUAGES = ("uk-UA", "ru-RU")
+_PRINTED = ("call_id", "utterance_id", "language_code", "probability")  # of a draw, what a label repeats
 
 
 @app.command("report")
@@ -114,7 +114,8 @@ def ab_draw(
     """Draw shadowed utterances to label, one JSON object a line. Each window with one seed.
 
     What is drawn is kept: `slukh ab labels` takes labels of it, with the
-    probability and the language that are printed. More --labels add to the draw.
+    probability and the language that are printed, in this order: what is left
+    out before the last label is known. More --labels add to the draw.
 
     Example: slukh ab draw --labels 140 --since 2026-11-01 --until 2026-11-08
     """
@@ -127,7 +128,7 @@ def ab_draw(
     if not found.rows:
         typer.echo("nothing to label: no two recognisers differ in this window", err=True)
     for row in found.rows:
-        typer.echo(json.dumps(asdict(row)))
+        typer.echo(json.dumps({name: getattr(row, name) for name in _PRINTED}))
 
 
 @app.command("label")
@@ -263,6 +264,7 @@ def _verdict(
             outcomes=rows.outcomes,
             shadows=rows.shadows,
             labels=rows.labels,
+            draws=rows.draws,
             canaries=rows.canaries,
             outside=gathered(sources, given, rows.calls, end),
             whisper_share=share_at(end, ramps, now=flags.share) / 100,

@@ -36,6 +36,7 @@ class Margins:
         shadow_loss: share of shadowed utterances that may be incomplete.
         canary_wer: by which a day's word error rate of a stored clip may differ from that of days before.
         unclear_labels: share of labels that may leave something out.
+        unanswered_labels: share of what is to be labelled that may have no answer.
         labels_a_week: of each full week of shadowed calls, at least, as far as there are utterances to label.
         labelled_callers: whom labels must be of, at least, to speak of others.
         wer: more words wrong, of all languages together.
@@ -62,6 +63,7 @@ class Margins:
     shadow_loss: float = 0.02
     canary_wer: float = 0.1
     unclear_labels: float = 0.2
+    unanswered_labels: float = 0.05
     labels_a_week: int = 10
     labelled_callers: int = 30
     wer: float = 0.02
@@ -124,6 +126,26 @@ class Gate:
         return self.missing or f"beyond the margin of {self.margin:g} ({self.detail})"
 
 
+def validity_gate(
+    name: str,
+    is_valid: bool,
+    detail: str,
+    missing: str,
+    expected: datetime | None = None,
+    *,
+    kind: Kind = "validity",
+) -> Gate:
+    """A gate that is no measure: what is not `enough` yet waits, what is not valid fails."""
+    return Gate(
+        name=name,
+        status="pass" if is_valid else "wait" if kind == "enough" else "fail",
+        kind=kind,
+        detail=detail,
+        missing="" if is_valid else missing,
+        expected=None if is_valid else expected,
+    )
+
+
 def drawn_calls(evidence: Evidence) -> list[CallRow]:
     """The calls that were drawn by lot: only those compare the arms."""
     return [call for call in evidence.calls if call.flag_reason == "SPLIT" and call.arm in ARMS]
@@ -133,7 +155,7 @@ def settled_labels(labels: Iterable[LabelRow]) -> list[LabelRow]:
     """One label for each utterance: the one that settles, where there is one."""
     found: dict[tuple[str, int], LabelRow] = {}
     for label in sorted(labels, key=lambda each: each.labeller == ADJUDICATED):
-        found[label.call_id, label.utterance_id] = label
+        found[label.key] = label
     return list(found.values())
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from slukh.experiment.evidence import RampRow
 from slukh.experiment.gates import Gate
 
-_MAY_GROW = frozenset({"labels", "outcomes"})  # of a window that is over
+_MAY_GROW = frozenset({"labels", "outcomes", "draws"})  # of a window that is over
 
 
 def share_at(moment: datetime, ramps: Sequence[RampRow], *, now: int) -> int:

@@ -40,7 +40,7 @@ TABLES = Tables(
     error=ExperimentError,
     away=ExperimentAwayError,
 )
-_VERSION = 3
+_VERSION = 4
 
 _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
     CallRow: ("ab_calls", ("call_id",)),
@@ -56,6 +56,8 @@ _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
 _MIGRATIONS = (
     "ALTER TABLE ab_calls ADD COLUMN worker TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE ab_ramps ADD COLUMN inputs TEXT NOT NULL DEFAULT '{}'",
+    # Draws without their order say nothing of who left out what; the same options draw them again.
+    "DROP TABLE IF EXISTS ab_draws",
 )
 _VERSIONS = table("ab_version", column("version"))
 _SQL_TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION", bool: "INTEGER", datetime: "BIGINT"}
@@ -70,6 +72,7 @@ class Rows:
     outcomes: tuple[OutcomeRow, ...]
     shadows: tuple[ShadowRow, ...]
     labels: tuple[LabelRow, ...]
+    draws: tuple[DrawRow, ...] = ()
     canaries: tuple[CanaryRow, ...] = ()
 
 
@@ -127,6 +130,7 @@ class ExperimentStore(Kept):
                 outcomes=_read(connection, OutcomeRow, is_of_a_call),
                 shadows=_read(connection, ShadowRow, is_of_a_call),
                 labels=_read(connection, LabelRow, is_of_a_call),
+                draws=_read(connection, DrawRow, is_of_a_call),
                 canaries=_read(connection, CanaryRow, _heard_between(since, until)),
             )
 

@@ -137,6 +137,7 @@ def frozen_inputs(evidence: Evidence, margins: Margins, seed: int) -> dict[str, 
         "outcomes": len(evidence.outcomes),
         "shadows": len(evidence.shadows),
         "labels": len(evidence.labels),
+        "draws": len(evidence.draws),
         "canaries": len(evidence.canaries),
     }
 
