@@ -330,3 +330,30 @@ def verdict_lines(report: Values) -> list[Text]:
             when = "" if gate["expected"] is None else f", expected {gate['expected'][:10]}"
             lines.append(Text(f"      -> {gate['missing']}{when}", style="yellow"))
     return lines
+
+
+def strata_table(report: Values) -> Table:
+    """Where the two differ; rows are none where nothing is shadowed."""
+    table = Table(
+        title="where the two differ, and how much worse Whisper is, in per cent\n(nothing is decided by it; "
+        "one row in twenty is off by chance)",
+        title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False,
+    )  # fmt: skip
+    for name in ("part", "n", "differ", "labels", "worse", "95 %"):
+        table.add_column(name, justify="left" if name == "part" else "right", no_wrap=True)
+    before = ""
+    for row in report["strata"]:
+        if row["grouping"] != before:
+            before = row["grouping"]
+            table.add_section()
+            table.add_row(f"by {before}")
+        interval = "" if row["low"] is None else f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+        table.add_row(
+            f"  {row['name']}",
+            str(row["utterances"]),
+            _percent(row["disagreement"]),
+            str(row["labels"]),
+            "" if row["value"] is None else f"{100 * row['value']:+.1f}",
+            interval or ("few callers" if row["labels"] else ""),
+        )
+    return table

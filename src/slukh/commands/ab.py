@@ -81,9 +81,12 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
     else:
-        from slukh.terminal import verdict_lines
+        from slukh.terminal import strata_table, verdict_lines
 
-        Console(highlight=False, soft_wrap=True).print(*verdict_lines(report), sep="\n")
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(*verdict_lines(report), sep="\n")
+        if report["strata"]:
+            console.print(strata_table(report))
 
 
 @app.command("labels")

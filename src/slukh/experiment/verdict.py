@@ -18,6 +18,7 @@ from slukh.experiment.evidence import Evidence
 from slukh.experiment.gates import Gate, Margins, drawn_calls
 from slukh.experiment.measures import measure_gates
 from slukh.experiment.ramps import recorded_gate
+from slukh.experiment.strata import strata
 from slukh.experiment.validity import validity_gates
 
 Decision = Literal["PROMOTE", "HOLD", "ROLL BACK"]
@@ -74,6 +75,7 @@ class Verdict:
             "expected": _iso(self.expected),
             "own_margins": self.own_margins,
             "gates": [asdict(gate) | {"expected": _iso(gate.expected)} for gate in self.gates],
+            "strata": [asdict(stratum) for stratum in strata(self.evidence)],
             "inputs": self.inputs(),
         }
 

@@ -160,3 +160,22 @@ def test_the_page_fetches_nothing_and_follows_the_reader() -> None:
     assert "prefers-color-scheme: dark" in page
     assert not re.findall(r"(?:fill|stroke): #", page)
     assert "&lt;b&gt;80&lt;/b&gt;" in page
+
+
+def test_where_the_two_differ_is_told_part_by_part_and_decides_nothing() -> None:
+    row = FOUND.evidence.shadows[0]
+    said = text(
+        replace(
+            FOUND,
+            evidence=replace(
+                FOUND.evidence,
+                shadows=(
+                    replace(row, differing_words=1, live_words=4, shadow_words=4),
+                    replace(row, call_id="1", live_words=12, shadow_words=12),
+                ),
+            ),
+        )
+    )
+    assert "Secondary: nothing passes, fails or waits by these rows" in said
+    assert "| ru-RU, 3 to 8 words | language and length | 1 | 25.0% | 0 |  |  |" in said
+    assert "Where the two differ" not in text(FOUND)  # one part is all of it

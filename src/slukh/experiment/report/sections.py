@@ -6,6 +6,8 @@ from datetime import datetime
 
 from slukh.experiment.evidence import ARMS, Outside
 from slukh.experiment.gates import Gate, Status, Unit, drawn_calls
+from slukh.experiment.statistics.estimates import FEWEST_CLUSTERS
+from slukh.experiment.strata import Stratum, strata
 from slukh.experiment.verdict import Verdict
 from slukh.report.blocks import Block, Figure, Heading, Paragraph, Table
 
@@ -19,6 +21,13 @@ _BOUNDS = (
     "Bounds are of 95 % and hold at every look, however often this page is made: of words in silence for any "
     "number of recordings, of the others from a hundred calls of each arm on. Capacity, and a cost that was "
     "handed in, have none: they are held against their margin as they are."
+)
+_STRATA = (
+    "Secondary: nothing passes, fails or waits by these rows. Each interval is of 95 % for one look and "
+    "knows nothing of the other rows nor of daily looks, so of twenty rows one is off by chance. Lengths are "
+    "those of both texts in the mean, days and hours UTC; differing words are known of all shadowed "
+    "utterances, the difference in errors of those with labels. There is no interval for labels of fewer "
+    f"than {FEWEST_CLUSTERS} callers."
 )
 _STANDS: Mapping[Status, str] = {"pass": "passes", "wait": "open", "fail": "**fails**"}
 _FACTORS: Mapping[Unit, float] = {"share": 100.0, "seconds": 1.0, "per minute": 1.0, "ratio": 1.0}
@@ -37,7 +46,9 @@ def document(found: Verdict, *, command: str) -> tuple[Block, ...]:
         found: the verdict.
         command: that makes the report again.
     """
-    sections = (_summary(found), _missing(found), _measures(found), _validity(found), _arms(found))
+    sections = (
+        _summary(found), _missing(found), _measures(found), _strata(found), _validity(found), _arms(found),
+    )  # fmt: skip
     return (*(block for section in sections for block in section), *_inputs(found, command))
 
 
@@ -112,6 +123,43 @@ def _measures(found: Verdict) -> Iterator[Block]:
         texts=2,
         notes=1,
     )
+
+
+def _strata(found: Verdict) -> Iterator[Block]:
+    if not (rows := strata(found.evidence)):
+        return
+    yield Heading(2, "Where the two differ")
+    yield Paragraph(_STRATA)
+    yield Table(
+        head=(
+            "part",
+            "by",
+            "utterances",
+            "words that differ",
+            "labels",
+            "Whisper less Google",
+            "95 %",
+        ),
+        rows=tuple(
+            (
+                row.name,
+                row.grouping,
+                str(row.utterances),
+                "" if row.disagreement is None else f"{row.disagreement:.1%}",
+                str(row.labels),
+                "" if row.value is None else f"{_number(row.value, 'share')} pp",
+                _interval(row),
+            )
+            for row in rows
+        ),
+        texts=2,
+    )
+
+
+def _interval(row: Stratum) -> str:
+    if row.low is None or row.high is None:
+        return f"too few callers ({row.callers:.0f})" if row.labels else ""
+    return f"{_number(row.low, 'share')} to {_number(row.high, 'share')}"
 
 
 def _validity(found: Verdict) -> Iterator[Block]:

@@ -17,6 +17,7 @@ from slukh.errors import ExperimentError
 
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-12  # what is left of equal numbers
+FEWEST_CLUSTERS = 10  # below, intervals of calls as unlike as ours miss the truth too often
 _FEW_CLUSTERS = 50  # below, the normal distribution is too narrow
 
 
