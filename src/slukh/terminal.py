@@ -314,7 +314,7 @@ def verdict_lines(report: Values) -> list[Text]:
         Text(
             f"{inputs['since'][:10]} to {inputs['until'][:10]}, {inputs['calls']} calls, "
             f"{inputs['served_by_another']} served by another than their arm, flags "
-            f"{inputs['flag_version'] or 'none'}, seed {inputs['seed']}"
+            f"{inputs['flag_version'] or 'none'}, gates {inputs['gates_version']}, seed {inputs['seed']}"
         ),
     ]
     if own := report["own_margins"]:

@@ -190,7 +190,8 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     """Give Whisper another share, in the flag file. More takes a PROMOTE or a reason, less takes neither.
 
     The verdict of that moment is recorded with all that it was made of, and
-    the command that makes it again is printed.
+    the command that makes it again is printed; gates, models or canonical
+    text that are others than at the last ramp are named.
 
     Without SLUKH_FLAG_FILE it can only end a rollback; FF_WHISPER_KILL=true and a restart take all calls
     from Whisper then.
@@ -198,7 +199,7 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     Example: slukh ab ramp --to 50 --evidence measured.json
     """
     from slukh.commands.ab_evidence import Sources
-    from slukh.commands.ab_ramp import flags_in_force, ramp, take_back
+    from slukh.commands.ab_ramp import changed_code, flags_in_force, ramp, take_back
     from slukh.errors import ExperimentError
 
     given = load_all()
@@ -214,6 +215,8 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
             raise
         typer.echo(f"Whisper: {taken_from} to {to} %, without a verdict and not recorded: {error}")
         return
+    for change in changed_code(given, found):
+        typer.echo(f"not as at the last ramp: {change}")
     row = ramp(given, found, to=to, override=override)
     why = f", because {row.override}" if row.override else ""
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")

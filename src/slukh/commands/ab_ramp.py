@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from slukh.errors import SettingsError, UserError
 from slukh.experiment.evidence import RampRow
-from slukh.experiment.ramps import rollback_at
+from slukh.experiment.ramps import code_changes, rollback_at
 from slukh.experiment.store import ExperimentStore
 from slukh.experiment.verdict import Verdict
 from slukh.routing.live_flags import LiveFlags
@@ -78,6 +78,16 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
     with ExperimentStore(given.settings.experiment_url) as store:
         store.record([row])
     return row
+
+
+def changed_code(given: AllSettings, verdict: Verdict) -> list[str]:
+    """What verdicts are made with and by, where it is another than at the last ramp.
+
+    Raises:
+        ExperimentError: the store cannot be read.
+    """
+    with ExperimentStore(given.settings.experiment_url) as store:
+        return code_changes(store.ramps(), verdict.inputs())
 
 
 def take_back(given: AllSettings, *, to: int) -> int | None:

@@ -21,6 +21,9 @@ Status = Literal["pass", "wait", "fail"]
 Kind = Literal["validity", "enough", "measure"]
 Unit = Literal["share", "seconds", "per minute", "ratio"]
 _YEARS = timedelta(days=730)
+# Part of what a verdict was made of. Another one whenever the same evidence may get another status, bound or
+# margin; tests/unit/experiment/test_gates_version.py holds it against verdicts of before.
+GATES_VERSION = "1"
 ADJUDICATED = "adjudicated"  # the labeller that settles what others disagree on
 
 

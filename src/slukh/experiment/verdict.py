@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Literal
 
 from slukh.experiment.evidence import Evidence
-from slukh.experiment.gates import Gate, Margins, drawn_calls
+from slukh.experiment.gates import GATES_VERSION, Gate, Margins, drawn_calls
 from slukh.experiment.measures import measure_gates
 from slukh.experiment.ramps import recorded_gate
 from slukh.experiment.strata import strata
@@ -128,7 +128,12 @@ def frozen_inputs(evidence: Evidence, margins: Margins, seed: int) -> dict[str, 
         "flag_version": evidence.flag_version,
         "whisper_share": evidence.whisper_share,
         "rolled_back": evidence.rolled_back,
+        "gates_version": GATES_VERSION,
         "canonical_version": dict(evidence.canonical_version),
+        "models": {
+            provider: sorted({call.models[provider] for call in drawn if provider in call.models})
+            for provider in sorted({provider for call in drawn for provider in call.models})
+        },
         "seed": seed,
         "margins": asdict(margins),
         "outside": outside | {"silent_calls": list(outside["silent_calls"])},

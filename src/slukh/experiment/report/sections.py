@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from slukh.experiment.evidence import ARMS, Outside
-from slukh.experiment.gates import Gate, Status, Unit, drawn_calls
+from slukh.experiment.gates import GATES_VERSION, Gate, Status, Unit, drawn_calls
 from slukh.experiment.statistics.estimates import FEWEST_CLUSTERS
 from slukh.experiment.strata import Stratum, strata
 from slukh.experiment.verdict import Verdict
@@ -211,6 +211,7 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
         ("flags", f"{evidence.flag_version or 'none'}, Whisper has {evidence.whisper_share:.0%}"),
         *((f"model of {provider}", ", ".join(sorted(seen))) for provider, seen in sorted(models.items())),
         *((f"canonical text, {code}", version) for code, version in evidence.canonical_version.items()),
+        ("gates", f"version {GATES_VERSION}"),
         ("seed", str(found.seed)),
         ("load test, queue p95", _told(outside.queue_p95_seconds, " s")),
         ("price book", outside.price_book or "none"),
