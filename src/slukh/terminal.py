@@ -317,6 +317,17 @@ def verdict_lines(report: Values) -> list[Text]:
             f"{inputs['flag_version'] or 'none'}, gates {inputs['gates_version']}, seed {inputs['seed']}"
         ),
     ]
+    begin = inputs["begin"]
+    if begin["is_chosen"]:
+        lines.append(
+            Text(
+                f"chosen: by what happened the window begins {begin['at'][:16]} ({begin['why']}), and `slukh "
+                "ab ramp` takes a PROMOTE of that one",
+                style="yellow",
+            )
+        )
+    elif begin["at"] is not None:
+        lines.append(Text(f"the window begins by what happened: {begin['why']}"))
     if own := report["own_margins"]:
         named = ", ".join(f"{name} {margin:g}" for name, margin in own.items())
         lines.append(Text(f"margins of your own: {named}"))

@@ -232,6 +232,7 @@ SANS_IO = (
     "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
     "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
     "experiment/answered.py", "experiment/pairing.py", "experiment/label_validity.py", "experiment/strata.py",
+    "experiment/begins.py",
     "experiment/ramps.py",
     "cost/pricing/fixed_share.py", "cost/ledger/waste.py", "cost/ledger/prompt_waste.py",
     "experiment/canaries.py", "experiment/accuracy.py", "experiment/report/sections.py",

@@ -1,7 +1,7 @@
 """`slukh ab`: Google against Whisper on live calls, and whether Whisper may have more of them."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,14 @@ app = typer.Typer(no_args_is_help=True, help="Google against Whisper on live cal
 
 Since = Annotated[
     str | None, typer.Option("--since", help="Begin of the window, ISO 8601; default 28 days back.")
+]
+Begin = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        help="Begin of the window, ISO 8601; default after the last change of flags, models or canonical "
+        "text. A PROMOTE of another one is for looking only.",
+    ),
 ]
 Until = Annotated[str | None, typer.Option("--until", help="Its end; default now.")]
 EvidenceFile = Annotated[
@@ -44,7 +52,7 @@ _PRINTED = ("call_id", "utterance_id", "language_code", "probability")  # of a d
 
 @app.command("report")
 def ab_report(  # noqa: PLR0917  # a command's parameters are its options
-    since: Since = None,
+    since: Begin = None,
     until: Until = None,
     evidence: EvidenceFile = None,
     capacity: CapacityFile = None,
@@ -61,7 +69,7 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
 
     Only calls that were drawn by lot are compared, by the arm they were given, whoever served them.
 
-    Example: slukh ab report --since 2026-11-01 --html verdict.html
+    Example: slukh ab report --html verdict.html
     """
     from slukh.commands.ab_evidence import Sources
 
@@ -179,7 +187,7 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     override: Annotated[
         str | None, typer.Option("--override", help="Why it gets more without a PROMOTE; it is recorded.")
     ] = None,
-    since: Since = None,
+    since: Begin = None,
     until: Until = None,
     evidence: EvidenceFile = None,
     capacity: CapacityFile = None,
@@ -243,10 +251,10 @@ def _verdict(
     given: AllSettings, since: str | None, until: str | None, sources: "Sources", seed: int
 ) -> "Verdict":
     """The verdict on a window of the store."""
-    from slukh.commands.ab_evidence import gathered
+    from slukh.commands.ab_evidence import begin_of, gathered
     from slukh.commands.ab_ramp import flags_in_force, rolled_back_at
     from slukh.experiment.canonical import canonical_version
-    from slukh.experiment.evidence import Evidence
+    from slukh.experiment.evidence import WINDOW, Evidence
     from slukh.experiment.gates import Margins
     from slukh.experiment.grammar import load_grammar
     from slukh.experiment.handed_in import read_margins
@@ -254,9 +262,18 @@ def _verdict(
     from slukh.experiment.store import ExperimentStore
     from slukh.experiment.verdict import verdict
 
-    begin, end = _window(since, until)
+    end, chosen = _end(until), None if since is None else moment_of(since, "--since")
+    own = Margins() if sources.margins is None else read_margins(sources.margins)
     flags = flags_in_force(given).flags
     with ExperimentStore(given.settings.experiment_url) as store:
+        natural = begin_of(store, end, given.settings.slukh_grammars, wer_bound=own.canary_wer)
+        begins_at = None if natural is None else natural.at
+        # What was changed by the last call that there is leaves no call yet.
+        begin = chosen or min(begins_at or end - WINDOW, end - timedelta(seconds=1))
+        check_window(begin, end)
+        is_chosen = (
+            begins_at is not None and store.drawn_calls(min(begin, begins_at), max(begin, begins_at)) > 0
+        )
         rows = store.window(begin, end)
         ramps = store.ramps()
     newest = max(rows.calls, key=lambda call: call.ended_at, default=None)
@@ -264,6 +281,9 @@ def _verdict(
     return verdict(
         Evidence(
             since=begin,
+            begins_at=begins_at,
+            begins_why="" if natural is None else natural.why,
+            is_chosen=is_chosen,
             until=end,
             calls=rows.calls,
             turns=rows.turns,
@@ -281,16 +301,20 @@ def _verdict(
                 for code in sorted(languages)
             },
         ),
-        Margins() if sources.margins is None else read_margins(sources.margins),
+        own,
         seed=seed,
         recorded=recorded_inputs(begin, end, ramps),
     )
 
 
+def _end(until: str | None) -> datetime:
+    return datetime.now(UTC) if until is None else moment_of(until, "--until")
+
+
 def _window(since: str | None, until: str | None) -> tuple[datetime, datetime]:
     from slukh.experiment.evidence import WINDOW
 
-    end = datetime.now(UTC) if until is None else moment_of(until, "--until")
+    end = _end(until)
     begin = end - WINDOW if since is None else moment_of(since, "--since")
     check_window(begin, end)
     return begin, end

@@ -116,6 +116,13 @@ def _why_not(verdict: Verdict, rolled_back: Rollback | None) -> str:
     until = verdict.evidence.until
     if datetime.now(UTC) - until > _STANDS:
         return f"the window of this PROMOTE ended on {until:%Y-%m-%d}, and it stands for a day"
+    evidence = verdict.evidence
+    if evidence.is_chosen and evidence.begins_at is not None:
+        return (
+            f"the window of this PROMOTE begins at {evidence.since:%Y-%m-%d %H:%M} because somebody chose "
+            f"that; leave --since out: it begins at {evidence.begins_at:%Y-%m-%d %H:%M} "
+            f"({evidence.begins_why})"
+        )
     if rolled_back is not None:
         return f"this PROMOTE stands no more: {rolled_back}"
     return ""

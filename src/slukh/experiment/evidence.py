@@ -354,6 +354,9 @@ class Evidence:
         canaries: stored clips that were heard in it.
         outside: what is measured elsewhere.
         whisper_share: what the flags gave Whisper at its end, 0 to 1.
+        begins_at: where its begin follows from what happened, or None when no call was drawn by lot.
+        begins_why: what was before.
+        is_chosen: it begins elsewhere, and has other calls: somebody chose.
         rolled_back: why a guardrail keeps the share at 0, since when; empty while none does.
         flag_version: of the flags in force.
         canonical_version: of this program, by language.
@@ -370,6 +373,9 @@ class Evidence:
     canaries: tuple[CanaryRow, ...] = ()
     outside: Outside = field(default_factory=Outside)
     whisper_share: float
+    begins_at: datetime | None = None
+    begins_why: str = ""
+    is_chosen: bool = False
     rolled_back: str = ""
     flag_version: str
     canonical_version: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from slukh.experiment.paired import direction_gate
 from slukh.experiment.statistics.sequential import sample_ratio_p
 
 _A_DAY = timedelta(days=1)
+_BEGIN_ANEW = "`slukh ab ramp` to the same share begins a new window, and is recorded"
 
 
 def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
@@ -38,7 +39,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
 def _guardrails(evidence: Evidence) -> Gate:
     return validity_gate(
         "guardrails", not evidence.rolled_back, evidence.rolled_back or "no rollback stands",
-        "find the cause, then `slukh ab ramp`, and begin a new window with --since after it",
+        "find the cause, then `slukh ab ramp`: the window begins after it",
     )  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margin
             validity_gate(
                 f"sample ratio{group}", p >= margins.sample_ratio_p,
                 f"Whisper has {share:.1%}, should have {evidence.whisper_share:.0%}, p {p:.2g}",
-                "find what gives, loses or hides calls by arm; then begin a new window",
+                f"find what gives, loses or hides calls by arm; {_BEGIN_ANEW}",
             )
         )  # fmt: skip
     return gates
@@ -118,7 +119,7 @@ def _unchanged_flags(evidence: Evidence, calls: Sequence[CallRow]) -> Gate:
     is_one = versions == [evidence.flag_version] or not versions
     return validity_gate(
         "flags unchanged", is_one, f"in force {evidence.flag_version}, seen {', '.join(versions) or 'none'}",
-        "the share, salt or a list changed in the window: begin it with --since after the change",
+        "the share, salt or a list changed in the window: leave --since out, and it begins after the change",
     )  # fmt: skip
 
 
@@ -131,7 +132,7 @@ def _unchanged_models(calls: Iterable[CallRow]) -> Gate:
     detail = "; ".join(f"{provider} {', '.join(sorted(models))}" for provider, models in sorted(seen.items()))
     return validity_gate(
         "models unchanged", not changed, detail or "none seen",
-        f"{' and '.join(sorted(changed))} changed its model: begin the window with --since after the change",
+        f"{' and '.join(sorted(changed))} changed its model: leave --since out, the window begins after it",
     )  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def _unchanged_canonical_text(evidence: Evidence) -> Gate:
     known = set(evidence.canonical_version.values())
     return validity_gate(
         "canonical text unchanged", set(versions) <= known, f"seen {', '.join(versions) or 'none'}",
-        "errors under two versions do not compare: label anew, or begin the window after the change",
+        "errors under two versions do not compare: label anew, or leave --since out: it begins after that",
     )  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def _stored_clips(evidence: Evidence, calls: Sequence[CallRow], margins: Margins
             "stored clips heard alike",
             not found,
             told or "the same texts",
-            f"a provider changed without a word: begin the window after {newest}, with --since",
+            f"a provider changed without a word: leave --since out, and the window begins after {newest}",
         ),
     ]
 
@@ -182,7 +183,7 @@ def _clocks(evidence: Evidence) -> Gate:
     wrong = sum(call.clock_jumped or call.ended_at < call.started_at for call in evidence.calls)
     return validity_gate(
         "clocks", not wrong, f"{wrong} calls in which the clock jumped",
-        "set the machine's clock right (chrony), then begin the window after it",
+        f"set the machine's clock right (chrony); {_BEGIN_ANEW}",
     )  # fmt: skip
 
 

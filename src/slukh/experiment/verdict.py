@@ -125,6 +125,11 @@ def frozen_inputs(evidence: Evidence, margins: Margins, seed: int) -> dict[str, 
     return {
         "since": _iso(evidence.since),
         "until": _iso(evidence.until),
+        "begin": {
+            "at": _iso(evidence.begins_at),
+            "why": evidence.begins_why,
+            "is_chosen": evidence.is_chosen,
+        },
         "flag_version": evidence.flag_version,
         "whisper_share": evidence.whisper_share,
         "rolled_back": evidence.rolled_back,

@@ -136,8 +136,8 @@ def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
         (lambda e: replace(e, canaries=()), "SLUKH_CANARY_MINUTES): google and whisper did not"),
         (lambda e: replace(e, canaries=CANARIES[: DAYS]), "google and whisper did not"),
         (lambda e: replace(e, canaries=CANARIES[::2]), "whisper did not"),
-        (lambda e: reheard(e, text="скільки каштує"), "begin the window after 2026-11-15, with --since"),
-        (lambda e: reheard(e, errors=1), "begin the window after 2026-11-15, with --since"),
+        (lambda e: reheard(e, text="скільки каштує"), "the window begins after 2026-11-15"),
+        (lambda e: reheard(e, errors=1), "the window begins after 2026-11-15"),
     ],
 )  # fmt: skip
 def test_what_makes_the_numbers_doubtful_is_named_and_holds(

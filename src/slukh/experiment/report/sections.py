@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from slukh.experiment.evidence import ARMS, Outside
+from slukh.experiment.evidence import ARMS, Evidence, Outside
 from slukh.experiment.gates import GATES_VERSION, Gate, Status, Unit, drawn_calls
 from slukh.experiment.statistics.estimates import FEWEST_CLUSTERS
 from slukh.experiment.strata import Stratum, strata
@@ -208,6 +208,7 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
             models.setdefault(provider, set()).add(model)
     rows = [
         ("window", f"{evidence.since.isoformat()} to {evidence.until.isoformat()}"),
+        ("its begin", _begin(evidence)),
         ("flags", f"{evidence.flag_version or 'none'}, Whisper has {evidence.whisper_share:.0%}"),
         *((f"model of {provider}", ", ".join(sorted(seen))) for provider, seen in sorted(models.items())),
         *((f"canonical text, {code}", version) for code, version in evidence.canonical_version.items()),
@@ -221,6 +222,17 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
     yield Heading(2, "Frozen inputs")
     yield Paragraph(f"The same window, flags, texts and seed give the same verdict: `{command}`")
     yield Table(head=("input", "value"), rows=tuple(rows), texts=2)
+
+
+def _begin(evidence: Evidence) -> str:
+    if evidence.begins_at is None:
+        return "no calls drawn by lot"
+    if not evidence.is_chosen:
+        return evidence.begins_why
+    return (
+        f"chosen, so `slukh ab ramp` takes no PROMOTE of it; by what happened it is "
+        f"{evidence.begins_at.isoformat()} ({evidence.begins_why})"
+    )
 
 
 def _silence(outside: Outside) -> str:
