@@ -258,14 +258,22 @@ def evaluation_tables(report: Values) -> list[Table | Text]:
             )
         lines.append(Text(f"{provider}: {_hearing_cost(found['cost'])}"))
     for compared in report["comparisons"]:
-        first, second = compared["providers"]
-        interval = compared["wer_difference_interval"]
-        between = "" if interval is None else f", 95 % {interval[0]:+.1%} to {interval[1]:+.1%}"
-        if compared["wer_difference"] is not None:
-            lines.append(Text(f"{second} less {first}: {compared['wer_difference']:+.1%} WER{between}"))
-            lines.append(Text(f"  {_second_opinion(compared['mapsswe'])}", style="dim"))
+        lines += _comparison(compared)
     lines += [Text(f"line {p['line']} left out: {p['problem']}", style="yellow") for p in report["problems"]]
     return lines
+
+
+def _comparison(compared: Values) -> Iterator[Text]:
+    """By how much one hears worse than another, with the interval or why there is none."""
+    if compared["wer_difference"] is None:
+        return
+    first, second = compared["providers"]
+    interval = compared["wer_difference_interval"]
+    between = "" if interval is None else f", 95 % {interval[0]:+.1%} to {interval[1]:+.1%}"
+    if compared["is_too_few_calls"]:
+        between = f", too few calls for an interval ({compared['calls']})"
+    yield Text(f"{second} less {first}: {compared['wer_difference']:+.1%} WER{between}")
+    yield Text(f"  {_second_opinion(compared['mapsswe'])}", style="dim")
 
 
 def _second_opinion(test: Values) -> str:
@@ -292,10 +300,16 @@ def _rates(found: Values) -> list[str]:
         str(found["utterances"]),
         str(found["words"]),
         _percent(found["wer"]),
-        "" if interval is None else f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f}",
+        _interval(interval, is_of_few=found["is_too_few_calls"] and found["utterances"] > 0),
         *(_percent(found[name]) for name in ("written_wer", "cer", "entity_error_rate")),
         "" if silence is None else f"{silence:.1f}/min",
     ]
+
+
+def _interval(interval: Sequence[float] | None, *, is_of_few: bool) -> str:
+    if interval is None:
+        return "few calls" if is_of_few else ""
+    return f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f}"
 
 
 def _percent(value: float | None) -> str:
