@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from slukh.experiment.units import between, with_sign
 from slukh.types import TURN_BUDGET_SECONDS
 
 Values = Mapping[str, Any]
@@ -348,7 +349,8 @@ def verdict_lines(report: Values) -> list[Text]:
     for gate in report["gates"]:
         bounds = ""
         if gate["low"] is not None:
-            bounds = f", {gate['low']:+.3f} to {gate['high']:+.3f} of {gate['margin']:g}"
+            told = between(gate["low"], gate["high"], gate["unit"])
+            bounds = f", {told}, margin {with_sign(gate['margin'], gate['unit'])}"
         status = (gate["status"], _GATE_STYLES[gate["status"]])
         lines.append(Text.assemble(status, f"  {gate['name']:28} {gate['detail']}{bounds}"))
         if gate["missing"]:

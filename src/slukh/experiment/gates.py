@@ -16,10 +16,10 @@ from slukh.experiment.evidence import ARMS, CallRow, Evidence, LabelRow
 from slukh.experiment.statistics.estimates import Estimate
 from slukh.experiment.statistics.planning import times_needed
 from slukh.experiment.statistics.sequential import Bounds, is_not_worse, is_worse
+from slukh.experiment.units import Unit, with_sign
 
 Status = Literal["pass", "wait", "fail"]
 Kind = Literal["validity", "enough", "measure"]
-Unit = Literal["share", "seconds", "per minute", "ratio"]
 _YEARS = timedelta(days=730)
 # Part of what a verdict was made of. Another one whenever the same evidence may get another status, bound or
 # margin; tests/unit/experiment/test_gates_version.py holds it against verdicts of before.
@@ -126,7 +126,9 @@ class Gate:
     @property
     def reason(self) -> str:
         """Why it does not pass, for one that does not."""
-        return self.missing or f"beyond the margin of {self.margin:g} ({self.detail})"
+        if self.missing or self.margin is None:
+            return self.missing or self.detail
+        return f"beyond the margin of {with_sign(self.margin, self.unit)} ({self.detail})"
 
 
 def validity_gate(

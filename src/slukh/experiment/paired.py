@@ -20,6 +20,7 @@ from slukh.experiment.pairing import (
 from slukh.experiment.statistics.estimates import Estimate
 from slukh.experiment.statistics.planning import POWER, labels_needed
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
+from slukh.experiment.units import plain
 
 _FEWEST_LABELS = 30  # of each direction, before the two are compared
 _FAR_APART = 3.3  # standard errors: 1 in 1000
@@ -68,7 +69,9 @@ def direction_gate(evidence: Evidence) -> Gate:
         name="same in both directions",
         kind="validity",
         status="pass" if is_same else "fail",
-        detail=", ".join(f"{arm} serves: {found.value:+.3f}" for arm, found in estimates.items()),
+        detail=", ".join(
+            f"{arm} serves: {plain(found.value, 'share')} pp" for arm, found in estimates.items()
+        ),
         missing="" if is_same else "look at both directions apart: the dialogue follows who serves",
     )
 

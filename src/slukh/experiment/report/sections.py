@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from slukh.experiment.evidence import ARMS, Evidence, Outside
-from slukh.experiment.gates import GATES_VERSION, Gate, Status, Unit, drawn_calls
+from slukh.experiment.gates import GATES_VERSION, Gate, Status, drawn_calls
 from slukh.experiment.statistics.estimates import FEWEST_CLUSTERS
 from slukh.experiment.strata import Stratum, strata
+from slukh.experiment.units import between, plain, with_sign
 from slukh.experiment.verdict import Verdict
 from slukh.report.blocks import Block, Figure, Heading, Paragraph, Table
 
@@ -30,13 +31,6 @@ _STRATA = (
     f"than {FEWEST_CLUSTERS} callers."
 )
 _STANDS: Mapping[Status, str] = {"pass": "passes", "wait": "open", "fail": "**fails**"}
-_FACTORS: Mapping[Unit, float] = {"share": 100.0, "seconds": 1.0, "per minute": 1.0, "ratio": 1.0}
-_SIGNS: Mapping[Unit, str] = {
-    "share": " pp",
-    "seconds": " s",
-    "per minute": " a minute",
-    "ratio": "\N{MULTIPLICATION SIGN}",
-}
 
 
 def document(found: Verdict, *, command: str) -> tuple[Block, ...]:
@@ -61,25 +55,21 @@ def bounds(gate: Gate) -> str:
     """From where to where, in the units of `margin`; empty when it is not known."""
     if gate.low is None or gate.high is None:
         return ""
-    return f"{_number(gate.low, gate.unit)} to {_number(gate.high, gate.unit)}"
+    return between(gate.low, gate.high, gate.unit)
 
 
 def value(gate: Gate) -> str:
     """The difference, likewise."""
-    return "" if gate.value is None else _number(gate.value, gate.unit)
+    return "" if gate.value is None else plain(gate.value, gate.unit)
 
 
 def margin(gate: Gate) -> str:
     """What it is held against, with its unit."""
-    return "" if gate.margin is None else f"{gate.margin * _FACTORS[gate.unit]:g}{_SIGNS[gate.unit]}"
+    return "" if gate.margin is None else with_sign(gate.margin, gate.unit)
 
 
 def _named(margins: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in margins.items())
-
-
-def _number(number: float, unit: Unit) -> str:
-    return f"{number * _FACTORS[unit]:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _summary(found: Verdict) -> Iterator[Block]:
@@ -147,7 +137,7 @@ def _strata(found: Verdict) -> Iterator[Block]:
                 str(row.utterances),
                 "" if row.disagreement is None else f"{row.disagreement:.1%}",
                 str(row.labels),
-                "" if row.value is None else f"{_number(row.value, 'share')} pp",
+                "" if row.value is None else f"{plain(row.value, 'share')} pp",
                 _interval(row),
             )
             for row in rows
@@ -159,7 +149,7 @@ def _strata(found: Verdict) -> Iterator[Block]:
 def _interval(row: Stratum) -> str:
     if row.low is None or row.high is None:
         return f"too few callers ({row.callers:.0f})" if row.labels else ""
-    return f"{_number(row.low, 'share')} to {_number(row.high, 'share')}"
+    return between(row.low, row.high, "share")
 
 
 def _validity(found: Verdict) -> Iterator[Block]:
