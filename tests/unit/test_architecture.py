@@ -66,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"assembly.parts", "audio", "routing", "settings", "speech", "stt"},
     "caller": {"audio", "audio_files", "handset", "ports", "telephony"},
     "handset": {"audio", "telephony"},
-    "terminal": set(),
+    "terminal": {"experiment"},
     "ports": set(),
     "serving.accuracy": {"experiment", "monitoring", "routing", "stt"},
     "serving.comparing": {
@@ -270,6 +270,8 @@ SANS_IO = (
     "stt/whisper/whisperlive.py", "stt/whisper/whisperlivekit.py", "stt/whisper/wyoming_events.py",
     "experiment/evidence.py", "experiment/gates.py", "experiment/measures.py", "experiment/validity.py",
     "experiment/verdict.py", "experiment/paired.py", "experiment/drawing.py",
+    "experiment/answered.py", "experiment/pairing.py", "experiment/label_validity.py", "experiment/strata.py",
+    "experiment/begins.py", "experiment/units.py",
     "experiment/ramps.py",
     "cost/pricing/fixed_share.py", "cost/ledger/waste.py", "cost/ledger/prompt_waste.py",
     "experiment/canaries.py", "experiment/accuracy.py", "experiment/report/sections.py",

@@ -6,7 +6,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from tests.unit.experiment.test_verdict import EQUAL, MARGINS, evidence
+from tests.unit.experiment.test_verdict import EQUAL
+from tests.unit.experiment.windows import MARGINS, drawn, evidence
 
 from slukh.experiment.evidence import CallRow, Evidence
 from slukh.experiment.gates import Gate, Margins
@@ -109,7 +110,7 @@ def repeated(found: Evidence, *, by_others: bool) -> Evidence:
         labels += [replace(row, call_id=f"{row.call_id}-{time}") for row in found.labels]
     return replace(
         found, calls=tuple(calls), turns=tuple(turns), outcomes=tuple(outcomes), shadows=tuple(shadows),
-        labels=tuple(labels),
+        labels=tuple(labels), draws=drawn(labels),
     )  # fmt: skip
 
 
