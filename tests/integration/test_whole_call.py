@@ -76,6 +76,7 @@ async def test_a_recorded_caller_is_answered_out_loud_and_everything_is_booked(
     assert {component for component, _, _ in rows} == {"stt", "tts", "line"}
 
 
+@pytest.mark.real_time
 async def test_the_same_call_through_chan_websocket_is_heard_sample_by_sample(
     speech: Path, voice: EspeakVoice, tmp_path: Path
 ) -> None:
