@@ -1,4 +1,7 @@
-"""Is this machine ready? Looks at one thing after the other, within 10 s, and says what to do."""
+"""Is this machine ready? Looks at one thing after the other, within 10 s, and says what to do.
+
+Where SLUKH_FINAL_SECONDS lets a recogniser take longer for a final, it may take as long here.
+"""
 
 import asyncio
 import contextlib
@@ -195,14 +198,20 @@ async def _recognisers(given: AllSettings) -> list[Finding]:
     return [finding for some in findings for finding in some]
 
 
+def _patience(settings: Settings) -> float:
+    """Seconds for a recogniser to be started and to hear its clips."""
+    return max(RECOGNISER_SECONDS, settings.slukh_final_seconds)
+
+
 async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> list[Finding]:
     """Whether it hears the stored clip of the calls' language; `where` tells several servers apart."""
     which = f"{where}: " if where else ""
     clips = stored_clips()
     clip = next((c for c in clips if c.language_code == given.settings.slukh_language), clips[0])
+    patience = _patience(given.settings)
     try:
-        async with asyncio.timeout(RECOGNISER_SECONDS), _started(provider):
-            heard = await hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS)
+        async with asyncio.timeout(patience), _started(provider):
+            heard = await hear_clip(provider, clip, timeout_seconds=patience)
             server = f"{server_name(provider)} {where}".strip() if given.whisper.whisper_api_url else ""
             return [_hearing("recogniser", heard, server)]
     except TimeoutError:
@@ -212,7 +221,7 @@ async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> lis
                 "run it again if the server was just started: its first request may load the model; "
                 "else check WHISPER_API_URL, or give that server a smaller model"
             )
-        detail = f"{which}no answer within {RECOGNISER_SECONDS:.0f} s"
+        detail = f"{which}no answer within {patience:.0f} s"
         return [Finding(check="recogniser", ok=False, detail=detail, remedy=remedy)]
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=f"{which}{error.problem}", remedy=error.remedy)]
@@ -232,13 +241,14 @@ async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:
     )
     clips = [clip for clip in stored_clips() if clip.language_code in languages]
     taken = f"{google.google_stt_model} in {google.google_stt_location} takes {', '.join(languages)}"
+    patience = _patience(settings)
     try:
-        async with asyncio.timeout(RECOGNISER_SECONDS), _started(provider):
+        async with asyncio.timeout(patience), _started(provider):
             await _ask(provider, config)
-            hearings = (hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS) for clip in clips)
+            hearings = (hear_clip(provider, clip, timeout_seconds=patience) for clip in clips)
             heard = await asyncio.gather(*hearings)
     except TimeoutError:
-        detail = f"no answer within {RECOGNISER_SECONDS:.0f} s"
+        detail = f"no answer within {patience:.0f} s"
         return [Finding(check="google", ok=False, detail=detail, remedy=GOOGLE_REMEDIES["timeout"])]
     except SttError as error:
         remedy = GOOGLE_REMEDIES[error.error_type]
