@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,9 +44,9 @@ async def slow() -> str:
 
 
 def hangs() -> str:
-    """Blocks its thread for longer than anybody waits."""
-    time.sleep(0.5)
-    return "late"
+    """Blocks its thread for ever."""
+    threading.Event().wait()
+    return "never"
 
 
 @dataclass
@@ -86,7 +85,7 @@ class Desk:
 @asynccontextmanager
 async def desk(*answers: Answer, least: int = 0, **rules: Any) -> AsyncIterator[Desk]:
     async with AnthropicServer(answers, least_cached_tokens=least) as server:
-        own = {"first_seconds": 2.0, "tool_seconds": 0.1, "retries": 0} | rules
+        own = {"first_seconds": 2.0, "tool_seconds": 10.0, "retries": 0} | rules
         tools = [tool_from(function) for function in (order_status, broken, impatient, slow, hangs)]
         dialog = ClaudeDialog(ClaudeRules(model=MODEL, **own), tools, api_key=KEY, base_url=server.url)
         told = Told()
@@ -197,7 +196,8 @@ async def test_a_tool_is_called_and_its_answer_spoken() -> None:
 async def test_a_tool_that_fails_is_told_to_the_model_and_the_call_goes_on(
     name: str, arguments: dict[str, Any], says: str
 ) -> None:
-    async with desk(Calls(name, arguments), Speaks("Вибачте.")) as own:
+    waits: dict[str, Any] = {"tool_seconds": 0.1} if name in {"slow", "hangs"} else {}
+    async with desk(Calls(name, arguments), Speaks("Вибачте."), **waits) as own:
         assert words(await own.says("?")) == ["Вибачте."]
         result = own.server.requests[1]["messages"][-1]["content"][0]
         assert (result["content"], result["is_error"]) == (says, True)
