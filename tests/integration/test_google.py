@@ -25,6 +25,7 @@ from slukh.errors import (
     SttStreamError,
     SttTimeoutError,
 )
+from slukh.ports import reserved_port
 from slukh.stt.base import Hypothesis, Result, StreamConfig, SttStream
 from slukh.stt.google import GoogleProvider
 from slukh.stt.google_channel import GoogleLink
@@ -54,8 +55,9 @@ async def google_and_provider(
     max_seconds: float = 60.0,
     final_seconds: float = 10.0,
     fastest: float = 4.0,
+    port: int = 0,
 ) -> AsyncIterator[tuple[LocalGoogle, GoogleProvider]]:
-    async with LocalGoogle(heard_words, scripts, limits=limits) as google:
+    async with LocalGoogle(heard_words, scripts, limits=limits, port=port) as google:
         provider = GoogleProvider(
             model or GoogleModel(project_id="shop"),
             GoogleLink(endpoint=google.endpoint, metadata=tuple(metadata), open_seconds=OPEN_SECONDS),
@@ -343,7 +345,9 @@ async def test_interims_that_are_never_finalised_are_no_final() -> None:
 
 
 async def test_a_google_that_goes_away_ends_its_streams_and_is_found_again() -> None:
-    async with google_and_provider() as (google, provider):
+    async with contextlib.AsyncExitStack() as stack:
+        port = stack.enter_context(reserved_port())
+        google, provider = await stack.enter_async_context(google_and_provider(port=port))
         stream = await provider.open(UK)
         await stream.send(AudioChunk(pcm=SPEECH[:1600]))
         await google.arrived.wait()

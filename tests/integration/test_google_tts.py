@@ -18,6 +18,7 @@ from slukh.errors import (
     TtsStreamError,
     TtsTimeoutError,
 )
+from slukh.ports import reserved_port
 from slukh.testing.google_tts import GoogleTtsScript, LocalGoogleTts
 from slukh.tts.base import SpeechRequest
 from slukh.tts.chain import spoken
@@ -129,11 +130,8 @@ async def test_an_answer_without_audio_is_no_answer(voices: dict[str, str] | Non
 
 
 async def test_nobody_there_is_said_at_the_start() -> None:
-    local = LocalGoogleTts()
-    async with local:
-        endpoint = local.endpoint
-    with pytest.raises(TtsConnectError, match="no connection"):
-        await GoogleTts(GoogleSpeech(endpoint=endpoint, first_seconds=0.3)).start()
+    with reserved_port() as port, pytest.raises(TtsConnectError, match="no connection"):
+        await GoogleTts(GoogleSpeech(endpoint=f"127.0.0.1:{port}", first_seconds=0.3)).start()
 
 
 def test_an_unknown_status_is_a_fault_of_the_way_there_or_of_the_stream() -> None:
