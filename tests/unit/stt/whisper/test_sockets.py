@@ -217,6 +217,13 @@ def test_whisperlive_is_waited_for_twice_as_long_as_its_decodes_take() -> None:
     assert conversation.tick() == [Heard(text="так", is_last=True)]
 
 
+def test_a_first_answer_of_a_slow_whisperlive_is_not_believed_before_a_second_can_come() -> None:
+    conversation = whisperlive_conversation(1.9)
+    conversation.end()
+    conversation.receive(segments("Скільки", 1.0), 3.0)  # two seconds' work on the first second
+    assert conversation.look_in == 4.0
+
+
 async def test_a_tail_that_whisperlive_decodes_last_is_not_lost() -> None:
     """The first answer after the endpoint is of a decode that had begun before."""
 
