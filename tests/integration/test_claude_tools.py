@@ -40,7 +40,8 @@ async def test_a_tool_is_called_and_its_answer_spoken() -> None:
 async def test_a_tool_that_fails_is_told_to_the_model_and_the_call_goes_on(
     name: str, arguments: dict[str, Any], says: str
 ) -> None:
-    async with desk(Calls(name, arguments), Speaks("Вибачте.")) as own:
+    waits: dict[str, Any] = {"tool_seconds": 0.1} if name in {"slow", "hangs"} else {}
+    async with desk(Calls(name, arguments), Speaks("Вибачте."), **waits) as own:
         assert words(await own.says("?")) == ["Вибачте."]
         result = own.server.requests[1]["messages"][-1]["content"][0]
         assert (result["content"], result["is_error"]) == (says, True)

@@ -19,6 +19,7 @@ from slukh.errors import (
     TtsStreamError,
     TtsTimeoutError,
 )
+from slukh.ports import reserved_port
 from slukh.testing.google_tts import GoogleTtsScript, LocalGoogleTts
 from slukh.tts.base import SpeechRequest
 from slukh.tts.chain import spoken
@@ -130,11 +131,8 @@ async def test_an_answer_without_audio_is_no_answer(voices: dict[str, str] | Non
 
 
 async def test_nobody_there_is_said_at_the_start() -> None:
-    local = LocalGoogleTts()
-    async with local:
-        endpoint = local.endpoint
-    with pytest.raises(TtsConnectError, match="no connection"):
-        await GoogleTts(GoogleSpeech(endpoint=endpoint, first_seconds=0.3)).start()
+    with reserved_port() as port, pytest.raises(TtsConnectError, match="no connection"):
+        await GoogleTts(GoogleSpeech(endpoint=f"127.0.0.1:{port}", first_seconds=0.3)).start()
 
 
 async def test_a_voice_is_back_soon_after_its_server() -> None:

@@ -245,6 +245,13 @@ def test_whisperlive_is_waited_for_twice_as_long_as_its_decodes_take() -> None:
     assert conversation.tick() == [Heard(text="так", is_last=True)]
 
 
+def test_a_first_answer_of_a_slow_whisperlive_is_not_believed_before_a_second_can_come() -> None:
+    conversation = whisperlive_conversation(1.9)
+    conversation.end()
+    conversation.receive(segments("Скільки", 1.0), 3.0)  # two seconds' work on the first second
+    assert conversation.look_in == 4.0
+
+
 async def test_a_tail_that_whisperlive_decodes_last_is_not_lost() -> None:
     """The first answer after the endpoint is of a decode that had begun before."""
 
@@ -400,6 +407,7 @@ async def test_what_speaks_no_websocket_is_a_protocol_error() -> None:
 
 async def test_a_goodbye_counts_although_the_server_keeps_its_end_open() -> None:
     """It does not read what we still send, so it never learns that we have said goodbye as well."""
+    was_heard = asyncio.Event()
 
     async def script(peer: Peer) -> None:
         await peer.hear()
@@ -407,11 +415,15 @@ async def test_a_goodbye_counts_although_the_server_keeps_its_end_open() -> None
         peer.connection.protocol.send_close(1011, "out of memory")
         for data in peer.connection.protocol.data_to_send():
             peer.connection.transport.write(data)
-        await asyncio.sleep(60)
+        await was_heard.wait()
+        peer.connection.transport.resume_reading()
 
-    caught = await failure(script, final_seconds=30.0)
-    assert type(caught) is SttStreamError
-    assert 'close code 1011 ("out of memory")' in str(caught)
+    async with SocketServer(script) as server:
+        with pytest.raises(SttStreamError) as caught:
+            await heard(server, "deepgram+ws", final_seconds=30.0)
+        was_heard.set()
+    assert type(caught.value) is SttStreamError
+    assert 'close code 1011 ("out of memory")' in str(caught.value)
 
 
 async def test_a_stream_of_a_provider_that_was_given_back_fails() -> None:
