@@ -17,6 +17,9 @@ from slukh.tts.recorded import RecordedVoice
 from slukh.tts.rhvoice import RhVoice
 from slukh.tts.speaker import Speaker
 
+# A child that floods its pipe leaves the loop nothing to wait for.
+pytestmark = pytest.mark.real_time
+
 HELLO = b'{"sample_rate_hertz": 8000}'
 SAYS_HELLO = f"import struct, sys, os; o = sys.stdout.buffer; o.write(struct.pack('<i', {len(HELLO)}) + {HELLO!r}); o.flush(); sys.stdin.readline(); "  # noqa: E501
 
