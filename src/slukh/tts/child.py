@@ -27,8 +27,6 @@ from slukh.types import SAMPLE_RATE_HERTZ
 
 _LENGTH = struct.Struct("<i")
 _LONGEST_FRAME = 1 << 22
-# Far more than a sentence has: from a pipe that asyncio has paused, the end of a child is not seen.
-UNPAUSED_BYTES = 1 << 26
 
 
 class SpeakingChild:
@@ -113,7 +111,6 @@ class SpeakingChild:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                limit=UNPAUSED_BYTES,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
             )
         except OSError as error:
@@ -149,8 +146,19 @@ class SpeakingChild:
     async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            if process.stdin is not None:
-                process.stdin.close()
-            await process.wait()
+            await end(process)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Kill a process and wait until it is gone.
+
+    What it has said is read: asyncio sees no end behind a pipe that it has paused.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    if process.stdin is not None:
+        process.stdin.close()
+    if process.stdout is not None:
+        with contextlib.suppress(RuntimeError):  # somebody else reads it to its end
+            await process.stdout.read()
+    await process.wait()

@@ -8,7 +8,6 @@ the length in it means nothing. Source of the options: RHVoice 1.14.0, src/test/
 """
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import AsyncIterator, Mapping
 
@@ -22,7 +21,7 @@ from slukh.errors import (
     TtsTimeoutError,
 )
 from slukh.tts.base import SpeechRequest, TtsCapabilities, Voice
-from slukh.tts.child import UNPAUSED_BYTES
+from slukh.tts.child import end
 from slukh.tts.wav import WavReader
 from slukh.types import SAMPLE_RATE_HERTZ
 
@@ -97,7 +96,6 @@ class RhVoice:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                limit=UNPAUSED_BYTES,
             )  # fmt: skip
         except OSError as error:
             raise TtsConnectError(self.name, f"cannot run {self._program} ({error.strerror})") from error
@@ -105,9 +103,7 @@ class RhVoice:
             async for linear16 in self._audio(process, request.text):
                 yield linear16
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await end(process)
 
     async def _audio(self, process: asyncio.subprocess.Process, text: str) -> AsyncIterator[bytes]:
         assert process.stdin is not None
