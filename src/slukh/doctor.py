@@ -13,6 +13,7 @@ import httpx
 from slukh.assembly.parts import build_parts, live_flags, recognisers
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
+from slukh.databases import file_of
 from slukh.doctor_voice import examine_voice
 from slukh.errors import ErrorType, ServiceError, SttError, UserError
 from slukh.experiment.canonical import canonical_text
@@ -95,7 +96,7 @@ async def examine() -> list[Finding]:
         ),
         *_rollback(given),
         *_weights(given, names),
-        *_disk(settings),
+        *_disk(settings, running=running),
         _prices(given.cost.slukh_prices),
         *(_port(name, host, port, running) for name, (host, port) in ports.items() if port is not None),
     ]
@@ -125,27 +126,42 @@ def _weights(given: AllSettings, names: Sequence[str]) -> Iterator[Finding]:
             yield Finding(check="weights", ok=False, detail=error.problem, remedy=error.remedy)
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
+def _disk(settings: Settings, *, running: bool) -> Iterator[Finding]:
+    """The data folder and the ledger, which are not made here: beside a gateway none may be missing."""
     folder = settings.slukh_data_dir
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=folder):
-            free = shutil.disk_usage(folder).free
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
     except OSError as error:
         yield Finding(
-            check="disk", ok=False, detail=f"{folder}: {error.strerror}",
+            check="disk", ok=False, detail=f"{there}: {error.strerror}",
             remedy="make it writable, or set SLUKH_DATA_DIR",
         )  # fmt: skip
         return
+    made = "" if there == folder else ", would be made"
     yield Finding(
-        check="disk", ok=free >= _LEAST_FREE_BYTES, detail=f"{folder}: {free / 1e9:.1f} GB free",
+        check="disk", ok=free >= _LEAST_FREE_BYTES, detail=f"{folder}{made}: {free / 1e9:.1f} GB free",
         remedy="free some space: usage rows must not be lost",
     )  # fmt: skip
+    yield _ledger(settings.ledger_url, running=running)
+
+
+def _ledger(url: str, *, running: bool) -> Finding:
+    file = file_of(url)
+    if file is not None and not file.exists():
+        return Finding(
+            check="disk", ok=not running,
+            detail=f"the ledger {file} is missing, though a gateway is running" if running
+            else f"the ledger {file} would be created",
+            remedy="it was removed under the gateway, or the gateway has another SLUKH_DATA_DIR; see "
+            "doc/operations.md under `disk`",
+        )  # fmt: skip
     try:
-        Ledger(settings.ledger_url).close()
-        yield Finding(check="disk", ok=True, detail="the ledger opens")
+        Ledger(url).close()
     except UserError as error:
-        yield Finding(check="disk", ok=False, detail=error.problem, remedy=error.remedy)
+        return Finding(check="disk", ok=False, detail=error.problem, remedy=error.remedy)
+    return Finding(check="disk", ok=True, detail="the ledger opens")
 
 
 def _prices(name: str) -> Finding:

@@ -234,6 +234,15 @@ def test_doctor_names_all_weights_that_are_missing_and_only_those_that_calls_nee
     assert missing(WHISPER_API_URL="http://127.0.0.1:9") == [silero]
 
 
+def test_doctor_makes_no_ledger(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    result = slukh("doctor", "--json", SLUKH_DATA_DIR=str(folder), SLUKH_WEIGHTS_DIR=str(tmp_path))
+    found = [each["detail"] for each in json.loads(result.stdout) if each["check"] == "disk"]
+    assert "would be made" in found[0]
+    assert found[1:] == [f"the ledger {folder / 'ledger.db'} would be created"]
+    assert not folder.exists()
+
+
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": {
         "assembly.parts",
         "cost",
+        "databases",
         "doctor_voice",
         "experiment",
         "ports",

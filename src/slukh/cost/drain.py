@@ -32,9 +32,12 @@ class Drain:
         """Move what waits.
 
         Raises:
-            LedgerError: the ledger cannot be written now; nothing left the spool that it does not hold.
+            LedgerError: the ledger cannot be written now, or its file or spool folder is gone; nothing left
+                the spool that the ledger does not hold.
             OSError: the spool cannot be read now.
         """
+        self._spool.look()
+        self._ledger.look()  # before a segment is sealed: what is still open survives its folder
         total = Recorded()
         for batch in self._spool.batches():
             total += self._ledger.record(batch.rows)
