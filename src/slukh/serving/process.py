@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from uuid import uuid4
 
 from slukh.assembly.answering import Answering, build_answering, phrase_tally
@@ -38,6 +38,9 @@ from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEvent
 
 logger = logging.getLogger(__name__)
+
+NotReady = Literal["recogniser", "disk", "gateway"]
+NOT_READY: tuple[NotReady, ...] = get_args(NotReady)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +112,8 @@ class Process:
         return work
 
     def not_ready(self, canaries: Canaries) -> dict[str, str]:
-        """What keeps this gateway from taking calls, by part."""
-        reasons = {
+        """What keeps this gateway from taking calls, by part; doc/operations.md has a section for each."""
+        reasons: dict[NotReady, str | None] = {
             "recogniser": canaries.deaf or self.parts.upstreams.deaf,
             "disk": self.meter.last_error,
             "gateway": "draining" if self.gateway.is_draining else None,
