@@ -15,7 +15,7 @@ from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.databases import file_of
 from slukh.doctor_voice import examine_voice
-from slukh.errors import ErrorType, ServiceError, SttError, UserError
+from slukh.errors import ServiceError, SttError, SttTimeoutError, UserError
 from slukh.experiment.canonical import canonical_text
 from slukh.experiment.wer import word_errors
 from slukh.ports import listen
@@ -23,7 +23,7 @@ from slukh.routing.health import Heard, has_its_words, hear_clip, stored_clips
 from slukh.routing.pool import ServerPool
 from slukh.settings.config import AllSettings, Settings, load_all
 from slukh.stt.base import StreamConfig, SttProvider
-from slukh.stt.whisper.remedies import remedy_for
+from slukh.stt.remedies import remedy_for
 from slukh.stt.whisper.servers import server_name
 from slukh.types import AudioChunk, samples_from_ms
 from slukh.weights import find_silero, find_whisper
@@ -31,23 +31,6 @@ from slukh.weights import find_silero, find_whisper
 RECOGNISER_SECONDS = 8.0
 _LEAST_FREE_BYTES = 1 << 30
 _QUOTED = 60  # characters of what was heard
-
-_TOGETHER = (
-    "set GOOGLE_STT_MODEL, GOOGLE_STT_LOCATION and the languages to what Google has together: "
-    "https://cloud.google.com/speech-to-text/v2/docs/speech-to-text-supported-languages"
-)
-GOOGLE_REMEDIES: dict[ErrorType, str] = {
-    "authentication": "`gcloud auth application-default login`, or a key file in "
-    "GOOGLE_APPLICATION_CREDENTIALS; its account needs the role Cloud Speech Client in GOOGLE_STT_PROJECT_ID",
-    "request": _TOGETHER,
-    "language": _TOGETHER,
-    "overloaded": "ask Google for more quota, or move calls to Whisper by FF_WHISPER_ROLLOUT_PERCENT",
-    "connect": "check the network, and the spelling of GOOGLE_STT_LOCATION or GOOGLE_STT_ENDPOINT",
-    "timeout": "check the network and the application credentials; calls would go to their backup",
-    "stream": "try again; if it stays, calls go to their backup",
-    "limit": "try again; a stream of ours was too old, idle or fast for Google",
-    "protocol": "GOOGLE_STT_ENDPOINT is something else than a local Google",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,11 +237,10 @@ async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:
             hearings = (hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS) for clip in clips)
             heard = await asyncio.gather(*hearings)
     except TimeoutError:
-        detail = f"no answer within {RECOGNISER_SECONDS:.0f} s"
-        return [Finding(check="google", ok=False, detail=detail, remedy=GOOGLE_REMEDIES["timeout"])]
+        late = SttTimeoutError(provider.name, f"no answer within {RECOGNISER_SECONDS:.0f} s")
+        return [Finding(check="google", ok=False, detail=late.detail, remedy=remedy_for(late))]
     except SttError as error:
-        remedy = GOOGLE_REMEDIES[error.error_type]
-        return [Finding(check="google", ok=False, detail=error.detail, remedy=remedy)]
+        return [Finding(check="google", ok=False, detail=error.detail, remedy=remedy_for(error))]
     return [
         Finding(check="google", ok=True, detail=taken),
         *(_hearing("google", each) for each in heard),

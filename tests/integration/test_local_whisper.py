@@ -159,7 +159,9 @@ async def test_a_text_is_cut_at_its_token_cap_and_says_so(base: Path) -> None:
     assert len(whole.text) > 2 * len(capped.text)
 
 
-async def test_a_child_killed_in_mid_decode_fails_that_attempt_and_serves_the_next(base: Path) -> None:
+async def test_a_child_killed_in_mid_decode_fails_that_attempt_and_serves_the_next(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     pcm, reference = clip(UK)
     async with decoder_of(base) as decoder:
         first, waiting = (asyncio.create_task(decoder.decode(final_request(pcm))) for _ in range(2))
@@ -171,6 +173,7 @@ async def test_a_child_killed_in_mid_decode_fails_that_attempt_and_serves_the_ne
         assert hears(reference, (await waiting).text)
         assert decoder.child_pid != killed
         assert decoder.restarts == 1
+    assert [r.message for r in caplog.records] == ["whisper_child_died", "whisper_child_restarted"]
 
 
 async def test_a_child_that_hangs_is_killed_and_replaced(base: Path) -> None:

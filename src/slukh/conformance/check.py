@@ -25,8 +25,8 @@ from slukh.errors import ServiceError, SttError
 from slukh.routing.health import Clip, hear_clip
 from slukh.stt.base import SttProvider
 from slukh.stt.language import iso_639_1
+from slukh.stt.remedies import remedy_for
 from slukh.stt.whisper.address import Address
-from slukh.stt.whisper.remedies import remedy_for
 from slukh.stt.whisper.servers import server_at, server_name, why_no_interims
 
 Progress = Callable[[str], None]

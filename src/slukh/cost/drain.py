@@ -145,7 +145,7 @@ class MeterSink:
             recorded = self._drain.drain_once()
         except Exception as error:  # noqa: BLE001  # whatever it is, the next second tries again
             if self._ledger_error is None:
-                fault = {"error": str(error)}
+                fault = {"error": str(error)}  # a LedgerError's remedy is in it
                 logger.error("usage_not_drained", extra=fault)  # noqa: TRY400  # one line until it is mended
             self._ledger_error = str(error)
             self._on_error("ledger")

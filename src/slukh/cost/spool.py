@@ -9,6 +9,7 @@ While the disk refuses, rows wait in memory and are tried again. When the folder
 it is made again, and what the open segment held is written once more.
 """
 
+import errno
 import fcntl
 import json
 import logging
@@ -225,10 +226,11 @@ class Spool:
             try:
                 self._store()
             except (OSError, LedgerError) as error:
-                if self._error is None:
-                    fault = {"error": str(error)}
-                    logger.error("usage_spool_refused", extra=fault)  # noqa: TRY400  # one line until mended
-                self._error = str(error)
+                refusal = error if isinstance(error, LedgerError) else _refusal(self._directory, error)
+                if self._error is None:  # one line until it is mended
+                    fault = {"error": refusal.problem, "remedy": refusal.remedy}
+                    logger.error("usage_spool_refused", extra=fault)  # noqa: TRY400
+                self._error = str(refusal)
                 self._on_error("spool")
                 if self._stopping.wait(self._retry_seconds):
                     return
@@ -382,10 +384,7 @@ def _own(directory: Path) -> int:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise LedgerError(
-            f"the usage spool {directory} cannot be written ({error.strerror})",
-            remedy="make it writable, or name another folder with SLUKH_DATA_DIR",
-        ) from error
+        raise _refusal(directory, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -395,6 +394,14 @@ def _own(directory: Path) -> int:
             remedy="stop that one, or give this one its own SLUKH_DATA_DIR",
         ) from error
     return fd
+
+
+def _refusal(directory: Path, error: OSError) -> LedgerError:
+    """That the disk refused: what it said, where, and what to do."""
+    remedy = "make it writable, or name another folder with SLUKH_DATA_DIR"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "free some space there before you stop the gateway: meanwhile rows wait in its memory"
+    return LedgerError(f"the usage spool {directory} cannot be written ({error.strerror})", remedy=remedy)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -13,6 +13,7 @@ from importlib.resources import files
 from slukh.errors import SttError, SttLanguageError, SttRequestError, SttTimeoutError
 from slukh.routing.upstreams import Upstreams
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
+from slukh.stt.remedies import sentence
 from slukh.types import AudioChunk, Outcome
 
 _CHUNK_BYTES = 1600  # 100 ms
@@ -122,7 +123,7 @@ class Canaries:
         """Why no recogniser is known to hear; None as soon as one does."""
         if self._tried - self._failing.keys():
             return None
-        return "; ".join(map(str, self._failing.values())) or "no stored clip has been heard yet"
+        return "; ".join(map(sentence, self._failing.values())) or "no stored clip has been heard yet"
 
     async def run(self) -> None:
         """Rounds until cancelled.
@@ -209,15 +210,18 @@ class Probes:
     async def _probe(self, name: str, began: float) -> None:
         seconds = self._upstreams.limits.breaker.probe_seconds
         outcome: Outcome
+        failure: SttError | None = None
         try:
             heard = await self._hear(self._upstreams.providers[name], seconds)
             self.on_heard(name, heard)
             outcome = "published" if has_its_words(heard) else "empty"
         except TimeoutError:
             outcome = "timeout"
+            failure = SttTimeoutError(name, f"no final for a stored clip in {seconds:g} s")
         except SttError as error:
-            outcome = error.error_type
-        self._upstreams.end_probe(name, began, outcome, asyncio.get_running_loop().time())
+            outcome, failure = error.error_type, error
+        now = asyncio.get_running_loop().time()
+        self._upstreams.end_probe(name, began, outcome, now, error=failure)
 
     async def _hear(self, provider: SttProvider, timeout_seconds: float) -> Heard:
         """The next clip whose language it takes, or the last refusal. Raises SttError or TimeoutError."""

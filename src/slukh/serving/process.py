@@ -23,6 +23,7 @@ from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.sink import ExperimentSink
 from slukh.monitoring.metrics import Metrics
+from slukh.routing.breaker_store import Standing
 from slukh.routing.health import Canaries, Heard
 from slukh.routing.live_flags import LiveFlags
 from slukh.serving.accuracy import AccuracyWatch
@@ -32,8 +33,10 @@ from slukh.serving.comparing import comparing
 from slukh.serving.gateway import Admission, Gateway, WhenDown
 from slukh.serving.guarding import Guard, bounds_of
 from slukh.serving.metering import Metering, metering
+from slukh.serving.standing_log import StandingLog
 from slukh.session import Sink
 from slukh.settings.config import AllSettings, Settings
+from slukh.stt.remedies import remedy_for
 from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEvent
 
@@ -100,7 +103,7 @@ class Process:
             interval_seconds=self.settings.slukh_canary_minutes * 60,
             on_heard=self._heard_clip,
             on_failed=lambda name, error: logger.error(
-                "canary_failed", extra={"provider": name, "error": str(error)}
+                "canary_failed", extra={"provider": name, "error": error.detail, "remedy": remedy_for(error)}
             ),
         )
 
@@ -167,7 +170,13 @@ async def process(given: AllSettings) -> AsyncIterator[Process]:
         parts = build_parts(given, caller_hash=partial(caller_hash, caller_key))
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
-        parts.upstreams.on_standing = metrics.breaker
+        log_standing = StandingLog(parts.upstreams.failure)
+
+        def stands(name: str, standing: Standing) -> None:
+            metrics.breaker(name, standing)
+            log_standing(name, standing)
+
+        parts.upstreams.on_standing = stands
         payees = {"whisper": given.whisper.payee, "line": given.cost.slukh_trunk}
         meter = stack.enter_context(metering(settings, given.cost, metrics, payees=payees))
         worker = f"{socket.gethostname()}:{settings.slukh_audiosocket_port}"

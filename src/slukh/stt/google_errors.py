@@ -27,6 +27,7 @@ from slukh.errors import (
     SttStreamError,
     SttTimeoutError,
 )
+from slukh.stt.google_remedies import REMEDIES
 
 MASKED = "Internal error from Core"
 
@@ -69,9 +70,7 @@ _PLUGIN = "metadata from plugin failed"
 _REFUSED_KEY = ("invalid_grant", "invalid_client", "unauthorized_client", "account_disabled", "invalid_scope")
 
 _QUOTED = 160  # characters of Google's own words in our sentence
-_CREDENTIALS = (
-    "set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`"
-)
+_CREDENTIALS = REMEDIES["authentication"]
 
 
 def error_from_status(provider: str, code: str, details: str, *, is_open: bool) -> SttError:

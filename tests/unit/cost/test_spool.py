@@ -183,6 +183,21 @@ def test_a_full_disk_keeps_rows_in_memory_until_it_has_room(tmp_path: Path, usag
     assert drained(tmp_path) == [usage(1), usage(2)]
 
 
+def test_a_refusal_names_the_folder_and_what_to_do(
+    tmp_path: Path, usage: MakeUsage, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = Disk()
+    disk.refuses = True
+    with Spool(tmp_path, sync=disk.sync, retry_seconds=0.01) as spool:
+        spool.append(usage(1))
+        assert not spool.flush(0.1)
+        assert f"the usage spool {tmp_path} cannot be written (No space left" in str(spool.last_error)
+        assert "free some space there" in str(spool.last_error)
+        disk.refuses = False
+    (line,) = caplog.records  # however often it was tried
+    assert "free some space" in vars(line)["remedy"]
+
+
 def test_memory_is_bounded_while_the_disk_refuses(tmp_path: Path, usage: MakeUsage) -> None:
     disk, stages = Disk(), list[UsageStage]()
     disk.refuses = True

@@ -76,6 +76,16 @@ def test_a_reason_of_readyz_has_its_section(reason: str) -> None:
     assert reason in sections()
 
 
+def test_the_log_has_the_events_that_the_runbook_explains() -> None:
+    page = (ROOT / "doc" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("## What the log says")[2].partition("\n## ")[0]
+    cells = "".join(row.split("|")[1] for row in table.splitlines() if row.startswith("| `"))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    events = re.findall(r"`(\w+)`", cells)
+    assert events
+    assert not [event for event in events if f'"{event}"' not in source]
+
+
 def test_links_within_the_runbook_lead_somewhere() -> None:
     page = (ROOT / "doc" / "operations.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= sections()

@@ -8,6 +8,7 @@ from slukh.routing.breaker_store import Standing
 from slukh.routing.health import Canaries, Clip, Heard, Probes, stored_clips
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.fake import FakeProvider, Script
+from slukh.stt.remedies import sentence
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.virtual_time import VirtualTimeLoop
 from slukh.types import AttemptEnded
@@ -63,6 +64,13 @@ async def test_a_recogniser_that_hears_its_probes_gets_calls_again() -> None:
 async def test_a_probe_that_fails_or_hears_other_words_keeps_calls_away() -> None:
     await Patient(Script(open_error=SttConnectError("fake", "refused"))).until("open", "half_open", "open")
     await Patient(clip="7 8 9").until("open", "half_open", "open")
+
+
+async def test_why_a_probe_failed_is_known_with_what_to_do() -> None:
+    refused = SttConnectError("fake", "refused")
+    patient = Patient(Script(open_error=refused))
+    await patient.until("open", "half_open", "open")
+    assert patient.upstreams.failure("fake") == sentence(refused)
 
 
 async def test_a_probe_in_a_language_that_it_does_not_take_says_nothing() -> None:
@@ -139,13 +147,13 @@ def test_one_that_hears_is_enough_and_a_failing_one_is_told() -> None:
 def test_when_nobody_is_set_up_as_he_should_be_the_gateway_learns_it() -> None:
     first = Round(fails("web", HTML, HTML))
     assert first.played() is HTML
-    assert first.deaf() == "web: HTML"
+    assert first.deaf() == sentence(HTML)
 
 
 def test_who_may_come_back_is_waited_for() -> None:
     first = Round(fails("web", HTML, HTML), fails("gone", GONE, GONE))
     assert first.played() is None
-    assert first.deaf() == "web: HTML; gone: refused"
+    assert first.deaf() == f"{sentence(HTML)}; {sentence(GONE)}"
 
 
 def test_who_failed_is_asked_again_alone_until_the_next_round() -> None:

@@ -1,8 +1,8 @@
-"""What an operator does about a Whisper server, by its error or by the class of that."""
+"""What an operator does about a Whisper server, by the class of its error."""
 
 from collections.abc import Mapping
 
-from slukh.errors import ErrorType, SttError
+from slukh.errors import ErrorType
 
 REMEDIES: Mapping[ErrorType, str] = {
     "connect": "start the server, or correct host and port in WHISPER_API_URL",
@@ -19,8 +19,3 @@ REMEDIES: Mapping[ErrorType, str] = {
     "or set SLUKH_LANGUAGE to one that it speaks",
     "authentication": "set WHISPER_API_KEY to the key that the server was started with",
 }
-
-
-def remedy_for(error: SttError) -> str:
-    """What to do about it, one clause."""
-    return error.remedy or REMEDIES[error.error_type]
