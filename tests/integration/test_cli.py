@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pytest
 
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.ports import reserved_port
+from slukh.stt.whisper.remedies import REMEDIES
 from slukh.telephony.wavfile import write_wav
 from slukh.testing.whisper_server import FakeWhisperServer, Status
 from slukh.weights import weights_dir
@@ -90,7 +91,9 @@ def test_transcribe_tells_events_as_json_lines(speech: Path) -> None:
 
 
 @contextmanager
-def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
+def serving(
+    tmp_path: Path, *, awaited: Callable[[str], bool] | None = None, **environment: str
+) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
     log_file = tmp_path / "serve.log"
     with reserved_port() as media, reserved_port() as http, log_file.open("w") as log:
         settings = {
@@ -107,7 +110,7 @@ def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subp
         api = f"http://127.0.0.1:{http}"
         try:
             give_up = time.monotonic() + 60
-            while not ready(api):
+            while not (awaited or ready)(api):
                 assert server.poll() is None, log_file.read_text()
                 assert time.monotonic() < give_up, "never ready"
                 time.sleep(0.2)
@@ -123,6 +126,13 @@ def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subp
 def ready(api: str) -> bool:
     try:
         return httpx.get(f"{api}/readyz", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def answers(api: str) -> bool:
+    try:
+        return bool(httpx.get(f"{api}/readyz", timeout=2).content)
     except httpx.HTTPError:
         return False
 
@@ -341,12 +351,28 @@ async def test_a_gateway_whose_only_whisper_server_is_none_does_not_stay(tmp_pat
             SLUKH_AUDIOSOCKET_PORT="0",
             SLUKH_HTTP_PORT="0",
             SLUKH_DATA_DIR=str(tmp_path),
-            SLUKH_LOG_LEVEL="ERROR",
         )
     assert result.returncode == 2, result
     *logged, line = result.stderr.strip().splitlines()
-    assert all(json.loads(entry)["event"] == "canary_failed" for entry in logged)
+    events = {json.loads(entry)["event"] for entry in logged}
+    assert "canary_failed" in events
+    assert "listening" not in events
     assert line.startswith("slukh: whisper: 200 with text/html")
+
+
+def test_a_gateway_comes_up_before_its_only_whisper_server_and_says_what_it_waits_for(tmp_path: Path) -> None:
+    with reserved_port() as nobody:
+        url = f"http://127.0.0.1:{nobody}"
+        with serving(tmp_path, awaited=answers, WHISPER_API_URL=url) as (_, api, server):
+            reason = httpx.get(f"{api}/readyz").json()["wrong"]["recogniser"]
+            while "no stored clip" in reason:
+                time.sleep(0.1)
+                reason = httpx.get(f"{api}/readyz").json()["wrong"]["recogniser"]
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(30) == 0
+    assert f"cannot connect to {url}" in reason
+    assert REMEDIES["connect"][1:] in reason  # as a sentence of its own
+    assert '"listening"' in (tmp_path / "serve.log").read_text()
 
 
 def test_no_gateway_is_one_line(speech: Path) -> None:

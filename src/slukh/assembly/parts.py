@@ -26,6 +26,7 @@ from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
 from slukh.stt.registry import google, local_whisper, whisper_servers
+from slukh.stt.remedies import remedy_for
 from slukh.types import CallStarted
 from slukh.weights import find_silero
 
@@ -105,14 +106,17 @@ class Parts:
             shadows=self.shadows,
         )
 
-    async def start(self) -> None:
+    async def start(self, *, may_be_away: bool = False) -> None:
         """Load the models, warm the channels.
 
         A recogniser that cannot be reached now is tried again every five seconds where another one works.
 
+        Args:
+            may_be_away: likewise where none works: a gateway may come up before its recogniser.
+
         Raises:
             WeightsError: a model is missing or corrupt.
-            SttError: none can be reached, or one is not set up as it should be.
+            SttError: one is not set up as it should be, or none can be reached and none may be away.
         """
         failed: list[SttError] = []
         for name, provider in self.providers.items():
@@ -120,9 +124,10 @@ class Parts:
                 await provider.start()
             except SttError as error:
                 failed.append(error)
-                if error.is_permanent or len(failed) == len(self.providers):
+                if error.is_permanent or (len(failed) == len(self.providers) and not may_be_away):
                     raise
-                logger.error("recogniser_not_started", extra={"provider": name, "error": str(error)})  # noqa: TRY400
+                told = {"provider": name, "error": error.detail, "remedy": remedy_for(error)}
+                logger.error("recogniser_not_started", extra=told)  # noqa: TRY400
                 self.background.add(asyncio.create_task(_start_later(name, provider)))
         if self.probes is not None:
             self.background.add(asyncio.create_task(self.probes.run()))

@@ -97,6 +97,9 @@ class Canaries:
             the others may cost money.
         on_heard: told what a provider made of a clip.
         on_failed: told the error of a provider that failed on a clip.
+
+    Attributes:
+        settled: set when one hears, or when the first round is over and no error of it is for good.
     """
 
     RECHECK_SECONDS = 10.0
@@ -117,6 +120,7 @@ class Canaries:
         self._on_failed = on_failed
         self._failing: dict[str, SttError] = {}
         self._tried: set[str] = set()
+        self.settled = asyncio.Event()
 
     @property
     def deaf(self) -> str | None:
@@ -136,6 +140,7 @@ class Canaries:
         errors = list(self._failing.values())
         if len(errors) == len(self._providers) and all(error.is_permanent for error in errors):
             raise errors[0]
+        self.settled.set()
         clock = asyncio.get_running_loop().time
         interval = self._interval or math.inf
         due = clock() + interval
@@ -168,6 +173,7 @@ class Canaries:
                 error = failure
             else:
                 self._tried.add(name)
+                self.settled.set()
                 self._failing.pop(name, None)
                 self._on_heard(name, heard)
                 continue

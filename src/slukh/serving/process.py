@@ -81,17 +81,17 @@ class Process:
     caller_key: bytes
 
     async def start(self) -> None:
-        """Load and warm everything that calls need.
+        """Load and warm everything that calls need; recognisers that are away for now are waited for later.
 
         Raises:
             UserError: weights are missing, or who answers cannot.
-            SttError: a recogniser cannot serve.
+            SttError: a recogniser is not set up as it should be.
         """
         if self.parts.probes is not None:
             self.parts.probes.on_heard = partial(self._heard_clip, is_kept=False)
         if self.answering is not None:
             self.answering.on_made = self._book
-        await self.parts.start()
+        await self.parts.start(may_be_away=True)
         if self.answering is not None:
             await self.answering.start()
 

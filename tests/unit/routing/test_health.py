@@ -105,6 +105,9 @@ class Round:
     def deaf(self) -> str | None:
         return self.canaries.deaf
 
+    def is_settled(self) -> bool:
+        return self.canaries.settled.is_set()
+
     def played(self, *, seconds: float = 1.0) -> SttError | None:
         """The error that ended it; None when it goes on looking, or is over."""
 
@@ -148,12 +151,14 @@ def test_when_nobody_is_set_up_as_he_should_be_the_gateway_learns_it() -> None:
     first = Round(fails("web", HTML, HTML))
     assert first.played() is HTML
     assert first.deaf() == sentence(HTML)
+    assert not first.is_settled()
 
 
 def test_who_may_come_back_is_waited_for() -> None:
     first = Round(fails("web", HTML, HTML), fails("gone", GONE, GONE))
     assert first.played() is None
     assert first.deaf() == f"{sentence(HTML)}; {sentence(GONE)}"
+    assert first.is_settled()
 
 
 def test_who_failed_is_asked_again_alone_until_the_next_round() -> None:
