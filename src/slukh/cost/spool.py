@@ -25,12 +25,12 @@ from typing import Self
 
 from slukh.cost.meter import Row, UsageStage
 from slukh.cost.spool_lines import Batch, line_from_row, lines_of, read_batch
+from slukh.cost.spool_owners import LOCK_FILE
 from slukh.errors import LedgerError
 
 logger = logging.getLogger(__name__)
 
 _ROWS_PER_SYNC = 1000
-_LOCK = ".lock"
 
 
 @dataclass(slots=True)
@@ -322,7 +322,7 @@ class Spool:
         if self._lock_fd < 0:
             return False
         try:
-            return os.path.samestat((self._directory / _LOCK).stat(), os.fstat(self._lock_fd))
+            return os.path.samestat((self._directory / LOCK_FILE).stat(), os.fstat(self._lock_fd))
         except OSError:
             return False
 
@@ -382,7 +382,7 @@ def _own(directory: Path) -> int:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise _refusal(directory, error) from error
     try:
@@ -393,6 +393,7 @@ def _own(directory: Path) -> int:
             f"the usage spool {directory} belongs to another running slukh",
             remedy="stop that one, or give this one its own SLUKH_DATA_DIR",
         ) from error
+    os.utime(fd)  # since when it is ours, see `spool_owners`
     return fd
 
 
