@@ -13,6 +13,7 @@ import httpx
 from slukh.assembly.parts import build_parts, live_flags, recognisers
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.spool_owners import owned_since
 from slukh.databases import file_of
 from slukh.doctor_voice import examine_voice
 from slukh.errors import ServiceError, SttError, SttTimeoutError, UserError
@@ -84,7 +85,7 @@ async def examine() -> list[Finding]:
         *(_port(name, host, port, running) for name, (host, port) in ports.items() if port is not None),
     ]
     if all(finding.ok for finding in findings if finding.check == "weights"):
-        findings += await _recognisers(given)
+        findings += await _recognisers(given, running=running)
     findings += [Finding(**found._asdict()) for found in await examine_voice(given.voice)]
     return findings
 
@@ -157,11 +158,15 @@ def _prices(name: str) -> Finding:
 
 async def _is_running(settings: Settings) -> bool:
     """Whether a gateway answers on the HTTP port."""
-    url = f"http://{settings.slukh_http_host}:{settings.slukh_http_port}/healthz"
+    url = f"{_api(settings)}/healthz"
     with contextlib.suppress(httpx.HTTPError, ValueError):
         async with httpx.AsyncClient(timeout=1.0, trust_env=False) as client:
             return bool((await client.get(url)).json() == {"status": "alive"})
     return False
+
+
+def _api(settings: Settings) -> str:
+    return f"http://{settings.slukh_http_host}:{settings.slukh_http_port}"
 
 
 def _port(name: str, host: str, port: int, running: bool) -> Finding:
@@ -174,8 +179,12 @@ def _port(name: str, host: str, port: int, running: bool) -> Finding:
         return Finding(check="ports", ok=False, detail=f"{name}: {error.problem}", remedy=error.remedy)
 
 
-async def _recognisers(given: AllSettings) -> list[Finding]:
+async def _recognisers(given: AllSettings, *, running: bool) -> list[Finding]:
     """Those that calls may get, and Google as soon as it is set up; side by side."""
+    # Of a local Whisper a second one would be loaded, and both would be slow.
+    is_loaded = (
+        running and not given.whisper.whisper_api_url and bool(owned_since(given.settings.slukh_data_dir))
+    )
     try:
         parts = build_parts(given)
         providers = dict(parts.providers)
@@ -185,13 +194,34 @@ async def _recognisers(given: AllSettings) -> list[Finding]:
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
     looks = [
-        _google(one, given) if name == "google" else _whisper(server, given, where)
+        _google(one, given)
+        if name == "google"
+        else _whisper_that_runs(given.settings)
+        if is_loaded
+        else _whisper(server, given, where)
         for name, one in providers.items()
         for where, server in (one.servers if isinstance(one, ServerPool) else {"": one}).items()
     ]
     findings = await asyncio.gather(*looks)
     await parts.aclose()
     return [finding for some in findings for finding in some]
+
+
+async def _whisper_that_runs(settings: Settings) -> list[Finding]:
+    """What the gateway with this port and data folder says of its own, which plays it the stored clips."""
+    url = f"{_api(settings)}/readyz"
+    try:
+        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+            wrong = (await client.get(url)).json()["wrong"].get("recogniser")
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        wrong = str(error) or type(error).__name__
+    detail = "the gateway that runs here hears with it, so no second one was loaded"
+    return [
+        Finding(
+            check="recogniser", ok=wrong is None, detail=detail if wrong is None else f"{url} says: {wrong}",
+            remedy="doc/operations.md has what to do, under `recogniser`",
+        )
+    ]  # fmt: skip
 
 
 async def _whisper(provider: SttProvider, given: AllSettings, where: str) -> list[Finding]:

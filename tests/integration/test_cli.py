@@ -161,6 +161,11 @@ def test_a_call_leaves_transcript_metrics_and_usage_behind(tmp_path: Path, speec
         assert served in metrics
         assert "calls_active 0.0" in metrics
         assert "38067" not in metrics
+        beside = {"SLUKH_HTTP_PORT": api.rpartition(":")[2], "SLUKH_AUDIOSOCKET_PORT": str(media)}
+        found = slukh("doctor", "--json", SLUKH_DATA_DIR=str(tmp_path / "data"), **beside).stdout
+        (heard,) = (each for each in json.loads(found) if each["check"] == "recogniser")
+        assert heard["ok"]
+        assert "no second one was loaded" in heard["detail"]
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
     data = {"SLUKH_DATA_DIR": str(tmp_path / "data")}
