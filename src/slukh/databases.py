@@ -5,8 +5,14 @@
 
 Writers of both wait for each other: SQLite has one at a time, PostgreSQL takes an advisory lock where two
 must not run side by side. A moment is stored as microseconds since 1970 UTC.
+
+SQLite goes on writing into a file that was removed, and says that all is well: so what it has open is
+compared with what stands at the path. A running process makes no new file in the place of one that is gone,
+which may be on a disk that is not mounted now; it takes one that was put there.
 """
 
+import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +28,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.sql.expression import TableClause
 
 from slukh.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHAPES = "write it as sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
@@ -77,11 +85,13 @@ class Database:
         self._tables = tables
         self._prepare = prepare
         self._is_prepared = False
+        self._file = _file_of(parsed)
+        self._opened: os.stat_result | None = None
         with self._translated():
-            if parsed.get_backend_name() == "postgresql":
+            if self._file is None:
                 self._engine = _postgresql(parsed, tables, busy_timeout_ms)
             else:
-                Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._engine = _sqlite(parsed, busy_timeout_ms)
         try:
             self._prepare_once()
@@ -94,12 +104,29 @@ class Database:
         """Give the connections back. Idempotent."""
         self._engine.dispose()
 
+    def look(self) -> None:
+        """See that SQLite's file still stands at its path; one that took its place is opened instead.
+
+        Raises:
+            UserError: `tables.away`: there is none.
+        """
+        if self._is_in_place():
+            return
+        self._engine.dispose()
+        assert self._file is not None  # only a file can be moved
+        if not self._file.exists():
+            raise self._removed()
+        logger.warning("database_replaced", extra={"database": self._tables.name, "file": self._where})
+        self._opened, self._is_prepared = None, False
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write, committed at the end. Raises `tables.error` or `tables.away`."""
         self._prepare_once()
         with self._transaction(writes=True) as connection:
             yield connection
+        if not self._is_in_place():  # what was committed is in a file that nobody will ever open
+            raise self._removed()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -126,6 +153,7 @@ class Database:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _prepare_once(self) -> None:
+        self.look()
         if not self._is_prepared:
             with self._transaction(writes=True) as connection:
                 self._prepare(connection, self._where)
@@ -134,9 +162,25 @@ class Database:
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
         with self._translated(), self._engine.connect() as connection:
+            if self._opened is None:
+                self._opened = _status(self._file)
             connection.execution_options(slukh_writes=writes)
             with connection.begin():
                 yield connection
+
+    def _is_in_place(self) -> bool:
+        if self._opened is None:
+            return True
+        found = _status(self._file)
+        return found is not None and os.path.samestat(found, self._opened)
+
+    def _removed(self) -> UserError:
+        tables = self._tables
+        return tables.away(
+            f"the {tables.name} {self._where} was removed or replaced while it was open",
+            remedy="mount its folder again or put it back from a backup; a restart begins a new one"
+            f"{tables.meanwhile}",
+        )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -216,6 +260,25 @@ def _parsed(url: str, tables: Tables) -> URL:
     if not lasts.get(backend, False):
         raise tables.error(f"{_shown(parsed)} is no {tables.name} that lasts", remedy=_SHAPES)
     return parsed
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a database in SQLite; None for one on a server, and for a URL that is none."""
+    try:
+        return _file_of(make_url(url))
+    except (ArgumentError, ValueError):
+        return None
+
+
+def _file_of(url: URL) -> Path | None:
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+
+def _status(file: Path | None) -> os.stat_result | None:
+    try:
+        return None if file is None else file.stat()
+    except OSError:
+        return None
 
 
 def _shown(url: URL) -> str:

@@ -16,6 +16,8 @@ import httpx
 from slukh.assembly.parts import build_parts, live_flags, recognisers
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.spool_owners import owned_since
+from slukh.databases import file_of
 from slukh.doctor_voice import examine_voice
 from slukh.errors import ServiceError, SttError, SttTimeoutError, UserError
 from slukh.experiment.canonical import canonical_text
@@ -100,12 +102,12 @@ async def examine(look: Look = Look()) -> list[Finding]:
         ),
         *_rollback(given),
         *_weights(given, names),
-        *_disk(settings),
+        *_disk(settings, running=running),
         _prices(given.cost.slukh_prices),
         *(_port(name, host, port, running) for name, (host, port) in ports.items() if port is not None),
     ]
     if all(finding.ok for finding in findings if finding.check == "weights"):
-        findings += await _recognisers(given, look)
+        findings += await _recognisers(given, look, running=running)
     findings += [Finding(**found._asdict()) for found in await examine_voice(given.voice)]
     return findings
 
@@ -130,27 +132,42 @@ def _weights(given: AllSettings, names: Sequence[str]) -> Iterator[Finding]:
             yield Finding(check="weights", ok=False, detail=error.problem, remedy=error.remedy)
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
+def _disk(settings: Settings, *, running: bool) -> Iterator[Finding]:
+    """The data folder and the ledger, which are not made here: beside a gateway none may be missing."""
     folder = settings.slukh_data_dir
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=folder):
-            free = shutil.disk_usage(folder).free
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
     except OSError as error:
         yield Finding(
-            check="disk", ok=False, detail=f"{folder}: {error.strerror}",
+            check="disk", ok=False, detail=f"{there}: {error.strerror}",
             remedy="make it writable, or set SLUKH_DATA_DIR",
         )  # fmt: skip
         return
+    made = "" if there == folder else ", would be made"
     yield Finding(
-        check="disk", ok=free >= _LEAST_FREE_BYTES, detail=f"{folder}: {free / 1e9:.1f} GB free",
+        check="disk", ok=free >= _LEAST_FREE_BYTES, detail=f"{folder}{made}: {free / 1e9:.1f} GB free",
         remedy="free some space: usage rows must not be lost",
     )  # fmt: skip
+    yield _ledger(settings.ledger_url, running=running)
+
+
+def _ledger(url: str, *, running: bool) -> Finding:
+    file = file_of(url)
+    if file is not None and not file.exists():
+        return Finding(
+            check="disk", ok=not running,
+            detail=f"the ledger {file} is missing, though a gateway is running" if running
+            else f"the ledger {file} would be created",
+            remedy="it was removed under the gateway, or the gateway has another SLUKH_DATA_DIR; see "
+            "doc/operations.md under `disk`",
+        )  # fmt: skip
     try:
-        Ledger(settings.ledger_url).close()
-        yield Finding(check="disk", ok=True, detail="the ledger opens")
+        Ledger(url).close()
     except UserError as error:
-        yield Finding(check="disk", ok=False, detail=error.problem, remedy=error.remedy)
+        return Finding(check="disk", ok=False, detail=error.problem, remedy=error.remedy)
+    return Finding(check="disk", ok=True, detail="the ledger opens")
 
 
 def _prices(name: str) -> Finding:
@@ -163,11 +180,15 @@ def _prices(name: str) -> Finding:
 
 async def _is_running(settings: Settings) -> bool:
     """Whether a gateway answers on the HTTP port."""
-    url = f"http://{settings.slukh_http_host}:{settings.slukh_http_port}/healthz"
+    url = f"{_api(settings)}/healthz"
     with contextlib.suppress(httpx.HTTPError, ValueError):
         async with httpx.AsyncClient(timeout=1.0, trust_env=False) as client:
             return bool((await client.get(url)).json() == {"status": "alive"})
     return False
+
+
+def _api(settings: Settings) -> str:
+    return f"http://{settings.slukh_http_host}:{settings.slukh_http_port}"
 
 
 def _port(name: str, host: str, port: int, running: bool) -> Finding:
@@ -180,13 +201,17 @@ def _port(name: str, host: str, port: int, running: bool) -> Finding:
         return Finding(check="ports", ok=False, detail=f"{name}: {error.problem}", remedy=error.remedy)
 
 
-async def _recognisers(given: AllSettings, look: Look) -> list[Finding]:
+async def _recognisers(given: AllSettings, look: Look, *, running: bool) -> list[Finding]:
     """Those that calls may get, and Google as soon as it is set up; side by side."""
     settings = given.settings
     # Our own deadlines must not be what ends the wait for a model that loads.
     usual = max(RECOGNISER_SECONDS, settings.slukh_final_seconds)
     longest = max(usual, look.timeout_seconds)
     given = given._replace(settings=settings.model_copy(update={"slukh_final_seconds": longest}))
+    # Of a local Whisper a second one would be loaded, and both would be slow.
+    is_loaded = (
+        running and not given.whisper.whisper_api_url and bool(owned_since(given.settings.slukh_data_dir))
+    )
     try:
         parts = build_parts(given)
         providers = dict(parts.providers)
@@ -196,13 +221,34 @@ async def _recognisers(given: AllSettings, look: Look) -> list[Finding]:
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
     looks = [
-        _google(one, given, usual) if name == "google" else _whisper(server, given, where, look, usual)
+        _google(one, given, usual)
+        if name == "google"
+        else _whisper_that_runs(given.settings)
+        if is_loaded
+        else _whisper(server, given, where, look, usual)
         for name, one in providers.items()
         for where, server in (one.servers if isinstance(one, ServerPool) else {"": one}).items()
     ]
     findings = await asyncio.gather(*looks)
     await parts.aclose()
     return [finding for some in findings for finding in some]
+
+
+async def _whisper_that_runs(settings: Settings) -> list[Finding]:
+    """What the gateway with this port and data folder says of its own, which plays it the stored clips."""
+    url = f"{_api(settings)}/readyz"
+    try:
+        async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+            wrong = (await client.get(url)).json()["wrong"].get("recogniser")
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        wrong = str(error) or type(error).__name__
+    detail = "the gateway that runs here hears with it, so no second one was loaded"
+    return [
+        Finding(
+            check="recogniser", ok=wrong is None, detail=detail if wrong is None else f"{url} says: {wrong}",
+            remedy="doc/operations.md has what to do, under `recogniser`",
+        )
+    ]  # fmt: skip
 
 
 async def _whisper(

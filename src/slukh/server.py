@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _STREAM_LIMIT = 256 * 1024
+_FIRST_CLIP_SECONDS = 10.0
 
 
 async def serve(given: AllSettings) -> None:
@@ -35,7 +36,7 @@ async def serve(given: AllSettings) -> None:
 
     Raises:
         UserError: a port is taken, weights are missing, the ledger cannot be written.
-        SttError: the recogniser cannot serve.
+        SttError: no recogniser can ever serve as it is set up; one that is away for now is waited for.
     """
     settings = given.settings
     stop, hurry = _signals()
@@ -47,6 +48,7 @@ async def serve(given: AllSettings) -> None:
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
         await running.start()
         hearing = in_background(canaries.run())
+        await _first_clip(canaries, hearing)
         background = [in_background(work) for work in running.background()]
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
@@ -67,6 +69,19 @@ async def serve(given: AllSettings) -> None:
             await asyncio.wait({hearing, *background})
             web.should_exit = True
             await serving_web
+
+
+async def _first_clip(canaries: Canaries, hearing: asyncio.Task[None]) -> None:
+    """Take no connection before it is known that somebody may hear it, unless that takes long.
+
+    Raises:
+        SttError: nobody ever will, see `Canaries.run`.
+    """
+    settled = asyncio.create_task(canaries.settled.wait())
+    await asyncio.wait({settled, hearing}, timeout=_FIRST_CLIP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    settled.cancel()
+    if hearing.done() and isinstance(error := hearing.exception(), SttError):
+        raise error
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:

@@ -148,8 +148,8 @@ def calls_table(calls: Sequence[Values]) -> Table:
             str(row["call_id"]),
             str(row["language_code"]),
             str(row["provider"]),
-            f"{row['heard_ms'] / 1000:.1f}",
-            str(row["end_reason"] or row["state"]),
+            "?" if row["is_cut_off"] else f"{row['heard_ms'] / 1000:.1f}",
+            "cut off" if row["is_cut_off"] else str(row["end_reason"] or row["state"]),
         )
     return table
 
@@ -161,6 +161,9 @@ def call_tables(call: Values) -> Iterator[Table]:
         for name, value in leg.items():
             if name.endswith("_ms"):
                 facts.add_row(name.removesuffix("_ms") + " seconds", f"{value / 1000:.3f}")
+            elif name == "is_cut_off":
+                if value:
+                    facts.add_row("cut off", "its gateway was killed: what it used until then is below")
             elif name != "leg" and value is not None:
                 facts.add_row(name.replace("_", " "), str(value))
         yield facts

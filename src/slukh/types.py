@@ -246,6 +246,7 @@ class AttemptEnded:
         first_result_seconds: first audio sent to first interim or final, or None.
         final_seconds: our endpoint to its final, or None when there was none.
         error: what went wrong, one clause for an operator; None when nothing did.
+        remedy: what to do about that, one clause; None when nothing is known.
     """
 
     utterance_id: int
@@ -260,6 +261,7 @@ class AttemptEnded:
     first_result_seconds: float | None = None
     final_seconds: float | None = None
     error: str | None = None
+    remedy: str | None = None
 
 
 SwitchReason = Outcome | Literal["breaker"]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tests.patience import HUNG_SECONDS
 from slukh.audio_files import write_wav
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.ports import reserved_port
+from slukh.stt.whisper.remedies import REMEDIES
 from slukh.testing.whisper_server import FakeWhisperServer, Status
 from slukh.weights import weights_dir
 
@@ -94,7 +95,9 @@ def test_transcribe_tells_events_as_json_lines(speech: Path) -> None:
 
 
 @contextmanager
-def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
+def serving(
+    tmp_path: Path, *, awaited: Callable[[str], bool] | None = None, **environment: str
+) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
     log_file = tmp_path / "serve.log"
     with reserved_port() as media, reserved_port() as http, log_file.open("w") as log:
         settings = {
@@ -111,7 +114,7 @@ def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subp
         api = f"http://127.0.0.1:{http}"
         try:
             give_up = time.monotonic() + HUNG_SECONDS
-            while not ready(api):
+            while not (awaited or ready)(api):
                 assert server.poll() is None, log_file.read_text()
                 assert time.monotonic() < give_up, "never ready"
                 time.sleep(0.2)
@@ -127,6 +130,13 @@ def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subp
 def ready(api: str) -> bool:
     try:
         return httpx.get(f"{api}/readyz", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def answers(api: str) -> bool:
+    try:
+        return bool(httpx.get(f"{api}/readyz", timeout=2).content)
     except httpx.HTTPError:
         return False
 
@@ -162,6 +172,11 @@ def test_a_call_leaves_transcript_metrics_and_usage_behind(tmp_path: Path, speec
         assert f"{told} {published}.0" in metrics
         assert "calls_active 0.0" in metrics
         assert "38067" not in metrics
+        beside = {"SLUKH_HTTP_PORT": api.rpartition(":")[2], "SLUKH_AUDIOSOCKET_PORT": str(media)}
+        found = slukh("doctor", "--json", SLUKH_DATA_DIR=str(tmp_path / "data"), **beside).stdout
+        (heard,) = (each for each in json.loads(found) if each["check"] == "recogniser")
+        assert heard["ok"]
+        assert "no second one was loaded" in heard["detail"]
         server.send_signal(signal.SIGTERM)
         assert server.wait(HUNG_SECONDS) == 0
     data = {"SLUKH_DATA_DIR": str(tmp_path / "data")}
@@ -243,6 +258,15 @@ def test_doctor_names_all_weights_that_are_missing_and_only_those_that_calls_nee
     assert missing() == [silero, base]
     assert missing(FF_STT_PROVIDER="google", GOOGLE_STT_PROJECT_ID="x") == [silero]
     assert missing(WHISPER_API_URL="http://127.0.0.1:9") == [silero]
+
+
+def test_doctor_makes_no_ledger(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    result = slukh("doctor", "--json", SLUKH_DATA_DIR=str(folder), SLUKH_WEIGHTS_DIR=str(tmp_path))
+    found = [each["detail"] for each in json.loads(result.stdout) if each["check"] == "disk"]
+    assert "would be made" in found[0]
+    assert found[1:] == [f"the ledger {folder / 'ledger.db'} would be created"]
+    assert not folder.exists()
 
 
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
@@ -367,12 +391,28 @@ async def test_a_gateway_whose_only_whisper_server_is_none_does_not_stay(tmp_pat
             SLUKH_AUDIOSOCKET_PORT="0",
             SLUKH_HTTP_PORT="0",
             SLUKH_DATA_DIR=str(tmp_path),
-            SLUKH_LOG_LEVEL="ERROR",
         )
     assert result.returncode == 2, result
     *logged, line = result.stderr.strip().splitlines()
-    assert all(json.loads(entry)["event"] == "canary_failed" for entry in logged)
+    events = {json.loads(entry)["event"] for entry in logged}
+    assert "canary_failed" in events
+    assert "listening" not in events
     assert line.startswith("slukh: whisper: 200 with text/html")
+
+
+def test_a_gateway_comes_up_before_its_only_whisper_server_and_says_what_it_waits_for(tmp_path: Path) -> None:
+    with reserved_port() as nobody:
+        url = f"http://127.0.0.1:{nobody}"
+        with serving(tmp_path, awaited=answers, WHISPER_API_URL=url) as (_, api, server):
+            reason = httpx.get(f"{api}/readyz").json()["wrong"]["recogniser"]
+            while "no stored clip" in reason:
+                time.sleep(0.1)
+                reason = httpx.get(f"{api}/readyz").json()["wrong"]["recogniser"]
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(30) == 0
+    assert f"cannot connect to {url}" in reason
+    assert REMEDIES["connect"][1:] in reason  # as a sentence of its own
+    assert '"listening"' in (tmp_path / "serve.log").read_text()
 
 
 def test_no_gateway_is_one_line(speech: Path) -> None:

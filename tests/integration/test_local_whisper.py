@@ -174,7 +174,9 @@ async def test_a_text_is_cut_at_its_token_cap_and_says_so(base: Path) -> None:
     assert len(whole.text) > 2 * len(capped.text)
 
 
-async def test_a_child_killed_in_mid_decode_fails_that_attempt_and_serves_the_next(base: Path) -> None:
+async def test_a_child_killed_in_mid_decode_fails_that_attempt_and_serves_the_next(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     pcm, reference = clip(UK)
     async with decoder_of(base) as decoder:
         long = final_request(pcm * 5, max_new_tokens=200)
@@ -187,6 +189,7 @@ async def test_a_child_killed_in_mid_decode_fails_that_attempt_and_serves_the_ne
         assert hears(reference, (await waiting).text)
         assert decoder.child_pid != killed
         assert decoder.restarts == 1
+    assert [r.message for r in caplog.records] == ["whisper_child_died", "whisper_child_restarted"]
 
 
 async def test_a_child_that_hangs_is_killed_and_replaced(base: Path) -> None:

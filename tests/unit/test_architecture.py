@@ -81,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": {
         "assembly.parts",
         "cost",
+        "databases",
         "doctor_voice",
         "experiment",
         "ports",
@@ -91,6 +92,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "doctor_voice": {"assembly.answering", "settings", "tts"},
     "serving.call_log": {"serving.callbook"},
+    "serving.standing_log": {"routing"},
     "serving.process": {
         "serving.accuracy",
         "assembly.answering",
@@ -106,10 +108,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "serving.gateway",
         "serving.guarding",
         "serving.metering",
+        "serving.standing_log",
         "monitoring",
         "routing",
         "session",
         "settings",
+        "stt",
         "telephony",
         "assembly.voices",
     },

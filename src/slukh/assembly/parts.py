@@ -119,20 +119,26 @@ class Parts:
             shadows=self.shadows,
         )
 
-    async def start(self) -> None:
+    async def start(self, *, may_be_away: bool = False) -> None:
         """Load the models, warm the channels, all at once.
 
         A recogniser that does not start is tried again where another one works: every five seconds, or every
         minute where an operator has to mend something first. Until then that one gets no calls.
 
+        Args:
+            may_be_away: likewise where none works: a gateway may come up before its recogniser.
+
         Raises:
             WeightsError: a model is missing or corrupt.
-            SttError: none works; its sentence and its remedy name each.
+            SttError: none works, and either all are set up wrongly or none may be away; its sentence and its
+                remedy name each.
         """
         errors = await asyncio.gather(*map(start_error, self.providers.values()))
         failed = {n: error for n, error in zip(self.providers, errors, strict=True) if error is not None}
         if len(failed) == len(self.providers):
-            raise all_failed(failed)
+            error = all_failed(failed)
+            if error.is_permanent or not may_be_away:
+                raise error
         for name, error in failed.items():
             told = {"provider": name, "error": error.detail, "remedy": remedy_for(error)}
             logger.error("recogniser_not_started", extra=told)

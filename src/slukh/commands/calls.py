@@ -1,8 +1,9 @@
 """`slukh calls`: calls and their usage, from the ledger."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,6 +12,10 @@ from slukh.commands.options import Json
 from slukh.errors import UserError
 from slukh.settings.config import Settings, load
 from slukh.settings.costs import CostSettings
+
+if TYPE_CHECKING:
+    from slukh.cost.ledger.store import CallRecord
+    from slukh.cost.meter import CallFacts
 
 app = typer.Typer(no_args_is_help=True, help="Calls and their usage, from the ledger.")
 
@@ -23,7 +28,8 @@ def calls_list(
     from slukh.cost.meter import row_json
     from slukh.terminal import calls_table
 
-    calls = [row_json(row) for row in _ledger().calls(limit=limit)]
+    legs = _ledger().calls(limit=limit)
+    calls = [row_json(leg) | {"is_cut_off": is_so} for leg, is_so in zip(legs, _cut_off(legs), strict=True)]
     if as_json:
         for row in calls:
             typer.echo(json.dumps(row, ensure_ascii=False))
@@ -52,15 +58,36 @@ def calls_show(call_id: str, as_json: Json = False) -> None:
     aside = ledger.conflicts(call_id)
     if as_json:
         cost = None if bill is None else bill.as_json()
-        shown = {"call_id": call_id, **found.as_json(), "cost": cost, "set_aside": aside}
+        shown = {"call_id": call_id, **_legs_and_usage(found), "cost": cost, "set_aside": aside}
         typer.echo(json.dumps(shown, ensure_ascii=False))
     else:
-        Console().print(*call_tables(found.as_json()))
+        Console().print(*call_tables(_legs_and_usage(found)))
         if bill is not None:
             for part in bill_tables(bill):
                 Console(highlight=False).print(part)
         for payload in aside:
             Console(highlight=False).print(aside_line(payload))
+
+
+def _cut_off(legs: "Sequence[CallFacts]") -> list[bool]:
+    """Of each leg whether it never ended and cannot any more.
+
+    Nobody can say where the ledger is not that of the data folder: gateways with other ones may write it.
+    """
+    from slukh.cost.spool_owners import is_cut_off, owned_since
+
+    settings = load(Settings)
+    if settings.slukh_ledger_url:
+        return [False] * len(legs)
+    owners = owned_since(settings.slukh_data_dir)
+    return [is_cut_off(leg, owners) for leg in legs]
+
+
+def _legs_and_usage(found: "CallRecord") -> dict[str, Any]:
+    shown: dict[str, Any] = dict(found.as_json())
+    for leg, cut_off in zip(shown["legs"], _cut_off(found.legs), strict=True):
+        leg["is_cut_off"] = cut_off
+    return shown
 
 
 def _ledger() -> Any:  # noqa: ANN401  # imported lazily: SQLAlchemy costs 0.2 s that other commands save

@@ -32,9 +32,12 @@ class Drain:
         """Move what waits.
 
         Raises:
-            LedgerError: the ledger cannot be written now; nothing left the spool that it does not hold.
+            LedgerError: the ledger cannot be written now, or its file or spool folder is gone; nothing left
+                the spool that the ledger does not hold.
             OSError: the spool cannot be read now.
         """
+        self._spool.look()
+        self._ledger.look()  # before a segment is sealed: what is still open survives its folder
         total = Recorded()
         for batch in self._spool.batches():
             total += self._ledger.record(batch.rows)
@@ -148,7 +151,7 @@ class MeterSink:
             recorded = self._drain.drain_once()
         except Exception as error:  # noqa: BLE001  # whatever it is, the next second tries again
             if self._ledger_error is None:
-                fault = {"error": str(error)}
+                fault = {"error": str(error)}  # a LedgerError's remedy is in it
                 logger.error("usage_not_drained", extra=fault)  # noqa: TRY400  # one line until it is mended
             self._ledger_error = str(error)
             self._on_error("ledger")

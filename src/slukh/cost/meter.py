@@ -38,7 +38,8 @@ class CallFacts:
     Attributes:
         call_id: which call.
         leg: which connection of it.
-        state: `started` rows tell of calls that run, or whose gateway was killed; their counts are 0.
+        state: `started` rows tell of calls that run, or whose gateway was killed (`spool_owners`); their
+            counts are 0.
         started_at: wall clock, UTC.
         ended_at: wall clock, UTC; None while `started`.
         language_code: BCP-47.

@@ -5,16 +5,18 @@
 
 A segment is never appended to by a later process, so a crash can only tear its last line. A line that cannot
 be read is moved to `<segment>.rejected` with its place and the reason; the others are not held up by it.
-While the disk refuses, rows wait in memory and are tried again.
+While the disk refuses, rows wait in memory and are tried again. When the folder is removed under a process,
+it is made again, and what the open segment held is written once more.
 """
 
+import errno
 import fcntl
 import json
 import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import islice
@@ -23,6 +25,7 @@ from typing import Self
 
 from slukh.cost.meter import Row, UsageStage
 from slukh.cost.spool_lines import Batch, line_from_row, lines_of, read_batch
+from slukh.cost.spool_owners import LOCK_FILE
 from slukh.errors import LedgerError
 
 logger = logging.getLogger(__name__)
@@ -79,11 +82,11 @@ class Spool:
         self._retry_seconds = retry_seconds
         self._on_error = on_error
         self._sync = sync
-        self._lock_fd = _own(directory)
-        self._files = threading.Lock()  # the open segment and the count of stored rows
+        self._lock_fd = -1
+        self._files = threading.Lock()  # the folder, the open segment and the count of stored rows
         self._segment: _Segment | None = None
-        self._stored = self._found()
-        self._next = 1 + max((int(p.name[:12]) for p in directory.glob("[0-9]" * 12 + ".*")), default=0)
+        self._stored = self._next = 0
+        self._take()
         self._changed = threading.Condition()  # everything below
         self._pending: deque[bytes] = deque()
         self._appended = 0
@@ -136,6 +139,19 @@ class Spool:
             wanted = self._appended
             return self._changed.wait_for(lambda: self._durable >= wanted, timeout_seconds)
 
+    def look(self) -> None:
+        """See that the folder is still the one that this process owns; else own what stands in its place.
+
+        Rows of the open segment are kept; those of segments that were removed with the folder are lost, and
+        counted.
+
+        Raises:
+            LedgerError: no folder can be had there, or another process owns it.
+        """
+        with self._files:
+            if not self._stopping.is_set():
+                self._settle()
+
     def batches(self) -> Iterator[Batch]:
         """What is durable and not acknowledged, oldest first; to be read by one thread.
 
@@ -169,7 +185,8 @@ class Spool:
                 file.flush()
                 self._sync(file.fileno())
             _sync_directory(self._directory)
-        with self._files:
+        # Not found: the folder was removed meanwhile, and what it held is not counted any more.
+        with self._files, suppress(FileNotFoundError):
             batch.path.unlink()
             self._stored -= len(batch.rows) + len(batch.rejected)
         for rejected in batch.rejected:
@@ -204,35 +221,34 @@ class Spool:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pending or self._stopping.is_set())
-                lines = list(islice(self._pending, _ROWS_PER_SYNC))
-            if not lines:
-                return
+                if not self._pending:
+                    return
             try:
-                self._store(lines)
-            except OSError as error:
-                if self._error is None:
-                    fault = {"error": str(error)}
-                    logger.error("usage_spool_refused", extra=fault)  # noqa: TRY400  # one line until mended
-                self._error = str(error)
+                self._store()
+            except (OSError, LedgerError) as error:
+                refusal = error if isinstance(error, LedgerError) else _refusal(self._directory, error)
+                if self._error is None:  # one line until it is mended
+                    fault = {"error": refusal.problem, "remedy": refusal.remedy}
+                    logger.error("usage_spool_refused", extra=fault)  # noqa: TRY400
+                self._error = str(refusal)
                 self._on_error("spool")
                 if self._stopping.wait(self._retry_seconds):
                     return
                 continue
             self._error = None
-            with self._changed:
-                for _ in lines:
-                    self._pending.popleft()
-                self._durable += len(lines)
-                self._changed.notify_all()
 
-    def _store(self, lines: Sequence[bytes]) -> None:
-        """Append lines to the open segment, durably, or leave no trace of them.
+    def _store(self) -> None:
+        """Append what is pending to the open segment, durably, or leave no trace of it.
 
         Raises:
             OSError: the disk refused.
+            LedgerError: the folder is gone, and no other can be had.
         """
-        data = b"".join(lines)
         with self._files:
+            self._settle()
+            with self._changed:
+                lines = list(islice(self._pending, _ROWS_PER_SYNC))
+            data = b"".join(lines)
             if self._segment is not None and self._segment.rows >= self._segment_rows:
                 self._seal()
             segment = self._segment = self._segment or self._begin()
@@ -246,20 +262,23 @@ class Spool:
                 # this segment ends at what was durable before, the same lines go into a new one.
                 with suppress(OSError):
                     os.ftruncate(segment.fd, segment.size)
-                if not segment.path.exists():
-                    self._stored -= segment.rows
+                self._rescue()
                 self._seal()
                 raise
             segment.rows += len(lines)
             segment.size += len(data)
             self._stored += len(lines)
+            with self._changed:
+                for _ in lines:
+                    self._pending.popleft()
+                self._durable += len(lines)
+                self._changed.notify_all()
 
     def _begin(self) -> _Segment:
         """A new segment whose name is durable."""
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._directory / f"{self._next:012d}.jsonl"
         self._next += 1
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
             _sync_directory(self._directory)
         except OSError:
@@ -278,20 +297,76 @@ class Spool:
             with suppress(OSError):
                 segment.path.unlink()
 
-    def _found(self) -> int:
-        """Rows that an earlier process left.
+    def _settle(self) -> None:
+        """`look`, with the files held."""
+        if self._is_in_place():
+            return
+        rescued = self._rescue()
+        self._seal()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+        before = self._stored
+        self._take()
+        gone = max(before - self._stored, 0)  # more where the folder that came back had some
+        with self._changed:
+            self._lost += gone
+        fields = {
+            "folder": str(self._directory), "rows_kept": rescued, "rows_lost": gone,
+            "remedy": "find out what removed or unmounted it; doc/operations.md has what to do under `disk`",
+        }  # fmt: skip
+        logger.error("usage_spool_removed", extra=fields)
+        self._on_error("spool")
+
+    def _is_in_place(self) -> bool:
+        if self._lock_fd < 0:
+            return False
+        try:
+            return os.path.samestat((self._directory / LOCK_FILE).stat(), os.fstat(self._lock_fd))
+        except OSError:
+            return False
+
+    def _rescue(self) -> int:
+        """Take the rows of the open segment back into memory where its file is gone; how many they are.
+
+        The descriptor still has them, whatever became of the name.
+        """
+        segment = self._segment
+        if segment is None or segment.rows == 0:
+            return 0
+        held = os.fstat(segment.fd)
+        with suppress(OSError):
+            if os.path.samestat(segment.path.stat(), held):
+                return 0
+        lines = [line + b"\n" for line in lines_of(os.pread(segment.fd, segment.size, 0))]
+        with self._changed:
+            self._pending.extendleft(reversed(lines))
+            self._durable -= len(lines)
+            self._changed.notify_all()
+        self._stored -= len(lines)
+        self._segment = None
+        with suppress(OSError):
+            os.close(segment.fd)
+        return len(lines)
+
+    def _take(self) -> None:
+        """Own the folder, and see what an earlier process left there.
 
         Raises:
-            LedgerError: its files cannot be read; the directory is let go.
+            LedgerError: it cannot be written, or its files cannot be read; `SpoolTakenError`.
         """
+        lock_fd = _own(self._directory)
         try:
-            return sum(len(lines_of(path.read_bytes())) for path in self._sealed())
+            self._stored = sum(len(lines_of(path.read_bytes())) for path in self._sealed())
         except OSError as error:
-            os.close(self._lock_fd)
+            os.close(lock_fd)
             raise LedgerError(
                 f"the usage spool {self._directory} cannot be read ({error.strerror})",
                 remedy="make its files readable, or name another folder with SLUKH_DATA_DIR",
             ) from error
+        numbers = (int(path.name[:12]) for path in self._directory.glob("[0-9]" * 12 + ".*"))
+        self._next = max(self._next, 1 + max(numbers, default=0))
+        self._lock_fd = lock_fd
 
     def _sealed(self) -> list[Path]:
         """Segments that nobody writes to, oldest first."""
@@ -307,12 +382,9 @@ def _own(directory: Path) -> int:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise LedgerError(
-            f"the usage spool {directory} cannot be written ({error.strerror})",
-            remedy="make it writable, or name another folder with SLUKH_DATA_DIR",
-        ) from error
+        raise _refusal(directory, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -321,7 +393,16 @@ def _own(directory: Path) -> int:
             f"the usage spool {directory} belongs to another running slukh",
             remedy="stop that one, or give this one its own SLUKH_DATA_DIR",
         ) from error
+    os.utime(fd)  # since when it is ours, see `spool_owners`
     return fd
+
+
+def _refusal(directory: Path, error: OSError) -> LedgerError:
+    """That the disk refused: what it said, where, and what to do."""
+    remedy = "make it writable, or name another folder with SLUKH_DATA_DIR"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "free some space there before you stop the gateway: meanwhile rows wait in its memory"
+    return LedgerError(f"the usage spool {directory} cannot be written ({error.strerror})", remedy=remedy)
 
 
 def _write_all(fd: int, data: bytes) -> None:

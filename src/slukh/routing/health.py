@@ -15,7 +15,7 @@ from typing import TypeVar
 from slukh.errors import SttError, SttLanguageError, SttRequestError, SttStreamError, SttTimeoutError
 from slukh.routing.upstreams import Upstreams
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
-from slukh.stt.remedies import all_failed
+from slukh.stt.remedies import all_failed, sentence
 from slukh.types import AudioChunk, Outcome
 
 logger = logging.getLogger(__name__)
@@ -124,6 +124,9 @@ class Canaries:
             the others may cost money.
         on_heard: told what a provider made of a clip.
         on_failed: told the error of a provider that failed on a clip.
+
+    Attributes:
+        settled: set when one hears, or when the first round is over and no error of it is for good.
     """
 
     RECHECK_SECONDS = 10.0
@@ -144,13 +147,14 @@ class Canaries:
         self._on_failed = on_failed
         self._failing: dict[str, SttError] = {}
         self._tried: set[str] = set()
+        self.settled = asyncio.Event()
 
     @property
     def deaf(self) -> str | None:
         """Why no recogniser is known to hear; None as soon as one does."""
         if self._tried - self._failing.keys():
             return None
-        return "; ".join(map(str, self._failing.values())) or "no stored clip has been heard yet"
+        return "; ".join(map(sentence, self._failing.values())) or "no stored clip has been heard yet"
 
     async def run(self) -> None:
         """Rounds until cancelled.
@@ -163,6 +167,7 @@ class Canaries:
         errors = self._failing
         if len(errors) == len(self._providers) and all(error.is_permanent for error in errors.values()):
             raise all_failed(errors)
+        self.settled.set()
         clock = asyncio.get_running_loop().time
         interval = self._interval or math.inf
         due = clock() + interval
@@ -197,6 +202,7 @@ class Canaries:
             else:
                 has_heard = True
                 self._tried.add(name)
+                self.settled.set()
                 self._failing.pop(name, None)
                 _tell(self._on_heard, name, heard)
                 continue
@@ -241,15 +247,18 @@ class Probes:
     async def _probe(self, name: str, began: float) -> None:
         seconds = self._upstreams.limits.breaker.probe_seconds
         outcome: Outcome
+        failure: SttError | None = None
         try:
             heard = await self._hear(self._upstreams.providers[name], seconds)
             _tell(self.on_heard, name, heard)
             outcome = "published" if has_its_words(heard) else "empty"
         except TimeoutError:
             outcome = "timeout"
+            failure = SttTimeoutError(name, f"no final for a stored clip in {seconds:g} s")
         except SttError as error:
-            outcome = error.error_type
-        self._upstreams.end_probe(name, began, outcome, asyncio.get_running_loop().time())
+            outcome, failure = error.error_type, error
+        now = asyncio.get_running_loop().time()
+        self._upstreams.end_probe(name, began, outcome, now, error=failure)
 
     async def _hear(self, provider: SttProvider, timeout_seconds: float) -> Heard:
         """The next clip whose language it takes, or the last refusal. Raises SttError or TimeoutError."""

@@ -13,6 +13,7 @@ from slukh.routing.choosing import Assignment
 from slukh.routing.upstreams import Upstreams
 from slukh.speech.segmenter import Utterance
 from slukh.stt.base import Hypothesis, Rejection, Result, StreamConfig, SttProvider, SttStream
+from slukh.stt.remedies import remedy_for, remedy_of
 from slukh.types import (
     AttemptEnded,
     AudioChunk,
@@ -87,6 +88,7 @@ class _Attempt:
     final_at: float | None = None
     reported_ms: int | None = None
     rejection: Rejection | None = None
+    failure: SttError | None = None
     task: asyncio.Task[None] | None = None
     more: asyncio.Future[None] | None = None  # while it waits for audio
 
@@ -230,6 +232,7 @@ class UtteranceRun:
             first_result_seconds=_between(attempt.first_sent_at, attempt.first_result_at),
             final_seconds=_between(self._endpoint_at, attempt.final_at),
             error=error,
+            remedy=None if error is None else self._remedy(attempt, outcome),
         )
         if outcome == "published":
             self._winner = attempt.purpose
@@ -237,6 +240,11 @@ class UtteranceRun:
         outrun_seconds = _between(self._endpoint_at, now) if was_outrun else None
         self._call.upstreams.ended(ended, now, outrun_seconds=outrun_seconds)
         self._call.publish(ended)
+
+    def _remedy(self, attempt: _Attempt, outcome: Outcome) -> str | None:
+        if attempt.failure is not None:
+            return remedy_for(attempt.failure)
+        return remedy_of(attempt.provider.name, outcome) or None  # a deadline of ours
 
     def _tell_failover(self, attempt: _Attempt, fault: _Fault, taken: float | None) -> None:
         self._call.publish(
@@ -289,6 +297,7 @@ class UtteranceRun:
             logger.exception("recogniser_defect", extra={"provider": name}, exc_info=group)
             error = SttStreamError(name, "a defect of ours, see the log")
         if attempt.final_at is None:
+            attempt.failure = error
             self._carry_out(self._core.failed(attempt.number, error, self._loop.time()))
 
     async def _feed(self, attempt: _Attempt, stream: SttStream) -> None:

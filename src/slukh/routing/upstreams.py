@@ -6,12 +6,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from slukh.errors import SttError
 from slukh.routing.attempts import Candidate
 from slukh.routing.breaker import Breaker, BreakerPolicy
 from slukh.routing.breaker_store import BreakerStore, MemoryBreakerStore, Standing
 from slukh.routing.reconnects import Reconnects
 from slukh.routing.rollout import recovery_bucket
 from slukh.stt.base import SttProvider
+from slukh.stt.remedies import remedy_for, with_remedy
 from slukh.types import AttemptEnded, Outcome
 
 _SERVING = frozenset({"serve", "retry", "hedge"})
@@ -67,6 +69,7 @@ class Upstreams:
         self._reconnects = {name: Reconnects(draw=draw) for name in providers}
         self._finals: dict[str, deque[float]] = {name: deque(maxlen=_WINDOW) for name in providers}
         self._calls: Counter[str] = Counter()
+        self._failures: dict[str, str] = {}
 
     def has_room(self, name: str) -> bool:
         """Whether a provider takes one more call."""
@@ -81,7 +84,14 @@ class Upstreams:
         """Why no call is heard as things are: every recogniser fails calls. None while one does not."""
         if not all(breaker.is_failing for breaker in self.breakers.values()):
             return None
-        return f"{' and '.join(self.breakers)} failed calls, and no probe was heard since"
+        known = (failure for name in self.breakers if (failure := self.failure(name)) is not None)
+        return "; ".join(
+            (f"{' and '.join(self.breakers)} failed calls, and no probe was heard since", *known)
+        )
+
+    def failure(self, name: str) -> str | None:
+        """What a provider failed with last, and what to do about it, one line; None once it hears again."""
+        return self._failures.get(name)
 
     def with_room(self, chain: Sequence[str]) -> tuple[str, ...]:
         """The providers of a chain, those that are full behind the others; empty when all are."""
@@ -149,6 +159,10 @@ class Upstreams:
         """
         if attempt.purpose not in _SERVING:
             return
+        if attempt.error is not None:
+            self._fails(attempt.provider, f"{attempt.provider}: {attempt.error}", attempt.remedy or "")
+        elif attempt.outcome == "published":
+            self._failures.pop(attempt.provider, None)
         breaker = self.breakers[attempt.provider]
         if outrun_seconds is None:
             breaker.record(attempt.outcome, now, attempt.final_seconds)
@@ -176,10 +190,19 @@ class Upstreams:
             return False
         return breaker.begin_probe(now)
 
-    def end_probe(self, name: str, began: float, outcome: Outcome, now: float) -> None:
-        """A probe that began then has ended; `published` is a success."""
+    def end_probe(
+        self, name: str, began: float, outcome: Outcome, now: float, *, error: SttError | None = None
+    ) -> None:
+        """A probe that began then has ended; `published` is a success, and `error` says why it is none."""
+        if outcome == "published":
+            self._failures.pop(name, None)
+        elif error is not None:
+            self._fails(name, str(error), remedy_for(error))
         self.breakers[name].end_probe(began, outcome, now)
         self._tell()
+
+    def _fails(self, name: str, problem: str, remedy: str) -> None:
+        self._failures[name] = with_remedy(problem, remedy)
 
     def _tell(self) -> None:
         for name, breaker in self.breakers.items():

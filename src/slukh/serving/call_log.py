@@ -1,9 +1,9 @@
-"""One line of log for every leg that ends, and for every Attempt that fails."""
+"""One line of log for every leg that ends, every Attempt that fails, and all that nobody heard."""
 
 import logging
 
 from slukh.serving.callbook import CallBook
-from slukh.types import AttemptEnded, CallEnded, CallEvent
+from slukh.types import AttemptEnded, CallEnded, CallEvent, RecognisersDown
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ class CallLog:
         self._book = book
 
     def observe(self, event: CallEvent) -> None:
-        """Log the end of a leg, gaps, and Attempts that failed."""
+        """Log the end of a leg, an Attempt that failed, an utterance on which all of them did."""
         match event.event:
             case CallEnded(reason=reason):
                 record = self._book.get(event.call_id)
@@ -29,5 +29,11 @@ class CallLog:
                 logger.warning(
                     "attempt_failed",
                     extra={"call_id": event.call_id, "provider": ended.provider, "attempt": ended.attempt,
-                           "purpose": ended.purpose, "outcome": ended.outcome, "error": error},
+                           "purpose": ended.purpose, "outcome": ended.outcome, "error": error,
+                           "remedy": ended.remedy},
                 )  # fmt: skip
+            case RecognisersDown(utterance_id=utterance_id):
+                logger.error(
+                    "recognisers_down",
+                    extra={"call_id": event.call_id, "leg": event.leg, "utterance_id": utterance_id},
+                )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from uuid import uuid4
 
 from slukh.assembly.answering import Answering, build_answering, phrase_tally
@@ -24,6 +24,7 @@ from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.sink import ExperimentSink
 from slukh.monitoring.metrics import Metrics
+from slukh.routing.breaker_store import Standing
 from slukh.routing.health import Canaries, Heard
 from slukh.routing.live_flags import LiveFlags, follow
 from slukh.routing.pool import ServerPool
@@ -34,11 +35,16 @@ from slukh.serving.comparing import comparing
 from slukh.serving.gateway import Admission, Gateway, WhenDown
 from slukh.serving.guarding import Guard, bounds_of
 from slukh.serving.metering import Metering, metering
+from slukh.serving.standing_log import StandingLog
 from slukh.session import Sink
 from slukh.settings.config import AllSettings, Settings
+from slukh.stt.remedies import remedy_for
 from slukh.types import AttemptEnded, CallEvent
 
 logger = logging.getLogger(__name__)
+
+NotReady = Literal["recogniser", "disk", "gateway"]
+NOT_READY: tuple[NotReady, ...] = get_args(NotReady)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +82,17 @@ class Process:
     caller_key: bytes
 
     async def start(self) -> None:
-        """Load and warm everything that calls need.
+        """Load and warm everything that calls need; recognisers that are away for now are waited for later.
 
         Raises:
             UserError: weights are missing, or who answers cannot.
-            SttError: a recogniser cannot serve.
+            SttError: a recogniser is not set up as it should be.
         """
         if self.parts.probes is not None:
             self.parts.probes.on_heard = partial(self._heard_clip, is_kept=False)
         if self.answering is not None:
             self.answering.on_made = self._book
-        await self.parts.start()
+        await self.parts.start(may_be_away=True)
         if self.answering is not None:
             await self.answering.start()
 
@@ -98,7 +104,7 @@ class Process:
             interval_seconds=self.settings.slukh_canary_minutes * 60,
             on_heard=self._heard_clip,
             on_failed=lambda name, error: logger.error(
-                "canary_failed", extra={"provider": name, "error": str(error)}
+                "canary_failed", extra={"provider": name, "error": error.detail, "remedy": remedy_for(error)}
             ),
         )
 
@@ -116,8 +122,8 @@ class Process:
         return work
 
     def not_ready(self, canaries: Canaries) -> dict[str, str]:
-        """What keeps this gateway from taking calls, by part."""
-        reasons = {
+        """What keeps this gateway from taking calls, by part; doc/operations.md has a section for each."""
+        reasons: dict[NotReady, str | None] = {
             "recogniser": canaries.deaf or self.parts.upstreams.deaf,
             "disk": self.meter.last_error,
             "gateway": "draining" if self.gateway.is_draining else None,
@@ -170,7 +176,13 @@ async def process(given: AllSettings) -> AsyncIterator[Process]:
         parts = build_parts(given, caller_hash=partial(caller_hash, caller_key))
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
-        parts.upstreams.on_standing = metrics.breaker
+        log_standing = StandingLog(parts.upstreams.failure)
+
+        def stands(name: str, standing: Standing) -> None:
+            metrics.breaker(name, standing)
+            log_standing(name, standing)
+
+        parts.upstreams.on_standing = stands
         for provider in parts.providers.values():
             if isinstance(provider, ServerPool):
                 provider.on_conditions = metrics.whisper_servers

@@ -6,6 +6,7 @@ from typing import Final
 from slukh.errors import ErrorType, ServiceError, SttError
 from slukh.stt import google_remedies
 from slukh.stt.whisper import remedies as whisper_remedies
+from slukh.types import Outcome
 
 _BY_PROVIDER: Final[Mapping[str, Mapping[ErrorType, str]]] = {"google": google_remedies.REMEDIES}
 
@@ -15,10 +16,21 @@ def remedy_for(error: SttError) -> str:
     return error.remedy or _BY_PROVIDER.get(error.provider, whisper_remedies.REMEDIES)[error.error_type]
 
 
+def remedy_of(provider: str, outcome: Outcome) -> str:
+    """Likewise where only the outcome of an Attempt is known; empty when it is no failure."""
+    failed = "timeout" if outcome == "stalled" else outcome
+    remedies = _BY_PROVIDER.get(provider, whisper_remedies.REMEDIES)
+    return next((remedy for kind, remedy in remedies.items() if kind == failed), "")
+
+
 def sentence(error: SttError) -> str:
     """What failed and what to do about it, one line; nothing more where the error's words begin to say it."""
-    told, remedy = str(error), remedy_for(error)
-    return told if remedy.partition(";")[0] in told else str(ServiceError(told, remedy=remedy))
+    return with_remedy(str(error), remedy_for(error))
+
+
+def with_remedy(problem: str, remedy: str) -> str:
+    """Likewise of a failure and a remedy, which may be empty."""
+    return problem if remedy.partition(";")[0] in problem else str(ServiceError(problem, remedy=remedy))
 
 
 def all_failed(errors: Mapping[str, SttError], *, name: str = "") -> SttError:

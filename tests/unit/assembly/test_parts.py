@@ -84,6 +84,27 @@ async def test_recognisers_that_are_all_set_up_wrongly_are_named_with_what_to_do
     assert "GOOGLE_STT_LOCATION" in refused.value.remedy
 
 
+def test_a_gateway_waits_for_its_only_recogniser_and_nobody_else_does() -> None:
+    gone = SttConnectError("away", "refused")
+
+    async def first_minute(away: Away, *, may_be_away: bool) -> list[float]:
+        parts = replace(fake_parts(), upstreams=Upstreams({"away": away}))
+        await parts.start(may_be_away=may_be_away)
+        await asyncio.sleep(60.0)
+        await parts.aclose()
+        return away.tried
+
+    def run(away: Away, *, may_be_away: bool) -> list[float]:
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            return runner.run(first_minute(away, may_be_away=may_be_away))
+
+    assert run(Away(gone, gone), may_be_away=True) == [0.0, 5.0, 10.0]
+    with pytest.raises(SttConnectError):
+        run(Away(gone), may_be_away=False)
+    with pytest.raises(SttAuthenticationError):
+        run(Away(KEY), may_be_away=True)
+
+
 def test_a_recogniser_that_failed_gets_calls_again_wherever_the_parts_are_used() -> None:
     words = " ".join(clip.text for clip in stored_clips()).split()
     upstreams = Upstreams({"fake": FakeProvider(lambda _pcm: words)})

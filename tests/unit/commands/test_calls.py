@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from slukh.commands.calls import app
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts, Row
+from slukh.cost.spool import Spool
 from slukh.types import Usage
 
 ROW = Usage(
@@ -79,3 +80,25 @@ def test_a_row_that_was_set_aside_is_shown_and_in_no_sum(said: Callable[..., str
     assert told["cost"]["total_usd"] == "0.001333333333"
     assert told["cost"]["components"] == {"fixed": None, "stt": "0.001333333333"}
     assert told["cost"]["target"]["verdict"] is None  # nobody said what is rented
+
+
+def test_a_call_whose_gateway_was_killed_is_shown_as_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUKH_DATA_DIR", str(tmp_path))
+    started = replace(FACTS, state="started", ended_at=None, voiced_ms=0)
+
+    def said(*arguments: str) -> str:
+        return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+
+    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        ledger.record([started])
+        assert "cut off" in said("list")
+        assert "0.0" not in said("list")
+        (leg,) = json.loads(said("show", "c-1", "--json"))["legs"]
+        assert (leg["state"], leg["is_cut_off"]) == ("started", True)
+        assert "its gateway was killed" in said("show", "c-1")
+        with Spool(tmp_path / "spool-1"):  # another gateway was started since, and has a call
+            ledger.record([replace(started, call_id="c-2", started_at=datetime.now(UTC))])
+            rows = [json.loads(line) for line in said("list", "--json").splitlines()]
+    assert {row["call_id"]: row["is_cut_off"] for row in rows} == {"c-1": True, "c-2": False}

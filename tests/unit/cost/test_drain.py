@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -87,6 +88,68 @@ def test_an_outage_of_the_ledger_leaves_everything_in_the_spool(
         holder.execute("ROLLBACK")
         holder.close()
         assert drain.drain_once() + drain.drain_once() == Recorded(inserted=5)
+
+
+def test_a_ledger_that_was_removed_keeps_rows_in_the_spool_until_it_is_back(
+    spool: Spool, tmp_path: Path, usage: MakeUsage
+) -> None:
+    file, aside = tmp_path / "ledger.db", tmp_path / "aside.db"
+    with Ledger(f"sqlite:///{file}") as ledger:
+        drain = Drain(spool, ledger)
+        file.rename(aside)
+        spool.append(usage(1))
+        assert spool.flush()
+        for _ in range(2):
+            with pytest.raises(LedgerError, match=r"was removed .* put it back from a backup"):
+                drain.drain_once()
+        assert not file.exists()
+        assert spool.waiting_rows == 1
+        aside.rename(file)
+        assert drain.drain_once() == Recorded(inserted=1)
+    with Ledger(f"sqlite:///{file}") as reader:
+        assert reader.call("c-1") is not None
+
+
+def test_a_ledger_that_was_put_in_place_of_another_gets_the_rows(
+    spool: Spool, tmp_path: Path, usage: MakeUsage
+) -> None:
+    file, backup = tmp_path / "ledger.db", tmp_path / "backup.db"
+    Ledger(f"sqlite:///{backup}").close()
+    with Ledger(f"sqlite:///{file}") as ledger:
+        ledger.record([usage(1)])
+        for each in tmp_path.glob("ledger.db*"):
+            each.unlink()
+        backup.rename(file)
+        spool.append(usage(2))
+        assert spool.flush()
+        assert Drain(spool, ledger).drain_once() == Recorded(inserted=1)
+    with Ledger(f"sqlite:///{file}") as reader:
+        record = reader.call("c-1")
+    assert record is not None
+    assert [row.sequence for row in record.usage] == [2]
+
+
+def test_a_write_into_a_file_that_was_removed_meanwhile_is_no_success(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    ledger = Ledger(f"sqlite:///{file}")
+    with ledger, pytest.raises(LedgerError, match="was removed"), ledger.writing():
+        file.unlink()
+
+
+def test_health_tells_of_a_folder_that_vanished_without_any_call(tmp_path: Path, stamp: Stamp) -> None:
+    drains, stages, folder = Drains(), list[UsageStage](), tmp_path / "data"
+    with Ledger(f"sqlite:///{folder}/ledger.db") as ledger, Spool(folder / "spool") as spool:
+        sink = MeterSink(spool, ledger, interval_seconds=0.01, on_rows=drains, on_error=stages.append)
+        sink.start()
+        shutil.rmtree(folder)
+        assert drains.wait_until(lambda: not sink.healthy)
+        assert "removed" in str(sink.last_error)
+        sink.observe(stamp(ATTEMPT))
+        Ledger(f"sqlite:///{folder}/ledger.db").close()  # somebody begins a new one
+        assert drains.wait_until(lambda: sink.healthy and spool.waiting_rows == 0)
+        assert sink.stop()
+        assert ledger.call("c-1") is not None
+    assert "ledger" in stages
 
 
 def test_a_call_is_booked_by_the_time_the_sink_stops(spool: Spool, ledger: Ledger, stamp: Stamp) -> None:

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -182,6 +183,21 @@ def test_a_full_disk_keeps_rows_in_memory_until_it_has_room(tmp_path: Path, usag
     assert drained(tmp_path) == [usage(1), usage(2)]
 
 
+def test_a_refusal_names_the_folder_and_what_to_do(
+    tmp_path: Path, usage: MakeUsage, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = Disk()
+    disk.refuses = True
+    with Spool(tmp_path, sync=disk.sync, retry_seconds=0.01) as spool:
+        spool.append(usage(1))
+        assert not spool.flush(0.1)
+        assert f"the usage spool {tmp_path} cannot be written (No space left" in str(spool.last_error)
+        assert "free some space there" in str(spool.last_error)
+        disk.refuses = False
+    (line,) = caplog.records  # however often it was tried
+    assert "free some space" in vars(line)["remedy"]
+
+
 def test_memory_is_bounded_while_the_disk_refuses(tmp_path: Path, usage: MakeUsage) -> None:
     disk, stages = Disk(), list[UsageStage]()
     disk.refuses = True
@@ -197,17 +213,70 @@ def test_memory_is_bounded_while_the_disk_refuses(tmp_path: Path, usage: MakeUsa
         assert rows_of(spool) == [usage(number) for number in range(5)]
 
 
-def test_a_directory_that_vanished_is_made_again(tmp_path: Path, usage: MakeUsage) -> None:
+def test_rows_outlive_the_directory_that_they_were_written_to(tmp_path: Path, usage: MakeUsage) -> None:
+    directory, stages = tmp_path / "spool", list[UsageStage]()
+    with Spool(directory, on_error=stages.append) as spool:
+        spool.append(usage(1))
+        assert spool.flush()
+        shutil.rmtree(directory)
+        spool.append(usage(2))
+        assert spool.flush()
+        assert spool.waiting_rows == 2
+        assert rows_of(spool) == [usage(1), usage(2)]
+        assert stages == ["spool"]
+    assert drained(directory) == [usage(1), usage(2)]
+
+
+def test_a_directory_that_vanished_is_noticed_without_a_further_row(tmp_path: Path, usage: MakeUsage) -> None:
+    directory = tmp_path / "spool"
+    with Spool(directory) as spool:
+        spool.append(usage(1))
+        assert spool.flush()
+        directory.rename(tmp_path / "elsewhere")  # as one that is not mounted now
+        spool.look()
+    assert drained(directory) == [usage(1)]
+
+
+def test_a_segment_that_was_removed_alone_is_written_again(tmp_path: Path, usage: MakeUsage) -> None:
+    with Spool(tmp_path, retry_seconds=0.01) as spool:
+        spool.append(usage(1))
+        assert spool.flush()
+        only_segment(tmp_path).unlink()
+        spool.append(usage(2))
+        assert spool.flush()
+        assert rows_of(spool) == [usage(1), usage(2)]
+
+
+def test_what_was_removed_with_its_sealed_segment_is_counted_as_lost(
+    tmp_path: Path, usage: MakeUsage, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "spool"
+    with Spool(directory, segment_rows=1) as spool:
+        for number in range(3):
+            spool.append(usage(number))
+            assert spool.flush()
+        shutil.rmtree(directory)
+        spool.look()
+        assert spool.flush()
+        assert (spool.lost_rows, spool.waiting_rows) == (2, 1)
+        assert rows_of(spool) == [usage(2)]
+    assert [record.message for record in caplog.records] == ["usage_spool_removed"]
+
+
+def test_while_no_directory_can_be_had_rows_wait_in_memory(tmp_path: Path, usage: MakeUsage) -> None:
     directory = tmp_path / "spool"
     with Spool(directory, retry_seconds=0.01) as spool:
         spool.append(usage(1))
         assert spool.flush()
-        only_segment(directory).unlink()
-        (directory / ".lock").unlink()
-        directory.rmdir()
+        shutil.rmtree(directory)
+        directory.write_text("something else")
+        with pytest.raises(LedgerError, match="cannot be written"):
+            spool.look()
         spool.append(usage(2))
+        assert not spool.flush(0.05)
+        directory.unlink()
         assert spool.flush()
-        assert rows_of(spool) == [usage(2)]
+        assert rows_of(spool) == [usage(1), usage(2)]
 
 
 def test_a_segment_ends_after_its_rows(tmp_path: Path, usage: MakeUsage) -> None:

@@ -12,6 +12,7 @@ from slukh.routing.health import Canaries, Clip, Heard, Probes, stored_clips
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.base import StreamConfig
 from slukh.stt.fake import FakeProvider, FakeStream, Script
+from slukh.stt.remedies import sentence
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.virtual_time import VirtualTimeLoop
 from slukh.types import AttemptEnded
@@ -102,6 +103,13 @@ async def test_who_is_told_of_a_probe_does_not_decide_it(caplog: pytest.LogCaptu
     assert {record.message for record in caplog.records if record.levelno >= logging.ERROR} == {"sink_failed"}
 
 
+async def test_why_a_probe_failed_is_known_with_what_to_do() -> None:
+    refused = SttConnectError("fake", "refused")
+    patient = Patient(Script(open_error=refused))
+    await patient.until("open", "half_open", "open")
+    assert patient.upstreams.failure("fake") == sentence(refused)
+
+
 async def test_a_probe_in_a_language_that_it_does_not_take_says_nothing() -> None:
     patient = Patient()
     foreign = Clip(language_code="xx-XX", pcm=b"", text="")
@@ -133,6 +141,9 @@ class Round:
 
     def deaf(self) -> str | None:
         return self.canaries.deaf
+
+    def is_settled(self) -> bool:
+        return self.canaries.settled.is_set()
 
     def played(self, *, seconds: float = 1.0) -> SttError | None:
         """The error that ended it; None when it goes on looking, or is over."""
@@ -194,19 +205,21 @@ def test_who_heard_one_of_the_clips_works_whichever_it_was(first_works: bool) ->
 def test_who_failed_in_two_ways_is_waited_for_when_one_of_them_may_pass(errors: tuple[SttError, ...]) -> None:
     first = Round(fails("fake", *errors))
     assert first.played() is None
-    assert first.deaf() == str(GONE)
+    assert first.deaf() == sentence(GONE)
 
 
 def test_when_nobody_is_set_up_as_he_should_be_the_gateway_learns_it() -> None:
     first = Round(fails("web", HTML, HTML))
     assert first.played() is HTML
-    assert first.deaf() == "web: HTML"
+    assert first.deaf() == sentence(HTML)
+    assert not first.is_settled()
 
 
 def test_who_may_come_back_is_waited_for() -> None:
     first = Round(fails("web", HTML, HTML), fails("gone", GONE, GONE))
     assert first.played() is None
-    assert first.deaf() == "web: HTML; gone: refused"
+    assert first.deaf() == f"{sentence(HTML)}; {sentence(GONE)}"
+    assert first.is_settled()
 
 
 def test_who_failed_is_asked_again_alone_until_the_next_round() -> None:

@@ -1,10 +1,13 @@
 """What all calls know of their recognisers."""
 
 import random
+from dataclasses import replace
 
+from slukh.errors import SttConnectError
 from slukh.routing.breaker_store import State
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.fake import FakeProvider
+from slukh.stt.remedies import sentence
 from slukh.testing.numbered import heard_words
 from slukh.types import AttemptEnded, Outcome, Purpose
 
@@ -57,6 +60,26 @@ def test_nobody_hears_when_all_fail_and_one_is_enough() -> None:
     for number in range(5):
         known.ended(ended("connect", provider="google"), float(number))
     assert str(known.deaf).startswith("whisper and google failed calls")
+
+
+def test_why_nobody_hears_is_said_with_what_to_do() -> None:
+    known = failing()
+    refused = replace(ended("authentication", provider="google"), error="HTTP 401", remedy="correct the key")
+    known.ended(refused, 5.0)
+    assert known.failure("google") == "google: HTTP 401: correct the key"
+    assert str(known.deaf).endswith("no probe was heard since; google: HTTP 401: correct the key")
+    gone = SttConnectError("whisper", "cannot connect")
+    known.begin_probe("whisper", 8.0)
+    known.end_probe("whisper", 8.0, "connect", 8.1, error=gone)
+    assert f"since; {sentence(gone)}; google: " in str(known.deaf)
+
+
+def test_what_it_failed_with_is_forgotten_once_it_hears_again() -> None:
+    known = upstreams()
+    known.ended(replace(ended("connect"), error="cannot connect"), 1.0)
+    assert known.failure("whisper") == "whisper: cannot connect"
+    known.ended(ended("published", final=0.3), 2.0)
+    assert known.failure("whisper") is None
 
 
 def test_a_provider_whose_hedges_give_the_finals_is_kept_away_from_calls() -> None:

@@ -1,6 +1,7 @@
 """Prices, budget, spool and ledger of a gateway, put together."""
 
 import asyncio
+import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -49,6 +50,21 @@ def test_what_an_event_used_is_in_the_ledger_and_its_cost_is_said(tmp_path: Path
         record = ledger.call("c-1")
     assert record is not None
     assert len(record.usage) == 1
+
+
+def test_usage_outlives_the_data_folder_that_was_removed_under_the_gateway(tmp_path: Path) -> None:
+    folder, metrics = tmp_path / "data", Metrics(providers=("google",))
+    with metering(settings(folder), load(CostSettings), metrics) as meter:
+        shutil.rmtree(folder)
+        meter.costs_of(stamped(ATTEMPT))
+    assert "was removed" in str(meter.last_error)
+    assert 'usage_errors_total{stage="ledger"} 0.0' not in page(metrics)
+    assert not (folder / "ledger.db").exists()
+    with metering(settings(folder), load(CostSettings), metrics) as meter:
+        pass
+    assert meter.last_error is None
+    with Ledger(settings(folder).ledger_url) as ledger:
+        assert ledger.call("c-1") is not None
 
 
 async def test_phrases_that_were_counted_are_in_the_ledger_when_the_gateway_stops(tmp_path: Path) -> None:

@@ -174,6 +174,10 @@ class Ledger(Kept):
         with self.reading() as connection:
             return tuple(json.loads(payload) for payload in connection.scalars(query))
 
+    def look(self) -> None:
+        """See that what is open is still what the URL names. Raises LedgerError: its file is gone."""
+        self._database.look()
+
     def writing(self) -> AbstractContextManager[Connection]:
         """A transaction that may write, for the files with SQL. Raises LedgerError."""
         return self._database.writing()

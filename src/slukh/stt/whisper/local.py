@@ -234,6 +234,8 @@ class LocalDecoder:
                 child = await self._spawn()
             except (ChildDiedError, ModelRefusedError, OSError) as error:
                 logger.warning("whisper_child_restart_failed", extra={"reason": str(error)})
+            else:
+                logger.warning("whisper_child_restarted", extra={"restarts": self.restarts})
 
     async def _serve(self, child: WhisperChild) -> bool:
         """Until the child dies; whether it has decoded anything."""
