@@ -18,8 +18,9 @@ def remedy_for(error: SttError) -> str:
 
 def remedy_of(provider: str, outcome: Outcome) -> str:
     """Likewise where only the outcome of an Attempt is known; empty when it is no failure."""
-    remedies: Mapping[str, str] = _BY_PROVIDER.get(provider, whisper_remedies.REMEDIES)
-    return remedies.get("timeout" if outcome == "stalled" else outcome, "")
+    kind = "timeout" if outcome == "stalled" else outcome
+    remedies = _BY_PROVIDER.get(provider, whisper_remedies.REMEDIES)
+    return next((remedy for error_type, remedy in remedies.items() if error_type == kind), "")
 
 
 def sentence(error: SttError) -> str:
