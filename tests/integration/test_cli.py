@@ -96,7 +96,7 @@ def test_transcribe_tells_events_as_json_lines(speech: Path) -> None:
 
 @contextmanager
 def serving(
-    tmp_path: Path, *, awaited: Callable[[str], bool] | None = None, **environment: str
+    tmp_path: Path, awaited: Callable[[str], bool] | None = None, /, **environment: str
 ) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
     log_file = tmp_path / "serve.log"
     with reserved_port() as media, reserved_port() as http, log_file.open("w") as log:
@@ -403,7 +403,7 @@ async def test_a_gateway_whose_only_whisper_server_is_none_does_not_stay(tmp_pat
 def test_a_gateway_comes_up_before_its_only_whisper_server_and_says_what_it_waits_for(tmp_path: Path) -> None:
     with reserved_port() as nobody:
         url = f"http://127.0.0.1:{nobody}"
-        with serving(tmp_path, awaited=answers, WHISPER_API_URL=url) as (_, api, server):
+        with serving(tmp_path, answers, WHISPER_API_URL=url) as (_, api, server):
             reason = httpx.get(f"{api}/readyz").json()["wrong"]["recogniser"]
             while "no stored clip" in reason:
                 time.sleep(0.1)

@@ -234,8 +234,6 @@ class Spool:
                 self._on_error("spool")
                 if self._stopping.wait(self._retry_seconds):
                     return
-                continue
-            self._error = None
 
     def _store(self) -> None:
         """Append what is pending to the open segment, durably, or leave no trace of it.
@@ -268,6 +266,7 @@ class Spool:
             segment.rows += len(lines)
             segment.size += len(data)
             self._stored += len(lines)
+            self._error = None
             with self._changed:
                 for _ in lines:
                     self._pending.popleft()
@@ -402,7 +401,9 @@ def _refusal(directory: Path, error: OSError) -> LedgerError:
     remedy = "make it writable, or name another folder with SLUKH_DATA_DIR"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         remedy = "free some space there before you stop the gateway: meanwhile rows wait in its memory"
-    return LedgerError(f"the usage spool {directory} cannot be written ({error.strerror})", remedy=remedy)
+    return LedgerError(
+        f"the usage spool {directory} cannot be written ({error.strerror or error})", remedy=remedy
+    )
 
 
 def _write_all(fd: int, data: bytes) -> None:
