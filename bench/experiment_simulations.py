@@ -14,6 +14,7 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit  # type: ignore[import-untyped]  # ships no types
 
 from slukh.experiment.evidence import ARMS
 from slukh.experiment.guardrails import Guardrails, Turn
@@ -63,6 +64,21 @@ def rates(repetitions: int, calls: int) -> None:
     ):  # fmt: skip
         share = covered(iter(intervals), RATE, repetitions)
         print(f"  nominal 95 % interval over {calls:4} calls by {name:24} covers {share:6.1%}")
+
+
+def few_calls(repetitions: int) -> None:
+    """Why there is no interval of fewer than 15 calls; made here without that rule."""
+    generator, level = np.random.default_rng(1), TRAFFIC.level(RATE)
+    for calls in (2, 3, 5, 10, 15, 20, 30):
+        intervals = []
+        for _ in range(repetitions):
+            words, errors = simulated_calls(generator, calls, (level,))
+            found = rate(errors, words)
+            reach = float(stdtrit(calls - 1, 0.975)) * found.standard_error
+            intervals.append((found.value - reach, found.value + reach))
+        wide = np.median([high - low for low, high in intervals])
+        share = covered(iter(intervals), RATE, repetitions)
+        print(f"  nominal 95 % interval over {calls} calls: covers {share:.1%}, {100 * wide:.0f} points wide")
 
 
 def differences(repetitions: int) -> None:
@@ -279,7 +295,8 @@ def main() -> None:
     print(__doc__)  # figures without what they assume are worth nothing
     scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
-        (rates, (2000, 200)), (rates, (2000, 40)), (differences, (2000,)), (peeking, (1000,)),
+        (rates, (2000, 200)), (rates, (2000, 40)), (few_calls, (6000,)), (differences, (2000,)),
+        (peeking, (1000,)),
         (decisions, (1000,)), (labelled, (600,)), (labelled_in_part, (600,)),
         (labelled_looks, (400,)), (ratios, (1000,)), (guardrails, (100,)),
     ]  # fmt: skip

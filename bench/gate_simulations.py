@@ -9,6 +9,7 @@ assume stands with them. SCALE divides the number of repetitions.
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -19,8 +20,10 @@ from slukh.experiment.gates import Margins
 from slukh.experiment.measures import cost_ratio
 from slukh.experiment.silence import counted_silence
 from slukh.experiment.statistics.estimates import Estimate, Floats, long_tailed, rate, with_one_of_each
+from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence, is_not_worse, is_worse
+from slukh.testing.simulated_errors import Traffic, Turns, simulated_turns
 
 Generator = np.random.Generator
 DAYS, CALLS_A_DAY, SHARE, FIRST_LOOK = 28, 400, 0.1, 3
@@ -57,6 +60,53 @@ def shares_of_calls(repetitions: int) -> None:
             print(f"  {title}, {how}: promoted in {promoted / repetitions:.1%}")
 
 
+def windows(repetitions: int) -> None:
+    """Failed tasks at their margin, eight weeks, daily looks from 14 days on: who says where windows begin.
+
+    12 % of Whisper's tasks fail, 10 % of Google's, and 2 points more are too many.
+    """
+    generator, margin, days, least = np.random.default_rng(17), Margins().task_success, 56, 14
+    passed: dict[str, int] = {}
+    for _ in range(repetitions):
+        second = generator.binomial(CALLS_A_DAY, SHARE, days)
+        calls = np.array([CALLS_A_DAY - second, second])
+        failed = generator.binomial(calls, np.array([[0.1], [0.1 + margin]]))
+        of_calls, of_failed = (
+            np.concatenate([[[0], [0]], x.cumsum(axis=1)], axis=1) for x in (calls, failed)
+        )
+
+        def promotes(since: int, until: int) -> bool:
+            total = of_calls[:, until] - of_calls[:, since]  # noqa: B023  # used at once
+            wrong = of_failed[:, until] - of_failed[:, since]  # noqa: B023
+            google, whisper = (_one_call_each(int(k), int(n)) for k, n in zip(wrong, total, strict=True))
+            return is_not_worse(
+                confidence_sequence(
+                    whisper - google, observations=int(total.sum()), planned=DAYS * CALLS_A_DAY
+                ),
+                margin,
+            )
+
+        looks = range(least, days + 1)
+        for title, is_promoted in (
+            ("from the last change on (as `slukh ab ramp` has it)", any(promotes(0, day) for day in looks)),
+            ("the last 28 days", any(promotes(max(0, day - 28), day) for day in looks)),
+            ("begun anew every 14 days, by a ramp to the same share",
+             any(promotes(day - 14, day) for day in range(14, days + 1, 14))),
+            ("from any Monday that suits",
+             any(promotes(since, day) for day in looks for since in range(0, day - least + 1, 7))),
+        ):  # fmt: skip
+            passed[title] = passed.get(title, 0) + is_promoted
+    for title, count in passed.items():
+        print(f"  12 % of tasks failed, 10 % of Google's, {title}: promoted in {count / repetitions:.1%}")
+
+
+def _one_call_each(wrong: int, calls: int) -> Estimate:
+    """`rate(*with_one_of_each(...))` of calls that each count once, without the calls."""
+    share, clusters = (wrong + 1) / (calls + 2), calls + 2
+    error = math.sqrt(share * (1 - share) / (clusters - 1))
+    return Estimate(value=share, standard_error=error, clusters=clusters)
+
+
 def costs(repetitions: int) -> None:
     generator, count = np.random.default_rng(14), DAYS * CALLS_A_DAY
     promoted = 0
@@ -80,6 +130,62 @@ def _share(
 def _cost_ratio(usd: Floats, second: NDArray[np.bool_], *, planned: int) -> Bounds:
     google, whisper = (long_tailed(usd[members], np.ones(members.sum())) for members in (~second, second))
     return confidence_sequence(cost_ratio(whisper, google), observations=len(usd), planned=planned)
+
+
+def labellers(repetitions: int) -> None:
+    """The labelled gate at its margin, and people who want it to pass: what they may hand in, and what not.
+
+    560 shadowed calls; about 600 utterances are drawn, by their differing words, and labelled in order.
+    """
+    generator, traffic, margin = np.random.default_rng(16), Traffic(), Margins().wer
+    levels = traffic.level(0.18), traffic.level(0.18 + margin)
+    passed: dict[str, int] = {}
+    for _ in range(repetitions):
+        turns = simulated_turns(generator, 560, levels)
+        gap = (turns.errors[1] - turns.errors[0]).astype(float)
+        differing = np.abs(gap) + (gap != 0) * generator.poisson(0.3, len(gap))
+        chance = np.clip(0.15 * differing, 1e-9, 1)
+        turn = np.where(differing > 0, generator.random(len(gap)) / chance, np.inf)
+        order = np.argsort(turn)[: int((turn < 1).sum())]
+        stops = [order[:count] for count in range(60, len(order) + 1, 20)]
+        bad = order[np.argsort(gap[order])[len(order) - len(order) // 20 :]]  # those against Whisper most
+        rest = np.setdiff1d(order, bad)
+        worst = np.where(np.isin(np.arange(len(gap)), bad), differing, gap)
+
+        def promotes(labels: NDArray[np.int_], seen: Floats) -> bool:
+            bounds = _labelled_bounds(turns, seen, differing, chance, labels)  # noqa: B023  # used at once
+            return is_not_worse(bounds, margin)
+
+        for title, is_promoted in (
+            ("all of the draw", promotes(order, gap)),
+            ("up to where it suits them best", any(promotes(labels, gap) for labels in stops)),
+            ("but 1 in 20, those against Whisper; each as bad as it can be", promotes(order, worst)),
+            ("the same, unnoticed", promotes(rest, gap)),
+            ("only what does not speak against Whisper, unnoticed", promotes(order[gap[order] <= 0], gap)),
+        ):
+            passed[title] = passed.get(title, 0) + is_promoted
+    for title, count in passed.items():
+        print(f"  labels at the margin, {title}: promoted in {count / repetitions:.1%}")
+
+
+def _labelled_bounds(
+    turns: Turns, gap: Floats, differing: Floats, chance: Floats, labels: NDArray[np.int_]
+) -> Bounds:
+    """F8 in F5, as the gate makes it: with as much as the labels stand for, and one label more."""
+    is_labelled = np.zeros(len(gap), bool)
+    is_labelled[labels] = True
+    share = (differing[labels] / chance[labels]).sum() / differing.sum()
+    is_equal, length = differing == 0, (0.95 * turns.words).astype(float)
+    found = labelled_difference(
+        Shadowed(
+            calls=[str(call) for call in turns.call], difference=gap, words=turns.words.astype(float),
+            proxy=np.zeros(len(gap)), length=length, probability=np.where(is_equal, 1.0, chance * share),
+            is_labelled=is_equal | is_labelled,
+        )
+    )  # fmt: skip
+    one = float((1 / chance[labels]).mean()) / share / length.sum()
+    careful = replace(found, value=found.value + one, standard_error=math.hypot(found.standard_error, one))
+    return confidence_sequence(careful, observations=int(turns.call.max()) + 1, planned=2240)
 
 
 Arm = tuple[list[str], Floats]
@@ -249,8 +355,8 @@ def main() -> None:
     print(__doc__)
     scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     parts: list[tuple[Callable[[int], None], int]] = [
-        (shares_of_calls, 1000), (costs, 1000), (latencies, 300), (latency_looks, 200), (silences, 300),
-        (silent_minutes, 200),
+        (shares_of_calls, 1000), (windows, 2000), (costs, 1000), (labellers, 300), (latencies, 300),
+        (latency_looks, 200), (silences, 300), (silent_minutes, 200),
     ]  # fmt: skip
     for part, repetitions in parts:
         start, count = perf_counter(), max(1, repetitions // scale)

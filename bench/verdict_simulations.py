@@ -21,6 +21,7 @@ from slukh.experiment.evidence import (
     ARMS,
     CallRow,
     CanaryRow,
+    DrawRow,
     Evidence,
     LabelRow,
     OutcomeRow,
@@ -82,6 +83,7 @@ class Window:
             outcomes=self.evidence.outcomes[: len(calls)],
             shadows=tuple(row for row in self.evidence.shadows if row.call_id in known),
             labels=tuple(row for row in self.evidence.labels if row.call_id in known),
+            draws=tuple(row for row in self.evidence.draws if row.call_id in known),
             canaries=tuple(row for row in self.evidence.canaries if row.heard_at < until),
             outside=Outside(
                 queue_p95_seconds=0.3,
@@ -135,7 +137,8 @@ def simulated(generator: Generator, bad: frozenset[str]) -> Window:
         evidence=Evidence(
             since=BEGAN, until=BEGAN + timedelta(days=DAYS), calls=calls,
             turns=tuple(live_turns(generator, calls, turns.call, extra)), outcomes=outcomes,
-            shadows=shadows, labels=labels, canaries=tuple(clips()), whisper_share=0.5, flag_version="1-a",
+            shadows=shadows, labels=labels, draws=drawn(generator, labels),
+            canaries=tuple(clips()), whisper_share=0.5, flag_version="1-a",
             canonical_version={"uk-UA": "1-x"},
         ),
         usd=0.02 * generator.lognormal(0, 0.5, CALLS)
@@ -178,6 +181,18 @@ def compared(
                 )
             )  # fmt: skip
     return tuple(shadows), tuple(labels)
+
+
+def drawn(generator: Generator, labels: tuple[LabelRow, ...]) -> tuple[DrawRow, ...]:
+    """The draw that the labels are of, all of it: in an order that no call knows of."""
+    return tuple(
+        DrawRow(
+            call_id=label.call_id, utterance_id=label.utterance_id, language_code="uk-UA",
+            probability=label.probability, position=int(position) + 1, seed=1, since=BEGAN,
+            until=BEGAN + timedelta(days=DAYS),
+        )
+        for label, position in zip(labels, generator.permutation(len(labels)), strict=True)
+    )  # fmt: skip
 
 
 def live_turns(

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from slukh.experiment.units import between, with_sign
 from slukh.types import TURN_BUDGET_SECONDS
 
 Values = Mapping[str, Any]
@@ -258,14 +259,22 @@ def evaluation_tables(report: Values) -> list[Table | Text]:
             )
         lines.append(Text(f"{provider}: {_hearing_cost(found['cost'])}"))
     for compared in report["comparisons"]:
-        first, second = compared["providers"]
-        interval = compared["wer_difference_interval"]
-        between = "" if interval is None else f", 95 % {interval[0]:+.1%} to {interval[1]:+.1%}"
-        if compared["wer_difference"] is not None:
-            lines.append(Text(f"{second} less {first}: {compared['wer_difference']:+.1%} WER{between}"))
-            lines.append(Text(f"  {_second_opinion(compared['mapsswe'])}", style="dim"))
+        lines += _comparison(compared)
     lines += [Text(f"line {p['line']} left out: {p['problem']}", style="yellow") for p in report["problems"]]
     return lines
+
+
+def _comparison(compared: Values) -> Iterator[Text]:
+    """By how much one hears worse than another, with the interval or why there is none."""
+    if compared["wer_difference"] is None:
+        return
+    first, second = compared["providers"]
+    interval = compared["wer_difference_interval"]
+    between = "" if interval is None else f", 95 % {interval[0]:+.1%} to {interval[1]:+.1%}"
+    if compared["is_too_few_calls"]:
+        between = f", too few calls for an interval ({compared['calls']})"
+    yield Text(f"{second} less {first}: {compared['wer_difference']:+.1%} WER{between}")
+    yield Text(f"  {_second_opinion(compared['mapsswe'])}", style="dim")
 
 
 def _second_opinion(test: Values) -> str:
@@ -292,10 +301,16 @@ def _rates(found: Values) -> list[str]:
         str(found["utterances"]),
         str(found["words"]),
         _percent(found["wer"]),
-        "" if interval is None else f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f}",
+        _interval(interval, is_of_few=found["is_too_few_calls"] and found["utterances"] > 0),
         *(_percent(found[name]) for name in ("written_wer", "cer", "entity_error_rate")),
         "" if silence is None else f"{silence:.1f}/min",
     ]
+
+
+def _interval(interval: Sequence[float] | None, *, is_of_few: bool) -> str:
+    if interval is None:
+        return "few calls" if is_of_few else ""
+    return f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f}"
 
 
 def _percent(value: float | None) -> str:
@@ -314,19 +329,58 @@ def verdict_lines(report: Values) -> list[Text]:
         Text(
             f"{inputs['since'][:10]} to {inputs['until'][:10]}, {inputs['calls']} calls, "
             f"{inputs['served_by_another']} served by another than their arm, flags "
-            f"{inputs['flag_version'] or 'none'}, seed {inputs['seed']}"
+            f"{inputs['flag_version'] or 'none'}, gates {inputs['gates_version']}, seed {inputs['seed']}"
         ),
     ]
+    begin = inputs["begin"]
+    if begin["is_chosen"]:
+        lines.append(
+            Text(
+                f"chosen: by what happened the window begins {begin['at'][:16]} ({begin['why']}), and `slukh "
+                "ab ramp` takes a PROMOTE of that one",
+                style="yellow",
+            )
+        )
+    elif begin["at"] is not None:
+        lines.append(Text(f"the window begins by what happened: {begin['why']}"))
     if own := report["own_margins"]:
         named = ", ".join(f"{name} {margin:g}" for name, margin in own.items())
         lines.append(Text(f"margins of your own: {named}"))
     for gate in report["gates"]:
         bounds = ""
         if gate["low"] is not None:
-            bounds = f", {gate['low']:+.3f} to {gate['high']:+.3f} of {gate['margin']:g}"
+            told = between(gate["low"], gate["high"], gate["unit"])
+            bounds = f", {told}, margin {with_sign(gate['margin'], gate['unit'])}"
         status = (gate["status"], _GATE_STYLES[gate["status"]])
         lines.append(Text.assemble(status, f"  {gate['name']:28} {gate['detail']}{bounds}"))
         if gate["missing"]:
             when = "" if gate["expected"] is None else f", expected {gate['expected'][:10]}"
             lines.append(Text(f"      -> {gate['missing']}{when}", style="yellow"))
     return lines
+
+
+def strata_table(report: Values) -> Table:
+    """Where the two differ; rows are none where nothing is shadowed."""
+    table = Table(
+        title="where the two differ, and how much worse Whisper is, in per cent\n(nothing is decided by it; "
+        "one row in twenty is off by chance)",
+        title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False,
+    )  # fmt: skip
+    for name in ("part", "n", "differ", "labels", "worse", "95 %"):
+        table.add_column(name, justify="left" if name == "part" else "right", no_wrap=True)
+    before = ""
+    for row in report["strata"]:
+        if row["grouping"] != before:
+            before = row["grouping"]
+            table.add_section()
+            table.add_row(f"by {before}")
+        interval = "" if row["low"] is None else f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+        table.add_row(
+            f"  {row['name']}",
+            str(row["utterances"]),
+            _percent(row["disagreement"]),
+            str(row["labels"]),
+            "" if row["value"] is None else f"{100 * row['value']:+.1f}",
+            interval or ("few callers" if row["labels"] else ""),
+        )
+    return table

@@ -12,7 +12,12 @@ from slukh.experiment.evidence import CallRow, DrawRow, ShadowRow
 from slukh.experiment.store import ExperimentStore
 
 NOW = datetime.now(UTC)
-DRAWN = DrawRow(call_id="call-1", utterance_id=1, language_code="uk-UA", probability=0.5)
+DRAWN = DrawRow(
+    call_id="call-1", utterance_id=1, language_code="uk-UA", probability=0.5, position=1, seed=1,
+    since=NOW - timedelta(days=9), until=NOW,
+)  # fmt: skip
+# By what happened the window begins after call-1, whose texts are in another version.
+CHOSEN = ("--since", (NOW - timedelta(days=9)).isoformat())
 
 
 def slukh(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -6,12 +6,12 @@ import json
 import shutil
 import sqlite3
 import subprocess
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.integration.ab_store import DRAWN, NOW, fill, report, slukh
+from tests.integration.ab_store import CHOSEN, DRAWN, NOW, fill, report, slukh
 
 from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import LabelRow
@@ -181,7 +181,7 @@ def test_a_store_without_calls_holds_and_says_why(tmp_path: Path) -> None:
 
 def test_live_calls_are_reported_by_assignment(tmp_path: Path) -> None:
     fill(tmp_path)
-    found = report(tmp_path)
+    found = report(tmp_path, *CHOSEN)
     assert found["decision"] == "HOLD"
     assert found["inputs"]["calls_by_arm"] == {"google": 90, "whisper": 10}
     assert found["inputs"]["served_by_another"] == 10
@@ -197,7 +197,7 @@ def test_a_users_grammars_are_part_of_the_canonical_version(tmp_path: Path) -> N
     fill(tmp_path, version=canonical_version(load_grammar("uk-UA", [own])))
     status = []
     for environment in ({}, {"SLUKH_GRAMMARS": str(own)}):
-        told = slukh(tmp_path, "ab", "report", "--json", **environment)
+        told = slukh(tmp_path, "ab", "report", "--json", *CHOSEN, **environment)
         gates = {gate["name"]: gate["status"] for gate in json.loads(told.stdout)["gates"]}
         status.append(gates["canonical text unchanged"])
     assert status == ["fail", "pass"]
@@ -316,7 +316,7 @@ def test_all_that_went_wrong_in_a_window_is_named_and_holds(tmp_path: Path) -> N
             replace(calls[4], arm="google", ended_at=calls[4].started_at - timedelta(minutes=2)),
             label, replace(label, labeller="taras", reference="another"),
         ])  # fmt: skip
-    found = report(tmp_path)
+    found = report(tmp_path, *CHOSEN)
     assert found["decision"] == "HOLD"
     open_ = {gate["name"]: (gate["status"], gate["detail"]) for gate in found["gates"] if gate["missing"]}
     for name, detail in (
@@ -335,6 +335,57 @@ def test_all_that_went_wrong_in_a_window_is_named_and_holds(tmp_path: Path) -> N
 def test_what_to_label_is_drawn_with_its_probability(tmp_path: Path) -> None:
     fill(tmp_path)
     lines = slukh(tmp_path, "ab", "draw", "--labels", "5").stdout.splitlines()
-    assert [json.loads(line) for line in lines] == [asdict(DRAWN) | {"probability": 1.0}]
+    assert [json.loads(line) for line in lines] == [
+        {"call_id": "call-1", "utterance_id": 1, "language_code": "uk-UA", "probability": 1.0}
+    ]
     with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
-        assert store.draws() == (replace(DRAWN, probability=1.0),)
+        (row,) = store.draws()
+    assert (row.key, row.probability, row.position, row.seed) == (DRAWN.key, 1.0, 1, 1)
+    assert row.since < NOW < row.until
+
+
+def test_a_window_is_drawn_with_one_seed(tmp_path: Path) -> None:
+    fill(tmp_path)
+    refused = slukh(tmp_path, "ab", "draw", "--labels", "5", "--seed", "2")
+    assert refused.returncode == 2
+    assert "drawn with the seed 1, not 2" in refused.stderr
+
+
+def test_that_nobody_can_tell_what_was_said_is_an_answer(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "labels.jsonl").write_text(json.dumps(LABEL | {"reference": None}) + "\n", encoding="utf-8")
+    assert slukh(tmp_path, "ab", "labels", str(tmp_path / "labels.jsonl")).stdout == "1 labels taken\n"
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        (label,) = store.window(NOW - timedelta(days=9), NOW).labels
+    assert label.is_unclear
+    assert (label.words, label.google_errors, label.whisper_errors, label.entities) == (0, 0, 0, 0)
+
+
+def test_a_window_begins_after_the_last_change_and_says_what_it_was(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
+        calls = {call.call_id: call for call in store.window(NOW - timedelta(days=9), NOW).calls}
+        store.record([
+            replace(calls[f"call-{n}"], flag_version="0-older") for n in range(60, 100)
+        ])  # fmt: skip
+        store.forget(["call-1"])
+    found = report(tmp_path)
+    begin = found["inputs"]["begin"]
+    assert begin["why"] == "flags were 0-older before"
+    assert not begin["is_chosen"]
+    assert (found["inputs"]["since"], found["inputs"]["calls"]) == (begin["at"], 59)
+    gates = {gate["name"]: gate["status"] for gate in found["gates"]}
+    assert gates["flags unchanged"] == "pass"
+
+
+def test_a_window_that_begins_elsewhere_says_that_somebody_chose_it(tmp_path: Path) -> None:
+    fill(tmp_path, version=canonical_version(load_grammar("uk-UA")))
+    natural = report(tmp_path)["inputs"]["begin"]
+    assert natural["why"] == "the first call drawn by lot"
+    chosen = []
+    for hours in (200, 99, 50):  # before all calls; at the first; calls are left out
+        since = (NOW - timedelta(hours=hours)).isoformat()
+        chosen.append(report(tmp_path, "--since", since)["inputs"]["begin"]["is_chosen"])
+    assert chosen == [False, False, True]
+    told = slukh(tmp_path, "ab", "report", "--since", (NOW - timedelta(hours=50)).isoformat()).stdout
+    assert "chosen: by what happened the window begins" in told

@@ -100,7 +100,7 @@ def test_a_label_given_on_the_page_is_in_the_store_without_its_words(tmp_path: P
         assert client.get("state").json()["progress"]["of"] == 1
         told = client.post("answer", json={"number": 0, "reply": "typed", "text": "225/55"}).json()
         assert told["question"] is None
-    assert said[0] == "1 of 2 cannot be heard, and the others stand for them"
+    assert said[0] == "1 of 2 cannot be heard: unanswered, each is the worst it can be"
     assert said[-1] == "1 of 1 answered: slukh ab report has them"
     with ExperimentStore(f"sqlite:///{tmp_path / 'experiment.db'}") as store:
         (label,) = store.window(ENDED, ENDED).labels

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.integration.ab_store import NOW, fill, report, slukh
 
+from slukh.experiment.gates import GATES_VERSION
 from slukh.experiment.store import ExperimentStore
 from slukh.routing.rollback import Rollback
 from slukh.routing.share_files import RollbackFile, write_share
@@ -71,6 +72,8 @@ def test_the_verdict_that_a_ramp_stood_on_can_be_made_again_and_says_what_change
         store.record([replace(store.window(NOW - timedelta(days=1), NOW).calls[3], arm="whisper")])
     assert again["inputs"] == row.inputs
     assert (again["inputs"]["seed"], again["inputs"]["whisper_share"]) == (7, 0.1)
+    assert again["inputs"]["gates_version"] == GATES_VERSION
+    assert again["inputs"]["models"] == {"google": ["chirp_3"]}
     other = json.loads(with_flag_file(tmp_path, *command, "--json", "--seed", "8").stdout)
     told = [
         next(gate for gate in found["gates"] if gate["name"] == "inputs as recorded")

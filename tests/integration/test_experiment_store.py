@@ -48,7 +48,10 @@ ROWS = (
         heard_at=NOW, provider="google", model="chirp_3", language_code="uk-UA", canonical_version="1-x",
         text="так", words=1, errors=0,
     ),
-    DrawRow(call_id="a", utterance_id=1, language_code="uk-UA", probability=0.25),
+    DrawRow(
+        call_id="a", utterance_id=1, language_code="uk-UA", probability=0.25, position=3, seed=7,
+        since=NOW - timedelta(days=7), until=NOW,
+    ),
 )  # fmt: skip
 
 
@@ -63,8 +66,10 @@ def test_what_is_written_is_read_back(url: str, store: ExperimentStore) -> None:
     store.record(ROWS)
     with ExperimentStore(url) as again:
         found = again.window(NOW, NOW + timedelta(hours=1))
-        draws = again.draws()
-    tables = (found.calls, found.turns, found.outcomes, found.shadows, found.labels, found.canaries, draws)
+        assert again.draws() == found.draws
+    tables = (
+        found.calls, found.turns, found.outcomes, found.shadows, found.labels, found.canaries, found.draws,
+    )  # fmt: skip
     assert tuple(row for rows in tables for row in rows) == ROWS
 
 
@@ -179,6 +184,22 @@ def test_a_store_of_the_first_version_is_brought_to_this_one(url: str, store: Ex
         again.record([replace(CALL, call_id="b", worker="shop:9092")])
         calls = again.window(NOW, NOW + timedelta(hours=1)).calls
     assert [(call.call_id, call.worker) for call in calls] == [("a", ""), ("b", "shop:9092")]
+
+
+def test_a_draw_without_its_order_is_to_be_drawn_again(url: str, store: ExperimentStore) -> None:
+    """The third version kept no order: its labels stay, its draw goes."""
+    store.record(ROWS)
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        for name in ("position", "seed", "since_us", "until_us"):
+            connection.execute(text(f"ALTER TABLE ab_draws DROP COLUMN {name}"))
+        connection.execute(text("UPDATE ab_version SET version = 3"))
+    engine.dispose()
+    with ExperimentStore(url) as again:
+        found = again.window(NOW, NOW + timedelta(hours=1))
+        assert (found.draws, len(found.labels)) == ((), 1)
+        again.record(ROWS)
+        assert len(again.draws()) == 1
 
 
 def test_what_a_newer_slukh_wrote_is_refused(url: str, store: ExperimentStore) -> None:

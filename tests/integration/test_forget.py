@@ -79,7 +79,10 @@ class Kept:
                 call_id=call_id, utterance_id=1, live="google", shadow="whisper", canonical_version="1-x",
                 is_complete=True, differing_words=1,
             ),
-            DrawRow(call_id=call_id, utterance_id=1, language_code="uk-UA", probability=0.5),
+            DrawRow(
+                call_id=call_id, utterance_id=1, language_code="uk-UA", probability=0.5, position=1, seed=1,
+                since=NOW, until=NOW,
+            ),
             LabelRow(
                 call_id=call_id, utterance_id=1, labeller="olena", probability=0.5, canonical_version="1-x",
                 reference="r", words=1, entities=0, google_errors=0, whisper_errors=1, google_entity_errors=0,

@@ -1,8 +1,7 @@
 """`slukh ab`: Google against Whisper on live calls, and whether Whisper may have more of them."""
 
 import json
-from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +21,14 @@ app = typer.Typer(no_args_is_help=True, help="Google against Whisper on live cal
 Since = Annotated[
     str | None, typer.Option("--since", help="Begin of the window, ISO 8601; default 28 days back.")
 ]
+Begin = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        help="Begin of the window, ISO 8601; default after the last change of flags, models or canonical "
+        "text. A PROMOTE of another one is for looking only.",
+    ),
+]
 Until = Annotated[str | None, typer.Option("--until", help="Its end; default now.")]
 EvidenceFile = Annotated[
     Path | None,
@@ -40,11 +47,12 @@ MarginsFile = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Of what is drawn by lot.")]
 
 _CANARY_LANGUAGES = ("uk-UA", "ru-RU")
+_PRINTED = ("call_id", "utterance_id", "language_code", "probability")  # of a draw, what a label repeats
 
 
 @app.command("report")
 def ab_report(  # noqa: PLR0917  # a command's parameters are its options
-    since: Since = None,
+    since: Begin = None,
     until: Until = None,
     evidence: EvidenceFile = None,
     capacity: CapacityFile = None,
@@ -61,7 +69,7 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
 
     Only calls that were drawn by lot are compared, by the arm they were given, whoever served them.
 
-    Example: slukh ab report --since 2026-11-01 --html verdict.html
+    Example: slukh ab report --html verdict.html
     """
     from slukh.commands.ab_evidence import Sources
 
@@ -81,9 +89,12 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
     else:
-        from slukh.terminal import verdict_lines
+        from slukh.terminal import strata_table, verdict_lines
 
-        Console(highlight=False, soft_wrap=True).print(*verdict_lines(report), sep="\n")
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(*verdict_lines(report), sep="\n")
+        if report["strata"]:
+            console.print(strata_table(report))
 
 
 @app.command("labels")
@@ -114,7 +125,8 @@ def ab_draw(
     """Draw shadowed utterances to label, one JSON object a line. Each window with one seed.
 
     What is drawn is kept: `slukh ab labels` takes labels of it, with the
-    probability and the language that are printed. More --labels add to the draw.
+    probability and the language that are printed, in this order: what is left
+    out before the last label is known. More --labels add to the draw.
 
     Example: slukh ab draw --labels 140 --since 2026-11-01 --until 2026-11-08
     """
@@ -127,7 +139,7 @@ def ab_draw(
     if not found.rows:
         typer.echo("nothing to label: no two recognisers differ in this window", err=True)
     for row in found.rows:
-        typer.echo(json.dumps(asdict(row)))
+        typer.echo(json.dumps({name: getattr(row, name) for name in _PRINTED}))
 
 
 @app.command("label")
@@ -175,7 +187,7 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     override: Annotated[
         str | None, typer.Option("--override", help="Why it gets more without a PROMOTE; it is recorded.")
     ] = None,
-    since: Since = None,
+    since: Begin = None,
     until: Until = None,
     evidence: EvidenceFile = None,
     capacity: CapacityFile = None,
@@ -186,7 +198,8 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     """Give Whisper another share, in the flag file. More takes a PROMOTE or a reason, less takes neither.
 
     The verdict of that moment is recorded with all that it was made of, and
-    the command that makes it again is printed.
+    the command that makes it again is printed; gates, models or canonical
+    text that are others than at the last ramp are named.
 
     Without SLUKH_FLAG_FILE it can only end a rollback; FF_WHISPER_KILL=true and a restart take all calls
     from Whisper then.
@@ -194,7 +207,7 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
     Example: slukh ab ramp --to 50 --evidence measured.json
     """
     from slukh.commands.ab_evidence import Sources
-    from slukh.commands.ab_ramp import flags_in_force, ramp, take_back
+    from slukh.commands.ab_ramp import changed_code, flags_in_force, ramp, take_back
     from slukh.errors import ExperimentError
 
     given = load_all()
@@ -210,6 +223,8 @@ def ab_ramp(  # noqa: PLR0917  # a command's parameters are its options
             raise
         typer.echo(f"Whisper: {taken_from} to {to} %, without a verdict and not recorded: {error}")
         return
+    for change in changed_code(given, found):
+        typer.echo(f"not as at the last ramp: {change}")
     row = ramp(given, found, to=to, override=override)
     why = f", because {row.override}" if row.override else ""
     typer.echo(f"Whisper: {row.from_percent} to {row.to_percent} % ({row.decision}{why})")
@@ -236,10 +251,10 @@ def _verdict(
     given: AllSettings, since: str | None, until: str | None, sources: "Sources", seed: int
 ) -> "Verdict":
     """The verdict on a window of the store."""
-    from slukh.commands.ab_evidence import gathered
+    from slukh.commands.ab_evidence import begin_of, gathered
     from slukh.commands.ab_ramp import flags_in_force, rolled_back_at
     from slukh.experiment.canonical import canonical_version
-    from slukh.experiment.evidence import Evidence
+    from slukh.experiment.evidence import WINDOW, Evidence
     from slukh.experiment.gates import Margins
     from slukh.experiment.grammar import load_grammar
     from slukh.experiment.handed_in import read_margins
@@ -247,9 +262,18 @@ def _verdict(
     from slukh.experiment.store import ExperimentStore
     from slukh.experiment.verdict import verdict
 
-    begin, end = _window(since, until)
+    end, chosen = _end(until), None if since is None else moment_of(since, "--since")
+    own = Margins() if sources.margins is None else read_margins(sources.margins)
     flags = flags_in_force(given).flags
     with ExperimentStore(given.settings.experiment_url) as store:
+        natural = begin_of(store, end, given.settings.slukh_grammars, wer_bound=own.canary_wer)
+        begins_at = None if natural is None else natural.at
+        # What was changed by the last call that there is leaves no call yet.
+        begin = chosen or min(begins_at or end - WINDOW, end - timedelta(seconds=1))
+        check_window(begin, end)
+        is_chosen = (
+            begins_at is not None and store.drawn_calls(min(begin, begins_at), max(begin, begins_at)) > 0
+        )
         rows = store.window(begin, end)
         ramps = store.ramps()
     newest = max(rows.calls, key=lambda call: call.ended_at, default=None)
@@ -257,12 +281,16 @@ def _verdict(
     return verdict(
         Evidence(
             since=begin,
+            begins_at=begins_at,
+            begins_why="" if natural is None else natural.why,
+            is_chosen=is_chosen,
             until=end,
             calls=rows.calls,
             turns=rows.turns,
             outcomes=rows.outcomes,
             shadows=rows.shadows,
             labels=rows.labels,
+            draws=rows.draws,
             canaries=rows.canaries,
             outside=gathered(sources, given, rows.calls, end),
             whisper_share=share_at(end, ramps, now=flags.share) / 100,
@@ -273,16 +301,20 @@ def _verdict(
                 for code in sorted(languages)
             },
         ),
-        Margins() if sources.margins is None else read_margins(sources.margins),
+        own,
         seed=seed,
         recorded=recorded_inputs(begin, end, ramps),
     )
 
 
+def _end(until: str | None) -> datetime:
+    return datetime.now(UTC) if until is None else moment_of(until, "--until")
+
+
 def _window(since: str | None, until: str | None) -> tuple[datetime, datetime]:
     from slukh.experiment.evidence import WINDOW
 
-    end = datetime.now(UTC) if until is None else moment_of(until, "--until")
+    end = _end(until)
     begin = end - WINDOW if since is None else moment_of(since, "--since")
     check_window(begin, end)
     return begin, end

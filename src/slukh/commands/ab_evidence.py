@@ -5,7 +5,7 @@ A figure that a person hands in comes before ours; one that nobody has stays mis
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -17,12 +17,17 @@ from slukh.cost.ledger.calls import each_call
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.errors import LedgerError, PriceError
+from slukh.experiment.begins import Begin, begin
+from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import ARMS, CallRow, Outside
+from slukh.experiment.grammar import load_grammar
 from slukh.experiment.handed_in import read_evaluation, read_outside
 from slukh.experiment.silence import NAME as SILENCE
 from slukh.experiment.statistics.estimates import by_cluster, long_tailed
+from slukh.experiment.store import ExperimentStore
 from slukh.experiment.traffic import a_month, busiest
 from slukh.settings.config import AllSettings
+from slukh.stt.language import SUPPORTED
 
 _LEAST_FOUND = 0.98  # of an arm's calls, in the ledger
 CAPACITY, COST = "capacity", "cost per call"
@@ -45,6 +50,25 @@ class Sources:
     capacity: Path | None = None
     evaluation: Path | None = None
     to: int = 50
+
+
+def begin_of(
+    store: ExperimentStore, until: datetime, grammars: Sequence[Path], *, wer_bound: float
+) -> Begin | None:
+    """Where a window that ends at a moment begins by what happened.
+
+    Raises:
+        ExperimentError: the store cannot be read.
+    """
+    calls = store.alike_calls(until)
+    first = min((each.first for each in calls), default=until)
+    return begin(
+        calls,
+        store.canonical_versions(until),
+        store.canaries(first, until),
+        known={canonical_version(load_grammar(code, grammars)) for code in SUPPORTED},
+        wer_bound=wer_bound,
+    )
 
 
 def gathered(sources: Sources, given: AllSettings, calls: tuple[CallRow, ...], until: datetime) -> Outside:

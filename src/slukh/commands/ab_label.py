@@ -61,13 +61,16 @@ def drawn_window(
     """Draw a window and keep the draw; labels of a smaller draw get the probability of this one.
 
     Raises:
-        ExperimentError: there are labels of another draw, or the store cannot be used.
+        ExperimentError: there are labels of another draw, or another seed, or the store cannot be used.
     """
     from slukh.experiment.labelling.sharing import draw
 
     rows = store.window(since, until)
     languages = {call.call_id: call.language_code for call in rows.calls}
-    found = draw(rows.shadows, rows.labels, languages, wanted=labels, seed=seed)
+    found = draw(
+        rows.shadows, rows.labels, languages, window=(since, until), wanted=labels, seed=seed,
+        before=rows.draws,
+    )  # fmt: skip
     store.draw(since, until, found.rows)
     store.record(found.restated)
     return found
@@ -97,7 +100,9 @@ def _session(
             remedy="set SLUKH_RECORDING_DAYS for the gateway, and name a window after that",
         )
     if missing := len(theirs.waiting) - len(waiting):
-        typer.echo(f"{missing} of {len(theirs.waiting)} cannot be heard, and the others stand for them")
+        typer.echo(
+            f"{missing} of {len(theirs.waiting)} cannot be heard: unanswered, each is the worst it can be"
+        )
     return Session(
         questions(waiting, seed=seed),
         labeller=labeller,

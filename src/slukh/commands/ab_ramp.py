@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from slukh.errors import SettingsError, UserError
 from slukh.experiment.evidence import RampRow
-from slukh.experiment.ramps import rollback_at
+from slukh.experiment.ramps import code_changes, rollback_at
 from slukh.experiment.store import ExperimentStore
 from slukh.experiment.verdict import Verdict
 from slukh.routing.live_flags import LiveFlags
@@ -80,6 +80,16 @@ def ramp(given: AllSettings, verdict: Verdict, *, to: int, override: str | None)
     return row
 
 
+def changed_code(given: AllSettings, verdict: Verdict) -> list[str]:
+    """What verdicts are made with and by, where it is another than at the last ramp.
+
+    Raises:
+        ExperimentError: the store cannot be read.
+    """
+    with ExperimentStore(given.settings.experiment_url) as store:
+        return code_changes(store.ramps(), verdict.inputs())
+
+
 def take_back(given: AllSettings, *, to: int) -> int | None:
     """Give Whisper less where no verdict can be had: a way back must not wait for a database.
 
@@ -106,6 +116,13 @@ def _why_not(verdict: Verdict, rolled_back: Rollback | None) -> str:
     until = verdict.evidence.until
     if datetime.now(UTC) - until > _STANDS:
         return f"the window of this PROMOTE ended on {until:%Y-%m-%d}, and it stands for a day"
+    evidence = verdict.evidence
+    if evidence.is_chosen and evidence.begins_at is not None:
+        return (
+            f"the window of this PROMOTE begins at {evidence.since:%Y-%m-%d %H:%M} because somebody chose "
+            f"that; leave --since out: it begins at {evidence.begins_at:%Y-%m-%d %H:%M} "
+            f"({evidence.begins_why})"
+        )
     if rolled_back is not None:
         return f"this PROMOTE stands no more: {rolled_back}"
     return ""

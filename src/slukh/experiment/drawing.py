@@ -27,7 +27,7 @@ def drawn(shadows: Iterable[ShadowRow], *, labels: int, seed: int) -> list[tuple
         labels: how many are wanted.
         seed: of the draw.
     """
-    rows = [row for row in shadows if row.is_complete and row.differing_words]
+    rows = [row for row in shadows if row.is_contested]
     weights = np.array([row.differing_words for row in rows], np.float64)
     probability = np.zeros(len(rows))
     free = np.ones(len(rows), bool)

@@ -14,7 +14,7 @@ from slukh.experiment.canonical import canonical_text, canonical_version
 from slukh.experiment.grammar import Grammar, load_grammar
 from slukh.experiment.manifest import Manifest, Problem, Row
 from slukh.experiment.scoring import GROUPINGS, Score, Scored, pooled, score
-from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
+from slukh.experiment.statistics.estimates import FEWEST_CLUSTERS, Estimate, by_cluster, rate
 from slukh.experiment.statistics.mapsswe import segment_test
 
 
@@ -141,7 +141,8 @@ class Evaluated:
 def report(run: Evaluated) -> dict[str, object]:
     """The tables of a run as plain JSON values.
 
-    Rates are pooled over rows; intervals (95 %) are clustered by `call_id`. The comparison takes only rows
+    Rates are pooled over rows; intervals (95 %) are clustered by `call_id`, and there is none of too few
+    calls. The comparison takes only rows
     that both providers heard.
     """
     grammars = {row.language_code: load_grammar(row.language_code, run.grammars) for row in run.manifest.rows}
@@ -196,12 +197,15 @@ def _groups(scored: Iterable[Scored], name: str) -> dict[str, object]:
 def _table(scored: Sequence[Scored]) -> dict[str, object]:
     total = sum((one.score for one in scored), Score())
     words, entity_errors = total.words, total.entity_errors
-    low, high = _wer(scored).interval() if words.reference_words else (math.nan, math.nan)
+    wer = _wer(scored)
+    low, high = wer.interval() if words.reference_words else (math.nan, math.nan)
     return {
         "utterances": total.utterances,
         "words": words.reference_words,
         "wer": words.wer,
+        "calls": wer.clusters,
         "wer_interval": _finite(max(0.0, low), high),
+        "is_too_few_calls": wer.clusters < FEWEST_CLUSTERS,
         "written_wer": total.written.wer,
         "cer": total.characters.cer,
         "substitutions": words.substitutions,
@@ -278,7 +282,9 @@ def _comparisons(
                 "providers": [first, other],
                 "utterances": len(lines),
                 "wer_difference": paired.value if paired.clusters and words.sum() else None,
+                "calls": paired.clusters,
                 "wer_difference_interval": _finite(*paired.interval()),
+                "is_too_few_calls": paired.clusters < FEWEST_CLUSTERS,
                 "mapsswe": {"segments": test.segments, "z": test.z, "p": test.p, "is_enough": test.is_enough},
                 "silent_calls": _silent_calls(pairs),
             }

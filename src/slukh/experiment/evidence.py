@@ -134,6 +134,16 @@ class ShadowRow:
     shadow_entities: int = 0
     audio_ms: int = 0
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """The utterance."""
+        return self.call_id, self.utterance_id
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether a label tells something of it: both heard all of it, and wrote different words."""
+        return self.is_complete and self.differing_words > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawRow:
@@ -144,12 +154,30 @@ class DrawRow:
         utterance_id: which utterance.
         language_code: BCP-47, of the call.
         probability: with which it was drawn, as labels must say.
+        position: in the order in which to label the draw, from 1.
+        seed: of the draw.
+        since: begin of the window that was drawn, UTC.
+        until: its end, UTC.
     """
 
     call_id: str
     utterance_id: int
     language_code: str
     probability: float
+    position: int
+    seed: int
+    since: datetime
+    until: datetime
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The utterance."""
+        return self.call_id, self.utterance_id
+
+    @property
+    def window(self) -> tuple[datetime, datetime]:
+        """The draw it belongs to: a window has one."""
+        return self.since, self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +212,11 @@ class LabelRow:
     whisper_errors: int
     google_entity_errors: int
     whisper_entity_errors: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The utterance."""
+        return self.call_id, self.utterance_id
 
     @property
     def is_unclear(self) -> bool:
@@ -317,9 +350,13 @@ class Evidence:
         outcomes: of those calls.
         shadows: of those calls.
         labels: of those calls.
+        draws: what was drawn of those calls for labelling.
         canaries: stored clips that were heard in it.
         outside: what is measured elsewhere.
         whisper_share: what the flags gave Whisper at its end, 0 to 1.
+        begins_at: where its begin follows from what happened, or None when no call was drawn by lot.
+        begins_why: what was before.
+        is_chosen: it begins elsewhere, and has other calls: somebody chose.
         rolled_back: why a guardrail keeps the share at 0, since when; empty while none does.
         flag_version: of the flags in force.
         canonical_version: of this program, by language.
@@ -332,9 +369,13 @@ class Evidence:
     outcomes: tuple[OutcomeRow, ...] = ()
     shadows: tuple[ShadowRow, ...] = ()
     labels: tuple[LabelRow, ...] = ()
+    draws: tuple[DrawRow, ...] = ()
     canaries: tuple[CanaryRow, ...] = ()
     outside: Outside = field(default_factory=Outside)
     whisper_share: float
+    begins_at: datetime | None = None
+    begins_why: str = ""
+    is_chosen: bool = False
     rolled_back: str = ""
     flag_version: str
     canonical_version: Mapping[str, str] = field(default_factory=dict)

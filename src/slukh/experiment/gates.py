@@ -16,11 +16,14 @@ from slukh.experiment.evidence import ARMS, CallRow, Evidence, LabelRow
 from slukh.experiment.statistics.estimates import Estimate
 from slukh.experiment.statistics.planning import times_needed
 from slukh.experiment.statistics.sequential import Bounds, is_not_worse, is_worse
+from slukh.experiment.units import Unit, with_sign
 
 Status = Literal["pass", "wait", "fail"]
 Kind = Literal["validity", "enough", "measure"]
-Unit = Literal["share", "seconds", "per minute", "ratio"]
 _YEARS = timedelta(days=730)
+# Part of what a verdict was made of. Another one whenever the same evidence may get another status, bound or
+# margin; tests/unit/experiment/test_gates_version.py holds it against verdicts of before.
+GATES_VERSION = "1"
 ADJUDICATED = "adjudicated"  # the labeller that settles what others disagree on
 
 
@@ -36,6 +39,7 @@ class Margins:
         shadow_loss: share of shadowed utterances that may be incomplete.
         canary_wer: by which a day's word error rate of a stored clip may differ from that of days before.
         unclear_labels: share of labels that may leave something out.
+        unanswered_labels: share of what is to be labelled that may have no answer.
         labels_a_week: of each full week of shadowed calls, at least, as far as there are utterances to label.
         labelled_callers: whom labels must be of, at least, to speak of others.
         wer: more words wrong, of all languages together.
@@ -62,6 +66,7 @@ class Margins:
     shadow_loss: float = 0.02
     canary_wer: float = 0.1
     unclear_labels: float = 0.2
+    unanswered_labels: float = 0.05
     labels_a_week: int = 10
     labelled_callers: int = 30
     wer: float = 0.02
@@ -121,7 +126,29 @@ class Gate:
     @property
     def reason(self) -> str:
         """Why it does not pass, for one that does not."""
-        return self.missing or f"beyond the margin of {self.margin:g} ({self.detail})"
+        if self.missing or self.margin is None:
+            return self.missing or self.detail
+        return f"beyond the margin of {with_sign(self.margin, self.unit)} ({self.detail})"
+
+
+def validity_gate(
+    name: str,
+    is_valid: bool,
+    detail: str,
+    missing: str,
+    expected: datetime | None = None,
+    *,
+    kind: Kind = "validity",
+) -> Gate:
+    """A gate that is no measure: what is not `enough` yet waits, what is not valid fails."""
+    return Gate(
+        name=name,
+        status="pass" if is_valid else "wait" if kind == "enough" else "fail",
+        kind=kind,
+        detail=detail,
+        missing="" if is_valid else missing,
+        expected=None if is_valid else expected,
+    )
 
 
 def drawn_calls(evidence: Evidence) -> list[CallRow]:
@@ -133,7 +160,7 @@ def settled_labels(labels: Iterable[LabelRow]) -> list[LabelRow]:
     """One label for each utterance: the one that settles, where there is one."""
     found: dict[tuple[str, int], LabelRow] = {}
     for label in sorted(labels, key=lambda each: each.labeller == ADJUDICATED):
-        found[label.call_id, label.utterance_id] = label
+        found[label.key] = label
     return list(found.values())
 
 

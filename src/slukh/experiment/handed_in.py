@@ -23,7 +23,7 @@ class _Label(BaseModel):
     labeller: str = Field(min_length=1)
     language_code: str = Field(min_length=2)
     probability: float = Field(gt=0, le=1)
-    reference: str
+    reference: str | None
     google: str
     whisper: str
 
@@ -72,6 +72,7 @@ def read_labels(path: Path, draws: Iterable[DrawRow], grammars: Sequence[Path] =
 
     `probability` and `language_code` are those of the draw: a label with another probability would stand for
     more utterances than it does, or fewer, and one in another language be counted by that language's rules.
+    `null` for the reference says that nobody can tell what was said: an answer, of which nothing is counted.
 
     Args:
         path: the file.
@@ -154,14 +155,17 @@ def _check(where: str, label: _Label, drawn: DrawRow | None) -> None:
 
 
 def _row(label: _Label, grammars: Sequence[Path]) -> LabelRow:
+    is_unclear = label.reference is None
+    said = label.reference or ""
     return label_row(
         call_id=label.call_id,
         utterance_id=label.utterance_id,
         labeller=label.labeller,
         probability=label.probability,
         language_code=label.language_code,
-        said=(label.reference, label.reference),
-        heard=(label.google, label.whisper),
+        said=(said, said),
+        heard=("", "") if is_unclear else (label.google, label.whisper),
+        unclear=is_unclear,
         grammars=grammars,
     )
 

@@ -14,7 +14,13 @@ from slukh.experiment.evidence import ARMS, Evidence, TurnRow
 from slukh.experiment.gates import Gate, Margins, Status, decided, drawn_calls
 from slukh.experiment.paired import paired_gates
 from slukh.experiment.silence import silence_gate
-from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate, with_one_of_each
+from slukh.experiment.statistics.estimates import (
+    FEWEST_CLUSTERS,
+    Estimate,
+    by_cluster,
+    rate,
+    with_one_of_each,
+)
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
 
@@ -53,6 +59,8 @@ def _by_arm(
         bottoms = [values[call.call_id][1] for call in members]
         clusters = by_cluster([call.cluster for call in members], tops, bottoms)
         estimates[arm], careful[arm] = rate(*clusters), rate(*with_one_of_each(*clusters))
+        if len(clusters[0]) < FEWEST_CLUSTERS:  # one more of each makes no more of them
+            careful[arm] = replace(careful[arm], standard_error=math.inf)
         calls += len(members)
     bounds = confidence_sequence(
         careful["whisper"] - careful["google"], observations=calls, planned=margins.planned_calls
@@ -112,9 +120,11 @@ def _ttfs(evidence: Evidence, margins: Margins, seed: int) -> Gate:
             arms[call.arm][1].append((turn.endpointing_ms + late) / 1000)
             lost[call.arm] += turn.final_ms is None
     name, margin = "time to final, p95", margins.ttfs_p95_seconds
-    if any(len(set(clusters)) < 2 for clusters, _ in arms.values()):  # noqa: PLR2004  # one call has no spread
+    fewest = min(len(set(clusters)) for clusters, _ in arms.values())
+    if fewest < FEWEST_CLUSTERS:
         return Gate(
-            name=name, status="wait", detail="no turns in an arm", missing="live calls", margin=margin,
+            name=name, status="wait", detail=f"turns of {fewest} callers in an arm, too few for bounds",
+            missing="live calls", margin=margin,
             unit="seconds",
         )  # fmt: skip
     if all(lost[arm] >= (1 - _QUANTILE) * len(values) for arm, (_, values) in arms.items()):
@@ -191,9 +201,11 @@ def _capacity(evidence: Evidence, margins: Margins) -> Gate:
 def cost_ratio(whisper: Estimate, google: Estimate) -> Estimate:
     """How many times as dear a call is, arms that share no call; by the delta method."""
     ratio = whisper.value / google.value
+    is_of_few = min(whisper.clusters, google.clusters) < FEWEST_CLUSTERS
+    error = math.hypot(whisper.standard_error, ratio * google.standard_error) / google.value
     return Estimate(
         value=ratio,
-        standard_error=math.hypot(whisper.standard_error, ratio * google.standard_error) / google.value,
+        standard_error=math.inf if is_of_few else error,
         clusters=whisper.clusters + google.clusters,
     )
 

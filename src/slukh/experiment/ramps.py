@@ -6,7 +6,8 @@ from datetime import datetime
 from slukh.experiment.evidence import RampRow
 from slukh.experiment.gates import Gate
 
-_MAY_GROW = frozenset({"labels", "outcomes"})  # of a window that is over
+_CODE = ("gates_version", "canonical_version", "models")  # what makes the verdicts of one window differ
+_MAY_GROW = frozenset({"labels", "outcomes", "draws"})  # of a window that is over
 
 
 def share_at(moment: datetime, ramps: Sequence[RampRow], *, now: int) -> int:
@@ -45,6 +46,8 @@ def recorded_gate(recorded: Mapping[str, object], now: Mapping[str, object]) -> 
         now: those of now.
     """
     before, after = _flat(recorded), _flat(now)
+    if recorded:  # versions that kept none had other gates
+        before.setdefault("gates_version", None)
     changed = sorted(name for name in before if before[name] != after.get(name))
     is_same = _MAY_GROW.issuperset(changed)
     told = "as the ramp had them" if recorded else "no ramp stood on this window"
@@ -56,9 +59,33 @@ def recorded_gate(recorded: Mapping[str, object], now: Mapping[str, object]) -> 
         missing=(
             ""
             if is_same
-            else "take the files, prices and options of then; calls that were forgotten cannot be had again"
+            else "take files, prices, options, version of then; calls that were forgotten are gone for good"
         ),
     )
+
+
+def code_changes(ramps: Sequence[RampRow], now: Mapping[str, object]) -> list[str]:
+    """What verdicts are made with and by, where it is another than when a person last changed the share.
+
+    Args:
+        ramps: all that are known, oldest first.
+        now: inputs of a verdict.
+    """
+    kept = next((row.inputs for row in reversed(ramps) if not row.is_guardrails), None)
+    if kept is None:
+        return []
+    before, after = ({name: of.get(name) for name in _CODE} for of in (kept, now))
+    return [
+        f"{name.replace('_', ' ')} {_told(before[name])}, now {_told(after[name])}"
+        for name in _CODE
+        if before[name] != after[name]
+    ]
+
+
+def _told(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_told(of)}" for name, of in sorted(value.items())) or "none"
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value or "not kept")
 
 
 def _flat(inputs: Mapping[str, object], prefix: str = "") -> dict[str, object]:

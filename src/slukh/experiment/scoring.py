@@ -120,8 +120,12 @@ class Scored:
     @property
     def length(self) -> str:
         """How long it was, in words of the reference."""
-        words = self.score.words.reference_words
-        return next((name for most, name in _LENGTHS if words <= most), _LONGEST)
+        return length_class(self.score.words.reference_words)
+
+
+def length_class(words: float) -> str:
+    """The class of an utterance by its words."""
+    return next((name for most, name in _LENGTHS if words <= most), _LONGEST)
 
 
 GROUPINGS: Mapping[str, Callable[[Scored], str]] = {

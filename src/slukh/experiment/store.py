@@ -11,11 +11,25 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnClause, Connection, column, delete, func, insert, select, table, true, update
+from sqlalchemy import (
+    ColumnClause,
+    Connection,
+    and_,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+    true,
+    update,
+)
 
 from slukh.databases import Database, Kept, Tables, be_alone, microseconds, moment_at, replacing
 from slukh.errors import ExperimentError
+from slukh.experiment.begins import AlikeCalls
 from slukh.experiment.evidence import (
+    ARMS,
     CallRow,
     CanaryRow,
     DrawRow,
@@ -40,7 +54,7 @@ TABLES = Tables(
     error=ExperimentError,
     away=ExperimentAwayError,
 )
-_VERSION = 3
+_VERSION = 4
 
 _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
     CallRow: ("ab_calls", ("call_id",)),
@@ -56,6 +70,8 @@ _KEYS: Mapping[type[Row], tuple[str, tuple[str, ...]]] = {
 _MIGRATIONS = (
     "ALTER TABLE ab_calls ADD COLUMN worker TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE ab_ramps ADD COLUMN inputs TEXT NOT NULL DEFAULT '{}'",
+    # Draws without their order say nothing of who left out what; the same options draw them again.
+    "DROP TABLE IF EXISTS ab_draws",
 )
 _VERSIONS = table("ab_version", column("version"))
 _SQL_TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION", bool: "INTEGER", datetime: "BIGINT"}
@@ -70,6 +86,7 @@ class Rows:
     outcomes: tuple[OutcomeRow, ...]
     shadows: tuple[ShadowRow, ...]
     labels: tuple[LabelRow, ...]
+    draws: tuple[DrawRow, ...] = ()
     canaries: tuple[CanaryRow, ...] = ()
 
 
@@ -127,8 +144,62 @@ class ExperimentStore(Kept):
                 outcomes=_read(connection, OutcomeRow, is_of_a_call),
                 shadows=_read(connection, ShadowRow, is_of_a_call),
                 labels=_read(connection, LabelRow, is_of_a_call),
+                draws=_read(connection, DrawRow, is_of_a_call),
                 canaries=_read(connection, CanaryRow, _heard_between(since, until)),
             )
+
+    def alike_calls(self, until: datetime) -> tuple[AlikeCalls, ...]:
+        """Calls drawn by lot that ended until then, by flags and models.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls = _TABLES[CallRow]
+        ended, groups = calls.c.ended_at_us, (calls.c.flag_version, calls.c.models)
+        query = (
+            select(*groups, func.min(ended), func.max(ended))
+            .where(_was_drawn(calls), ended <= microseconds(until))
+            .group_by(*groups)
+            .order_by(*groups)
+        )
+        with self._database.reading() as connection:
+            return tuple(
+                AlikeCalls(
+                    flag_version=version, models=json.loads(models), first=moment_at(first),
+                    last=moment_at(last),
+                )
+                for version, models, first, last in connection.execute(query)
+            )  # fmt: skip
+
+    def canonical_versions(self, until: datetime) -> dict[str, datetime]:
+        """Canonical version -> when the last shadowed call ended, until then, that has it.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls, shadows = _TABLES[CallRow], _TABLES[ShadowRow]
+        query = (
+            select(shadows.c.canonical_version, func.max(calls.c.ended_at_us))
+            .join_from(shadows, calls, shadows.c.call_id == calls.c.call_id)
+            .where(_was_drawn(calls), calls.c.ended_at_us <= microseconds(until))
+            .group_by(shadows.c.canonical_version)
+        )
+        with self._database.reading() as connection:
+            return {version: moment_at(last) for version, last in connection.execute(query)}
+
+    def drawn_calls(self, since: datetime, before: datetime) -> int:
+        """How many calls drawn by lot ended from a moment on and before another.
+
+        Raises:
+            ExperimentError: the store cannot be read.
+        """
+        calls = _TABLES[CallRow]
+        ended = calls.c.ended_at_us
+        query = select(func.count()).where(
+            _was_drawn(calls), ended >= microseconds(since), ended < microseconds(before)
+        )
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def canaries(self, since: datetime, until: datetime) -> tuple[CanaryRow, ...]:
         """Stored clips that were heard in a window, oldest first.
@@ -315,6 +386,10 @@ def _loaded(kind: Any, value: Any) -> Any:  # noqa: ANN401  # of any column
     if kind is datetime:
         return moment_at(value)
     return bool(value) if kind in (bool, bool | None) else json.loads(value)
+
+
+def _was_drawn(calls: Any) -> Any:  # noqa: ANN401  # SQL
+    return and_(calls.c.flag_reason == "SPLIT", calls.c.arm.in_(ARMS))
 
 
 def _heard_between(since: datetime, until: datetime) -> Any:  # noqa: ANN401  # SQL

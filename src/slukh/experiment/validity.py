@@ -2,16 +2,17 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 
 from slukh.experiment.canaries import changes, day_of
-from slukh.experiment.evidence import ARMS, CallRow, Evidence, LabelRow
-from slukh.experiment.gates import ADJUDICATED, Gate, Kind, Margins, at_this_pace, drawn_calls
+from slukh.experiment.evidence import ARMS, CallRow, Evidence
+from slukh.experiment.gates import Gate, Margins, at_this_pace, drawn_calls, validity_gate
+from slukh.experiment.label_validity import label_gates
 from slukh.experiment.paired import direction_gate
 from slukh.experiment.statistics.sequential import sample_ratio_p
 
 _A_DAY = timedelta(days=1)
-_A_WEEK = timedelta(days=7)
+_BEGIN_ANEW = "`slukh ab ramp` to the same share begins a new window, and is recorded"
 
 
 def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
@@ -30,36 +31,15 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
         *_stored_clips(evidence, calls, margins),
         _clocks(evidence),
         _shadow_loss(evidence, margins),
-        _labellers(evidence.labels),
-        _understood(evidence.labels, margins),
-        _labelled_weeks(evidence, margins),
+        *label_gates(evidence, margins),
         direction_gate(evidence),
     ]
 
 
-def _validity(
-    name: str,
-    is_valid: bool,
-    detail: str,
-    missing: str,
-    expected: datetime | None = None,
-    *,
-    kind: Kind = "validity",
-) -> Gate:
-    return Gate(
-        name=name,
-        status="pass" if is_valid else "wait" if kind == "enough" else "fail",
-        kind=kind,
-        detail=detail,
-        missing="" if is_valid else missing,
-        expected=None if is_valid else expected,
-    )
-
-
 def _guardrails(evidence: Evidence) -> Gate:
-    return _validity(
+    return validity_gate(
         "guardrails", not evidence.rolled_back, evidence.rolled_back or "no rollback stands",
-        "find the cause, then `slukh ab ramp`, and begin a new window with --since after it",
+        "find the cause, then `slukh ab ramp`: the window begins after it",
     )  # fmt: skip
 
 
@@ -67,7 +47,7 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
     counts = Counter(call.arm for call in calls)
     empty = [arm for arm in ARMS if not counts[arm]]
     detail = ", ".join(f"{arm} {counts[arm]}" for arm in ARMS)
-    return _validity(
+    return validity_gate(
         "arms", not empty, f"calls drawn by lot: {detail}", f"no calls in the arm {' and '.join(empty)}"
     )
 
@@ -75,7 +55,7 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
 def _first_look(calls: Sequence[CallRow], margins: Margins) -> Gate:
     """The bounds hold for large numbers only."""
     fewest = min(Counter(call.arm for call in calls)[arm] for arm in ARMS)
-    return _validity(
+    return validity_gate(
         "a first look", fewest >= margins.first_look, f"{fewest} calls in the smaller arm",
         f"{margins.first_look - fewest} more before anything is decided",
     )  # fmt: skip
@@ -85,7 +65,7 @@ def _days(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gat
     first = min((call.started_at for call in calls), default=evidence.until)
     last = min(evidence.until, max((call.ended_at for call in calls), default=evidence.until))
     days = (last - first) // _A_DAY  # a gateway that stands still adds none
-    return _validity(
+    return validity_gate(
         "days", days >= margins.days, f"{days} full days",
         f"{margins.days - days} days more", first + timedelta(days=margins.days),
         kind="enough",
@@ -99,7 +79,7 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
         count, wanted = counts[language], margins.calls_per_language
         began = min(call.started_at for call in calls)
         gates.append(
-            _validity(
+            validity_gate(
                 f"calls in {language}", count >= wanted, f"{count} of Whisper's",
                 f"{wanted - count} more", at_this_pace(began, evidence.until, count, wanted), kind="enough",
             )
@@ -125,10 +105,10 @@ def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margin
         p = sample_ratio_p(counts, shares)
         share = counts["whisper"] / max(1, counts.total())
         gates.append(
-            _validity(
+            validity_gate(
                 f"sample ratio{group}", p >= margins.sample_ratio_p,
                 f"Whisper has {share:.1%}, should have {evidence.whisper_share:.0%}, p {p:.2g}",
-                "find what gives, loses or hides calls by arm; then begin a new window",
+                f"find what gives, loses or hides calls by arm; {_BEGIN_ANEW}",
             )
         )  # fmt: skip
     return gates
@@ -137,9 +117,9 @@ def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margin
 def _unchanged_flags(evidence: Evidence, calls: Sequence[CallRow]) -> Gate:
     versions = sorted({call.flag_version for call in calls})
     is_one = versions == [evidence.flag_version] or not versions
-    return _validity(
+    return validity_gate(
         "flags unchanged", is_one, f"in force {evidence.flag_version}, seen {', '.join(versions) or 'none'}",
-        "the share, salt or a list changed in the window: begin it with --since after the change",
+        "the share, salt or a list changed in the window: leave --since out, and it begins after the change",
     )  # fmt: skip
 
 
@@ -150,9 +130,9 @@ def _unchanged_models(calls: Iterable[CallRow]) -> Gate:
             seen[provider].add(model)
     changed = {provider: models for provider, models in seen.items() if len(models) > 1}
     detail = "; ".join(f"{provider} {', '.join(sorted(models))}" for provider, models in sorted(seen.items()))
-    return _validity(
+    return validity_gate(
         "models unchanged", not changed, detail or "none seen",
-        f"{' and '.join(sorted(changed))} changed its model: begin the window with --since after the change",
+        f"{' and '.join(sorted(changed))} changed its model: leave --since out, the window begins after it",
     )  # fmt: skip
 
 
@@ -160,9 +140,9 @@ def _unchanged_canonical_text(evidence: Evidence) -> Gate:
     of_shadows = {row.canonical_version for row in evidence.shadows}
     versions = sorted(of_shadows | {label.canonical_version for label in evidence.labels})
     known = set(evidence.canonical_version.values())
-    return _validity(
+    return validity_gate(
         "canonical text unchanged", set(versions) <= known, f"seen {', '.join(versions) or 'none'}",
-        "errors under two versions do not compare: label anew, or begin the window after the change",
+        "errors under two versions do not compare: label anew, or leave --since out: it begins after that",
     )  # fmt: skip
 
 
@@ -174,7 +154,7 @@ def _stored_clips(evidence: Evidence, calls: Sequence[CallRow], margins: Margins
     told = "; ".join(f"{c.provider} on {c.day} ({c.language_code}, {c.reason})" for c in found)
     newest = max((change.day for change in found), default=None)
     return [
-        _validity(
+        validity_gate(
             "stored clips heard",
             not unseen,
             "days: " + ", ".join(f"{arm} {len(days[arm])}" for arm in ARMS),
@@ -182,11 +162,11 @@ def _stored_clips(evidence: Evidence, calls: Sequence[CallRow], margins: Margins
             f"{' and '.join(unseen)} did not",
             kind="enough",
         ),
-        _validity(
+        validity_gate(
             "stored clips heard alike",
             not found,
             told or "the same texts",
-            f"a provider changed without a word: begin the window after {newest}, with --since",
+            f"a provider changed without a word: leave --since out, and the window begins after {newest}",
         ),
     ]
 
@@ -201,64 +181,16 @@ def _covers(days: Collection[date], calls: Sequence[CallRow]) -> bool:
 
 def _clocks(evidence: Evidence) -> Gate:
     wrong = sum(call.clock_jumped or call.ended_at < call.started_at for call in evidence.calls)
-    return _validity(
+    return validity_gate(
         "clocks", not wrong, f"{wrong} calls in which the clock jumped",
-        "set the machine's clock right (chrony), then begin the window after it",
+        f"set the machine's clock right (chrony); {_BEGIN_ANEW}",
     )  # fmt: skip
 
 
 def _shadow_loss(evidence: Evidence, margins: Margins) -> Gate:
     lost, all_of_them = sum(not row.is_complete for row in evidence.shadows), len(evidence.shadows)
     share = lost / all_of_them if all_of_them else 0.0
-    return _validity(
+    return validity_gate(
         "shadow complete", share <= margins.shadow_loss, f"{lost} of {all_of_them} utterances lost",
         "what is lost is not what is kept: give the shadow more room, or a smaller FF_SHADOW_PERCENT",
-    )  # fmt: skip
-
-
-def _labellers(labels: Iterable[LabelRow]) -> Gate:
-    by_utterance: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)
-    for label in labels:
-        by_utterance[label.call_id, label.utterance_id][label.labeller] = label.reference
-    twice = [who for who in by_utterance.values() if len(who) > 1]
-    open_ = sum(len(set(who.values())) > 1 and ADJUDICATED not in who for who in twice)
-    return _validity(
-        "labellers agree", not open_, f"{open_} of {len(twice)} doubly labelled utterances differ",
-        f"settle them with a label by {ADJUDICATED!r}",
-    )  # fmt: skip
-
-
-def _understood(labels: Sequence[LabelRow], margins: Margins) -> Gate:
-    """What nobody can tell is left out of both sides, so the rest must be most of it."""
-    unclear = sum(label.is_unclear for label in labels)
-    return _validity(
-        "labels clear", unclear <= margins.unclear_labels * len(labels),
-        f"{unclear} of {len(labels)} labels leave something out that nobody could tell",
-        "what people cannot understand is not measured: look for the lines it comes from",
-    )  # fmt: skip
-
-
-def _labelled_weeks(evidence: Evidence, margins: Margins) -> Gate:
-    """Labels stand for all that was shadowed, so they are of all its weeks; one under way may lack."""
-    ended = {call.call_id: call.ended_at for call in evidence.calls}
-    contested = {
-        (row.call_id, row.utterance_id)
-        for row in evidence.shadows
-        if row.is_complete and row.differing_words and row.call_id in ended
-    }
-    labelled = contested & {(label.call_id, label.utterance_id) for label in evidence.labels}
-    moments = [ended[call_id] for call_id, _ in contested]
-    first, last = min(moments, default=evidence.since), max(moments, default=evidence.since)
-
-    def by_week(utterances: Iterable[tuple[str, int]]) -> Counter[int]:
-        return Counter((ended[call_id] - first) // _A_WEEK for call_id, _ in utterances)
-
-    there, done = by_week(contested), by_week(labelled)
-    weeks = range((last - first) // _A_WEEK)
-    lacking = [week for week in weeks if done[week] < min(margins.labels_a_week, there[week])]
-    begins = ", ".join(f"{first + week * _A_WEEK:%Y-%m-%d}" for week in lacking)
-    return _validity(
-        "labels of all weeks", not lacking, f"{len(weeks) - len(lacking)} of {len(weeks)} full weeks",
-        f"labels of the weeks from {begins}: {margins.labels_a_week} of each (`slukh ab label`)",
-        kind="enough",
     )  # fmt: skip

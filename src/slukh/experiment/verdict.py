@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Literal
 
 from slukh.experiment.evidence import Evidence
-from slukh.experiment.gates import Gate, Margins, drawn_calls
+from slukh.experiment.gates import GATES_VERSION, Gate, Margins, drawn_calls
 from slukh.experiment.measures import measure_gates
 from slukh.experiment.ramps import recorded_gate
+from slukh.experiment.strata import strata
 from slukh.experiment.validity import validity_gates
 
 Decision = Literal["PROMOTE", "HOLD", "ROLL BACK"]
@@ -74,6 +75,7 @@ class Verdict:
             "expected": _iso(self.expected),
             "own_margins": self.own_margins,
             "gates": [asdict(gate) | {"expected": _iso(gate.expected)} for gate in self.gates],
+            "strata": [asdict(stratum) for stratum in strata(self.evidence)],
             "inputs": self.inputs(),
         }
 
@@ -123,10 +125,20 @@ def frozen_inputs(evidence: Evidence, margins: Margins, seed: int) -> dict[str, 
     return {
         "since": _iso(evidence.since),
         "until": _iso(evidence.until),
+        "begin": {
+            "at": _iso(evidence.begins_at),
+            "why": evidence.begins_why,
+            "is_chosen": evidence.is_chosen,
+        },
         "flag_version": evidence.flag_version,
         "whisper_share": evidence.whisper_share,
         "rolled_back": evidence.rolled_back,
+        "gates_version": GATES_VERSION,
         "canonical_version": dict(evidence.canonical_version),
+        "models": {
+            provider: sorted({call.models[provider] for call in drawn if provider in call.models})
+            for provider in sorted({provider for call in drawn for provider in call.models})
+        },
         "seed": seed,
         "margins": asdict(margins),
         "outside": outside | {"silent_calls": list(outside["silent_calls"])},
@@ -137,6 +149,7 @@ def frozen_inputs(evidence: Evidence, margins: Margins, seed: int) -> dict[str, 
         "outcomes": len(evidence.outcomes),
         "shadows": len(evidence.shadows),
         "labels": len(evidence.labels),
+        "draws": len(evidence.draws),
         "canaries": len(evidence.canaries),
     }
 

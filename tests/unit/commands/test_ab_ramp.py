@@ -19,11 +19,12 @@ from slukh.settings.config import AllSettings, load_all
 NOW = datetime.now(UTC)
 
 
-def promote(*, until: datetime = NOW) -> Verdict:
+def promote(*, until: datetime = NOW, is_chosen: bool = False) -> Verdict:
     return Verdict(
         decision="PROMOTE", reasons=(), gates=(), expected=None, margins=Margins(), seed=7,
         evidence=Evidence(
-            since=until - timedelta(days=28), until=until, calls=(), whisper_share=0.1, flag_version="7-a"
+            since=until - timedelta(days=28), until=until, calls=(), whisper_share=0.1, flag_version="7-a",
+            begins_at=until - timedelta(days=35), begins_why="flags were 6-a before", is_chosen=is_chosen,
         ),
     )  # fmt: skip
 
@@ -50,6 +51,17 @@ def test_a_promote_of_a_window_that_is_long_over_stands_no_more(given: AllSettin
     with pytest.raises(UserError, match="it stands for a day"):
         ramp(given, promote(until=NOW - timedelta(days=2)), to=50, override=None)
     assert ramp(given, promote(until=NOW - timedelta(days=2)), to=50, override="try").override == "try"
+
+
+def test_a_promote_of_a_window_that_somebody_chose_does_not_stand(given: AllSettings) -> None:
+    """A begin that was picked from a report is a chance more."""
+    with pytest.raises(UserError, match=r"somebody chose.*flags were 6-a before"):
+        ramp(given, promote(is_chosen=True), to=50, override=None)
+    row = ramp(given, promote(is_chosen=True), to=50, override="a holiday lies before")
+    assert row.override == "a holiday lies before"
+    assert row.inputs["begin"] == {
+        "at": (NOW - timedelta(days=35)).isoformat(), "why": "flags were 6-a before", "is_chosen": True,
+    }  # fmt: skip
 
 
 def test_a_rollback_since_the_window_ends_a_promote(given: AllSettings) -> None:

@@ -1,13 +1,16 @@
 import json
 from dataclasses import asdict, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from slukh.errors import ExperimentError
 from slukh.experiment.evaluation import Evaluated, Heard, Request, Results, report
 from slukh.experiment.manifest import Manifest, Problem, Row
+from slukh.terminal import evaluation_tables
 
 HEARD = Heard(
     provider="whisper", model="base", audio="0" * 16, language_code="uk-UA", text="так", audio_seconds=2.0,
@@ -17,14 +20,16 @@ HEARD = Heard(
 SAID = ["так дві шини", "мені 205/55 R16", "ні дякую", ""]
 
 
-def evaluated(*providers: list[str], problems: tuple[Problem, ...] = ()) -> dict[str, Any]:
-    """A report of providers that each heard these texts."""
+def evaluated(*providers: list[str], problems: tuple[Problem, ...] = (), times: int = 1) -> dict[str, Any]:
+    """A report of providers that each heard these texts, so many times over."""
     rows = tuple(
         Row(line=line, audio=Path("a.wav"), text=text, language_code="uk-UA", call_id=str(line))
-        for line, text in enumerate(SAID, start=1)
+        for line, text in enumerate(SAID * times, start=1)
     )
     heard = {
-        name: {line: replace(HEARD, provider=name, text=text) for line, text in enumerate(texts, start=1)}
+        name: {
+            line: replace(HEARD, provider=name, text=text) for line, text in enumerate(texts * times, start=1)
+        }
         for name, texts in zip(("whisper", "google"), providers, strict=False)
     }
     manifest = Manifest(rows=rows, problems=())
@@ -72,12 +77,38 @@ def test_the_table_has_rates_intervals_and_silence_apart() -> None:
     table = found["all"]
     assert (table["utterances"], table["words"]) == (3, 7)
     assert table["wer"] == pytest.approx(2 / 7)
-    assert table["wer_interval"][0] <= 2 / 7 <= table["wer_interval"][1]
+    assert (table["calls"], table["wer_interval"], table["is_too_few_calls"]) == (3, None, True)
     assert table["entity_error_rates"] == {"quantity": 0.0, "size": 1.0}
     assert table["silent_words_per_minute"] == 30.0
     assert (table["silent_seconds"], table["silent_words"]) == (2.0, 1)
     assert list(found["length"]) == ["1 to 2 words", "3 to 8 words", "nothing said"]
     assert found["latency"]["final_seconds_p50"] == pytest.approx(0.4)
+
+
+def test_calls_enough_have_an_interval_and_too_few_say_so() -> None:
+    heard = ["так дві шини", "мені 215/55 r16", "ні", "дякую"]
+    found = evaluated(heard, SAID, times=5)
+    table, (compared,) = found["providers"]["whisper"]["all"], found["comparisons"]
+    assert table["calls"] == 15
+    assert table["wer_interval"][0] <= 2 / 7 <= table["wer_interval"][1]
+    assert compared["wer_difference_interval"] is not None
+    few = evaluated(heard, SAID, times=4)
+    told = [said(part) for part in (few, found)]
+    assert "few calls" in told[0]
+    assert "WER, too few calls for an interval (12)" in told[0]
+    assert "few calls" not in told[1]
+
+
+def said(report: dict[str, Any]) -> str:
+    """As a person reads it."""
+    for provider in report["providers"].values():
+        provider["cost"] = {"usd": None, "reason": "no price"}
+        for name in ("language", "length", "turn_type"):
+            provider[name] = {}
+    console = Console(width=200, file=StringIO())
+    console.print(*evaluation_tables(report), sep="\n")
+    told: Any = console.file
+    return str(told.getvalue())
 
 
 def test_two_providers_are_compared_on_the_rows_that_both_heard() -> None:

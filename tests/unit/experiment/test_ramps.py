@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from slukh.experiment.evidence import GUARDRAIL, RampRow
-from slukh.experiment.ramps import recorded_gate, recorded_inputs, rollback_at
+from slukh.experiment.ramps import code_changes, recorded_gate, recorded_inputs, rollback_at
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 INPUTS = {
     "since": "2026-11-01T00:00:00+00:00", "until": "2026-11-15T00:00:00+00:00", "seed": 1, "labels": 100,
+    "gates_version": "1", "canonical_version": {"uk-UA": "1-x"}, "models": {"google": ["chirp_3"]},
     "outside": {"price_book": "market@1", "origins": {"capacity": "from a.json"}},
 }  # fmt: skip
 
@@ -43,3 +44,22 @@ def test_another_price_book_is_named_and_holds_and_more_labels_are_named() -> No
     labelled = recorded_gate(INPUTS, INPUTS | {"labels": 140})
     assert (labelled.status, labelled.detail) == ("pass", "changed since the ramp: labels")
     assert recorded_gate({}, INPUTS).status == "pass"
+
+
+def test_a_verdict_under_newer_gates_is_told_apart_and_holds() -> None:
+    found = recorded_gate(INPUTS, INPUTS | {"gates_version": "2"})
+    assert (found.status, found.detail) == ("fail", "changed since the ramp: gates_version")
+    without = {name: value for name, value in INPUTS.items() if name != "gates_version"}
+    assert recorded_gate(without, INPUTS).status == "fail"
+
+
+def test_another_code_or_model_than_at_the_last_ramp_is_named() -> None:
+    now = INPUTS | {"gates_version": "2", "models": {"google": ["chirp_2", "chirp_3"]}}
+    ramps = [ramp(0, INPUTS), ramp(1, override=GUARDRAIL + "errors")]
+    assert code_changes(ramps, now) == [
+        "gates version 1, now 2",
+        "models google chirp_3, now google chirp_2 and chirp_3",
+    ]
+    assert code_changes(ramps, INPUTS) == []
+    assert code_changes([], now) == []
+    assert code_changes([ramp(0)], INPUTS)[0] == "gates version not kept, now 1"

@@ -11,6 +11,7 @@ from slukh.experiment.report.sections import document
 from slukh.experiment.verdict import Verdict
 from slukh.report.blocks import Figure, Heading
 from slukh.report.markdown import markdown
+from slukh.terminal import verdict_lines
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 DUE = BEGAN + timedelta(days=30)
@@ -160,3 +161,32 @@ def test_the_page_fetches_nothing_and_follows_the_reader() -> None:
     assert "prefers-color-scheme: dark" in page
     assert not re.findall(r"(?:fill|stroke): #", page)
     assert "&lt;b&gt;80&lt;/b&gt;" in page
+
+
+def test_where_the_two_differ_is_told_part_by_part_and_decides_nothing() -> None:
+    row = FOUND.evidence.shadows[0]
+    said = text(
+        replace(
+            FOUND,
+            evidence=replace(
+                FOUND.evidence,
+                shadows=(
+                    replace(row, differing_words=1, live_words=4, shadow_words=4),
+                    replace(row, call_id="1", live_words=12, shadow_words=12),
+                ),
+            ),
+        )
+    )
+    assert "Secondary: nothing passes, fails or waits by these rows" in said
+    assert "| ru-RU, 3 to 8 words | language and length | 1 | 25.0% | 0 |  |  |" in said
+    assert "Where the two differ" not in text(FOUND)  # one part is all of it
+
+
+def test_the_terminal_has_the_units_of_the_page() -> None:
+    found = replace(FOUND, gates=(WORDS, LATE, replace(COST, low=0.4, high=0.6), DAYS))
+    said = "\n".join(line.plain for line in verdict_lines(found.as_json()))
+    assert "60 labels, −0.40 to 3.10, margin 4 pp" in said
+    assert "90 turns, 0.20 to 0.42, margin 0.15 s" in said
+    assert "a, b, 0.40 to 0.60, margin 1×" in said
+    assert LATE.reason == "beyond the margin of 0.15 s (90 turns)"
+    assert replace(WORDS, missing="").reason == "beyond the margin of 4 pp (60 labels)"

@@ -2,24 +2,19 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
+from tests.unit.experiment.windows import BEGAN, CANARIES, DAYS, MARGINS, OUTSIDE, drawn, evidence
 
 from slukh.experiment.canonical import canonical_version
 from slukh.experiment.evidence import (
-    CallRow,
-    CanaryRow,
     Evidence,
     LabelRow,
-    OutcomeRow,
     Outside,
     RampRow,
     ShadowRow,
-    SilentCall,
-    TurnRow,
 )
 from slukh.experiment.gates import ADJUDICATED, Gate, Margins
 from slukh.experiment.gates import decided as decided_gate
@@ -28,91 +23,6 @@ from slukh.experiment.ramps import share_at
 from slukh.experiment.statistics.estimates import Estimate
 from slukh.experiment.statistics.sequential import Bounds
 from slukh.experiment.verdict import Verdict, verdict
-from slukh.testing.simulated_errors import Traffic, simulated_turns
-
-BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
-DAYS = 15
-# Wide enough for a few hundred calls; the real ones want weeks of traffic.
-MARGINS = Margins(
-    calls_per_language=100, wer=0.05, wer_of_language=0.08, entity_errors=0.2, task_success=0.2, repairs=0.2,
-    ttfs_p95_seconds=0.3, unheard=0.05, left_to_another=0.05, planned_calls=800,
-    planned_shadowed=800,
-)  # fmt: skip
-OUTSIDE = Outside(
-    queue_p95_seconds=0.3,
-    silent_calls=(SilentCall(seconds=60, google_words=0, whisper_words=0),) * 240,
-    cost_per_call={"google": 0.03, "whisper": 0.02},
-)
-
-
-CANARIES = tuple(
-    CanaryRow(
-        heard_at=BEGAN + timedelta(days=day, hours=1), provider=provider, model=model, language_code="uk-UA",
-        canonical_version="1-x", text="скільки коштує", words=2, errors=0,
-    )
-    for day in range(DAYS) for provider, model in (("google", "chirp_3"), ("whisper", "base"))
-)  # fmt: skip
-
-
-def evidence(*, worse: float = 0.0, later: float = 0.0, failing: float = 0.0, calls: int = 800) -> Evidence:
-    """Two arms of equal size, all of them shadowed, Whisper so much worse than Google."""
-    generator, traffic = np.random.default_rng(1), Traffic()
-    turns = simulated_turns(generator, calls, (traffic.level(0.18), traffic.level(0.18 + worse)), traffic)
-    rows = [
-        CallRow(
-            call_id=f"call-{n:04}", caller=f"caller-{n:04}", language_code=("uk-UA", "ru-RU")[n // 2 % 2],
-            arm=("google", "whisper")[n % 2], flag_reason="SPLIT", flag_version="3-abc",
-            serving=("google", "whisper")[n % 2], models={"google": "chirp_3", "whisper": "base"},
-            started_at=BEGAN + timedelta(days=DAYS) * n / calls,
-            ended_at=BEGAN + timedelta(days=DAYS) * n / calls + timedelta(seconds=90), end_reason="hangup",
-        )
-        for n in range(calls)
-    ]  # fmt: skip
-    is_whisper = turns.call % 2 == 1
-    final_ms = 300 + generator.gamma(2, 60, len(turns.call)) + 1000 * later * is_whisper
-    shadows, labels, heard = [], [], []
-    for n, call in enumerate(turns.call):
-        call_id = rows[call].call_id
-        google, whisper = int(turns.errors[0][n]), int(turns.errors[1][n])
-        words = int(turns.words[n])
-        live, shadow = ("whisper", "google") if call % 2 else ("google", "whisper")
-        differing = abs(google - whisper)
-        shadows.append(
-            ShadowRow(
-                call_id=call_id, utterance_id=n, live=live, shadow=shadow, canonical_version="1-x",
-                is_complete=True, differing_words=differing, live_words=words, shadow_words=words,
-                live_entities=1, shadow_entities=1,
-            )
-        )  # fmt: skip
-        if differing and generator.random() < 0.5:
-            labels.append(
-                LabelRow(
-                    call_id=call_id, utterance_id=n, labeller="olena", probability=0.5,
-                    canonical_version="1-x", reference="r", words=words, entities=1, google_errors=google,
-                    whisper_errors=whisper, google_entity_errors=min(google, 1),
-                    whisper_entity_errors=min(whisper, 1),
-                )
-            )  # fmt: skip
-        heard.append(
-            TurnRow(
-                call_id=call_id, utterance_id=n, provider=live, endpointing_ms=500, final_ms=int(final_ms[n])
-            )
-        )
-    outcomes = [
-        OutcomeRow(
-            call_id=row.call_id,
-            task_success=bool(generator.random() > 0.1 + failing * (row.arm == "whisper")),
-            repairs=int(generator.random() < 0.1),
-        )
-        for row in rows
-    ]
-    return Evidence(
-        since=BEGAN, until=BEGAN + timedelta(days=DAYS), calls=tuple(rows), turns=tuple(heard),
-        outcomes=tuple(outcomes), shadows=tuple(shadows), labels=tuple(labels), outside=OUTSIDE,
-        canaries=CANARIES,
-        whisper_share=0.5, flag_version="3-abc", canonical_version={"uk-UA": "1-x"},
-    )  # fmt: skip
-
 
 EQUAL = evidence()
 
@@ -226,8 +136,8 @@ def relabelled(found: Evidence, *labellers: tuple[str, str]) -> Evidence:
         (lambda e: replace(e, canaries=()), "SLUKH_CANARY_MINUTES): google and whisper did not"),
         (lambda e: replace(e, canaries=CANARIES[: DAYS]), "google and whisper did not"),
         (lambda e: replace(e, canaries=CANARIES[::2]), "whisper did not"),
-        (lambda e: reheard(e, text="скільки каштує"), "begin the window after 2026-11-15, with --since"),
-        (lambda e: reheard(e, errors=1), "begin the window after 2026-11-15, with --since"),
+        (lambda e: reheard(e, text="скільки каштує"), "the window begins after 2026-11-15"),
+        (lambda e: reheard(e, errors=1), "the window begins after 2026-11-15"),
     ],
 )  # fmt: skip
 def test_what_makes_the_numbers_doubtful_is_named_and_holds(
@@ -299,9 +209,15 @@ def test_errors_that_depend_on_who_serves_hold() -> None:
     assert any(reason.startswith("same in both directions") for reason in found.reasons)
 
 
+def first_of_the_draw(found: Evidence, count: int) -> tuple[LabelRow, ...]:
+    """The labels of one who stopped there."""
+    done = {row.key for row in found.draws if row.position <= count}
+    return tuple(label for label in found.labels if label.key in done)
+
+
 def test_a_draw_that_is_labelled_in_part_tells_the_same_difference() -> None:
     worse = evidence(worse=0.15)
-    part = replace(worse, labels=worse.labels[::3])
+    part = replace(worse, labels=first_of_the_draw(worse, len(worse.labels) // 3))
     whole_value, part_value = (
         next(g.value for g in decided(found).gates if g.name == "word error rate") for found in (worse, part)
     )
@@ -462,7 +378,8 @@ def test_labels_that_are_missing_are_told_as_a_number_and_as_minutes_of_listenin
         shadows=tuple(replace(row, audio_ms=6000) for row in EQUAL.shadows),
     )
     # A third of what was drawn with 1/2 was drawn with 1/6.
-    few = replace(few, labels=tuple(replace(label, probability=1 / 6) for label in few.labels))
+    sixth = [replace(label, probability=1 / 6) for label in few.labels]
+    few = replace(few, labels=tuple(sixth), draws=drawn(sixth))
     found = verdict(few, replace(MARGINS, wer=0.012))
     reason = next(each for each in found.reasons if each.startswith("word error rate:"))
     assert re.fullmatch(
@@ -524,3 +441,95 @@ def test_labels_of_one_week_do_not_stand_for_the_others() -> None:
     assert gate(found, "labels of all weeks") == "wait"
     assert any("labels of the weeks from 2026-" in reason for reason in found.reasons)
     assert gate(decided(EQUAL), "labels of all weeks") == "pass"
+
+
+def without(found: Evidence, *keys: tuple[str, int]) -> Evidence:
+    """Nobody answers these."""
+    return replace(found, labels=tuple(label for label in found.labels if label.key not in keys))
+
+
+def gate_of(found: Verdict, name: str) -> Gate:
+    return next(each for each in found.gates if each.name == name)
+
+
+def test_labels_that_were_chosen_for_what_they_say_are_found_out() -> None:
+    """All that speak for Whisper, and none that speaks for Google: each with its right probability."""
+    worse = evidence(worse=0.15)
+    chosen = tuple(label for label in worse.labels if label.whisper_errors < label.google_errors)
+    found = decided(replace(worse, labels=chosen))
+    assert gate(found, "labels in order") == "wait"
+    assert "`slukh ab label`" in gate_of(found, "labels in order").missing
+    assert gate_of(found, "word error rate").status != "pass"
+    assert found.decision == "HOLD"
+
+
+def test_who_stops_has_labelled_a_smaller_draw_and_left_nothing_out() -> None:
+    found = decided(replace(EQUAL, labels=first_of_the_draw(EQUAL, 300)))
+    order = gate_of(found, "labels in order")
+    assert (order.status, order.detail) == ("pass", "0 of the first 300 drawn utterances without an answer")
+
+
+def test_a_few_that_are_missing_are_named_and_counted_as_the_worst_they_can_be() -> None:
+    third = {row.position: row for row in EQUAL.draws}[3]
+    before, after = decided(EQUAL), decided(without(EQUAL, third.key))
+    order = gate_of(after, "labels in order")
+    assert order.status == "pass"
+    assert f"counted as the worst it can be: {third.call_id}/{third.utterance_id}" in order.detail
+    whole, part = (gate_of(found, "word error rate") for found in (before, after))
+    assert part.high is not None
+    assert whole.high is not None
+    assert part.low is not None
+    assert whole.low is not None
+    assert part.high > whole.high
+    assert part.low < whole.low
+
+
+def test_answers_that_were_left_out_keep_no_roll_back_back() -> None:
+    worse = evidence(worse=0.15)
+    left_out = [row.key for row in worse.draws if row.position % 15 == 0]
+    found = decided(without(worse, *left_out))
+    assert gate(found, "labels in order") == "wait"
+    assert found.decision == "ROLL BACK"
+
+
+def test_labels_of_no_draw_that_is_kept_are_no_evidence() -> None:
+    found = decided(replace(EQUAL, draws=()))
+    assert gate(found, "labels drawn") == "wait"
+    assert gate_of(found, "word error rate").value is None
+    assert any("`slukh ab draw` with the window and seed" in reason for reason in found.reasons)
+
+
+def test_a_draw_of_some_days_only_does_not_stand_for_the_others() -> None:
+    days = BEGAN, BEGAN + timedelta(days=9)
+    some = tuple(replace(row, since=days[0], until=days[1]) for row in EQUAL.draws)
+    ended = {call.call_id: call.ended_at for call in EQUAL.calls}
+    some = tuple(row for row in some if ended[row.call_id] <= row.until)
+    kept = {row.key for row in some}
+    found = decided(
+        replace(EQUAL, draws=some, labels=tuple(label for label in EQUAL.labels if label.key in kept))
+    )
+    assert gate(found, "all drawn from") == "wait"
+    assert gate(decided(EQUAL), "all drawn from") == "pass"
+
+
+def test_a_draw_of_which_more_is_labelled_counts_no_more_for_that() -> None:
+    """Whisper is worse in the second week, of which a tenth is labelled and all of the first."""
+    ended = {call.call_id: call.ended_at for call in EQUAL.calls}
+    middle = BEGAN + timedelta(days=DAYS / 2)
+    worse = tuple(
+        replace(label, whisper_errors=label.google_errors + (ended[label.call_id] > middle))
+        for label in EQUAL.labels
+    )
+    windows = {False: (BEGAN, middle), True: (middle, BEGAN + timedelta(days=DAYS))}
+    draws = tuple(
+        replace(row, since=since, until=until)
+        for row in EQUAL.draws
+        for since, until in [windows[ended[row.call_id] > middle]]
+    )
+    late = [row for row in draws if row.since == middle]
+    first = {row.key for row in sorted(late, key=lambda row: row.position)[: len(late) // 10]}
+    early = {row.key for row in draws if row.since == BEGAN}
+    whole = replace(EQUAL, labels=worse, draws=draws)
+    part = replace(whole, labels=tuple(label for label in worse if label.key in first | early))
+    of_whole, of_part = (gate_of(decided(found), "word error rate").value for found in (whole, part))
+    assert of_part == pytest.approx(of_whole, rel=0.2)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from slukh.errors import ExperimentError
 from slukh.experiment.drawing import drawn, lot
@@ -11,6 +12,7 @@ from slukh.experiment.gates import ADJUDICATED
 
 _LABELLED_BY_ALL = 0.1
 Key = tuple[str, int]
+Window = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,10 @@ def draw(
     labels: Iterable[LabelRow],
     languages: Mapping[str, str],
     *,
+    window: Window,
     wanted: int,
     seed: int,
+    before: Iterable[DrawRow] = (),
 ) -> Draw:
     """Draw a window, or draw it again with as many utterances or more.
 
@@ -57,20 +61,28 @@ def draw(
         shadows: of the window.
         labels: of the same window.
         languages: of its calls, BCP-47 by call.
+        window: its begin and its end.
         wanted: how many utterances the draw is to have, about.
         seed: of the draw.
+        before: what was drawn of it before.
 
     Raises:
-        ExperimentError: there are labels that this draw has not drawn.
+        ExperimentError: there are labels that this draw has not drawn, or it was drawn with another seed: who
+            may choose among draws chooses the labels.
     """
     shadows = tuple(shadows)
+    if others := sorted({row.seed for row in before} - {seed}):
+        raise ExperimentError(
+            f"calls of this window were drawn with the seed {others[0]}, not {seed}",
+            remedy=f"draw with --seed {others[0]}, or a window without those calls",
+        )
     found = drawn(shadows, labels=wanted, seed=seed)
-    probability = {_key(row): p for row, p in found}
-    contested = {_key(row) for row in shadows if row.is_complete and row.differing_words}
+    probability = {row.key: p for row, p in found}
+    contested = {row.key for row in shadows if row.is_contested}
     by_utterance: dict[Key, dict[str, LabelRow]] = defaultdict(dict)
     for label in labels:
-        if _key(label) in contested:
-            by_utterance[_key(label)][label.labeller] = label
+        if label.key in contested:
+            by_utterance[label.key][label.labeller] = label
     if strangers := by_utterance.keys() - probability.keys():
         raise ExperimentError(
             f"{len(strangers)} utterances of this window are labelled and are not in this draw",
@@ -91,8 +103,12 @@ def draw(
                 utterance_id=row.utterance_id,
                 language_code=languages[row.call_id],
                 probability=p,
+                position=position,
+                seed=seed,
+                since=window[0],
+                until=window[1],
             )
-            for row, p in found
+            for position, (row, p) in enumerate(found, start=1)
         ),
     )
 
@@ -109,9 +125,9 @@ def share(of: Draw, *, seed: int, labeller: str) -> Share:
         waiting=tuple(
             (row, p)
             for row, p in of.utterances
-            if _is_theirs(row, of.by_utterance.get(_key(row), {}), labeller, seed)
+            if _is_theirs(row, of.by_utterance.get(row.key, {}), labeller, seed)
         ),
-        done=tuple(row for row, _ in of.utterances if labeller in of.by_utterance.get(_key(row), {})),
+        done=tuple(row for row, _ in of.utterances if labeller in of.by_utterance.get(row.key, {})),
     )
 
 
@@ -122,7 +138,3 @@ def _is_theirs(row: ShadowRow, labels: Mapping[str, LabelRow], labeller: str, se
     if labeller == ADJUDICATED:
         return len({label.reference for label in labels.values()}) > 1
     return not labels or lot(seed, "all", row.call_id, row.utterance_id) < _LABELLED_BY_ALL
-
-
-def _key(row: ShadowRow | LabelRow) -> Key:
-    return row.call_id, row.utterance_id

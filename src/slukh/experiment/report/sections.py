@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from slukh.experiment.evidence import ARMS, Outside
-from slukh.experiment.gates import Gate, Status, Unit, drawn_calls
+from slukh.experiment.evidence import ARMS, Evidence, Outside
+from slukh.experiment.gates import GATES_VERSION, Gate, Status, drawn_calls
+from slukh.experiment.statistics.estimates import FEWEST_CLUSTERS
+from slukh.experiment.strata import Stratum, strata
+from slukh.experiment.units import between, plain, with_sign
 from slukh.experiment.verdict import Verdict
 from slukh.report.blocks import Block, Figure, Heading, Paragraph, Table
 
@@ -20,14 +23,14 @@ _BOUNDS = (
     "number of recordings, of the others from a hundred calls of each arm on. Capacity, and a cost that was "
     "handed in, have none: they are held against their margin as they are."
 )
+_STRATA = (
+    "Secondary: nothing passes, fails or waits by these rows. Each interval is of 95 % for one look and "
+    "knows nothing of the other rows nor of daily looks, so of twenty rows one is off by chance. Lengths are "
+    "those of both texts in the mean, days and hours UTC; differing words are known of all shadowed "
+    "utterances, the difference in errors of those with labels. There is no interval for labels of fewer "
+    f"than {FEWEST_CLUSTERS} callers."
+)
 _STANDS: Mapping[Status, str] = {"pass": "passes", "wait": "open", "fail": "**fails**"}
-_FACTORS: Mapping[Unit, float] = {"share": 100.0, "seconds": 1.0, "per minute": 1.0, "ratio": 1.0}
-_SIGNS: Mapping[Unit, str] = {
-    "share": " pp",
-    "seconds": " s",
-    "per minute": " a minute",
-    "ratio": "\N{MULTIPLICATION SIGN}",
-}
 
 
 def document(found: Verdict, *, command: str) -> tuple[Block, ...]:
@@ -37,7 +40,9 @@ def document(found: Verdict, *, command: str) -> tuple[Block, ...]:
         found: the verdict.
         command: that makes the report again.
     """
-    sections = (_summary(found), _missing(found), _measures(found), _validity(found), _arms(found))
+    sections = (
+        _summary(found), _missing(found), _measures(found), _strata(found), _validity(found), _arms(found),
+    )  # fmt: skip
     return (*(block for section in sections for block in section), *_inputs(found, command))
 
 
@@ -50,25 +55,21 @@ def bounds(gate: Gate) -> str:
     """From where to where, in the units of `margin`; empty when it is not known."""
     if gate.low is None or gate.high is None:
         return ""
-    return f"{_number(gate.low, gate.unit)} to {_number(gate.high, gate.unit)}"
+    return between(gate.low, gate.high, gate.unit)
 
 
 def value(gate: Gate) -> str:
     """The difference, likewise."""
-    return "" if gate.value is None else _number(gate.value, gate.unit)
+    return "" if gate.value is None else plain(gate.value, gate.unit)
 
 
 def margin(gate: Gate) -> str:
     """What it is held against, with its unit."""
-    return "" if gate.margin is None else f"{gate.margin * _FACTORS[gate.unit]:g}{_SIGNS[gate.unit]}"
+    return "" if gate.margin is None else with_sign(gate.margin, gate.unit)
 
 
 def _named(margins: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in margins.items())
-
-
-def _number(number: float, unit: Unit) -> str:
-    return f"{number * _FACTORS[unit]:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _summary(found: Verdict) -> Iterator[Block]:
@@ -112,6 +113,43 @@ def _measures(found: Verdict) -> Iterator[Block]:
         texts=2,
         notes=1,
     )
+
+
+def _strata(found: Verdict) -> Iterator[Block]:
+    if not (rows := strata(found.evidence)):
+        return
+    yield Heading(2, "Where the two differ")
+    yield Paragraph(_STRATA)
+    yield Table(
+        head=(
+            "part",
+            "by",
+            "utterances",
+            "words that differ",
+            "labels",
+            "Whisper less Google",
+            "95 %",
+        ),
+        rows=tuple(
+            (
+                row.name,
+                row.grouping,
+                str(row.utterances),
+                "" if row.disagreement is None else f"{row.disagreement:.1%}",
+                str(row.labels),
+                "" if row.value is None else f"{plain(row.value, 'share')} pp",
+                _interval(row),
+            )
+            for row in rows
+        ),
+        texts=2,
+    )
+
+
+def _interval(row: Stratum) -> str:
+    if row.low is None or row.high is None:
+        return f"too few callers ({row.callers:.0f})" if row.labels else ""
+    return between(row.low, row.high, "share")
 
 
 def _validity(found: Verdict) -> Iterator[Block]:
@@ -160,9 +198,11 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
             models.setdefault(provider, set()).add(model)
     rows = [
         ("window", f"{evidence.since.isoformat()} to {evidence.until.isoformat()}"),
+        ("its begin", _begin(evidence)),
         ("flags", f"{evidence.flag_version or 'none'}, Whisper has {evidence.whisper_share:.0%}"),
         *((f"model of {provider}", ", ".join(sorted(seen))) for provider, seen in sorted(models.items())),
         *((f"canonical text, {code}", version) for code, version in evidence.canonical_version.items()),
+        ("gates", f"version {GATES_VERSION}"),
         ("seed", str(found.seed)),
         ("load test, queue p95", _told(outside.queue_p95_seconds, " s")),
         ("price book", outside.price_book or "none"),
@@ -172,6 +212,17 @@ def _inputs(found: Verdict, command: str) -> Iterator[Block]:
     yield Heading(2, "Frozen inputs")
     yield Paragraph(f"The same window, flags, texts and seed give the same verdict: `{command}`")
     yield Table(head=("input", "value"), rows=tuple(rows), texts=2)
+
+
+def _begin(evidence: Evidence) -> str:
+    if evidence.begins_at is None:
+        return "no calls drawn by lot"
+    if not evidence.is_chosen:
+        return evidence.begins_why
+    return (
+        f"chosen, so `slukh ab ramp` takes no PROMOTE of it; by what happened it is "
+        f"{evidence.begins_at.isoformat()} ({evidence.begins_why})"
+    )
 
 
 def _silence(outside: Outside) -> str:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from slukh.experiment.statistics.estimates import Estimate
+from slukh.experiment.statistics.estimates import FEWEST_CLUSTERS, Estimate
 
 _CONCENTRATION = 100.0
 
@@ -43,7 +43,8 @@ def confidence_sequence(
     """
     variance = estimate.standard_error**2
     # That all calls were alike so far is no certainty: as little is known as of a single one.
-    if not math.isfinite(variance) or not variance or observations <= 0:
+    is_of_few = estimate.clusters < FEWEST_CLUSTERS
+    if is_of_few or not math.isfinite(variance) or not variance or observations <= 0:
         return Bounds(low=-math.inf, high=math.inf, p=1.0)
     log_alpha = math.log(alpha)
     mixture = (-2 * log_alpha + math.log(1 - 2 * log_alpha)) / planned

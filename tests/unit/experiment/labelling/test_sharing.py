@@ -1,10 +1,12 @@
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from slukh.errors import ExperimentError
-from slukh.experiment.evidence import LabelRow, ShadowRow
-from slukh.experiment.labelling.sharing import Share, draw, share
+from slukh.experiment.evidence import DrawRow, LabelRow, ShadowRow
+from slukh.experiment.labelling.sharing import Draw, Share, draw, share
 
 
 def shadow(number: int) -> ShadowRow:
@@ -16,10 +18,15 @@ def shadow(number: int) -> ShadowRow:
 
 SHADOWS = [shadow(number) for number in range(400)]
 LANGUAGES = {row.call_id: "uk-UA" for row in SHADOWS}
+WINDOW = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 8, tzinfo=UTC)
+
+
+def of_window(labels: list[LabelRow], *, wanted: int, seed: int = 1, before: Iterable[DrawRow] = ()) -> Draw:
+    return draw(SHADOWS, labels, LANGUAGES, window=WINDOW, wanted=wanted, seed=seed, before=before)
 
 
 def shared(labeller: str, labels: list[LabelRow], *, wanted: int = 100, seed: int = 1) -> Share:
-    return share(draw(SHADOWS, labels, LANGUAGES, wanted=wanted, seed=seed), seed=seed, labeller=labeller)
+    return share(of_window(labels, wanted=wanted, seed=seed), seed=seed, labeller=labeller)
 
 
 def labelled(labeller: str, of: Share, *, count: int, reference: str = "r") -> list[LabelRow]:
@@ -63,7 +70,7 @@ def test_what_two_disagree_on_is_asked_of_who_settles_it_and_nothing_else() -> N
 def test_a_larger_draw_holds_the_smaller_and_restates_its_labels() -> None:
     first = shared("olena", [], wanted=100)
     labels = labelled("olena", first, count=20)
-    larger = draw(SHADOWS, labels, LANGUAGES, wanted=200, seed=1)
+    larger = of_window(labels, wanted=200)
     theirs = share(larger, seed=1, labeller="olena")
     assert {row.call_id for row in theirs.done} == {label.call_id for label in labels}
     assert {label.probability for label in labels} == {0.25}
@@ -81,6 +88,18 @@ def test_labels_of_another_draw_are_refused(wanted: int, seed: int) -> None:
 
 def test_labels_of_equal_texts_are_no_part_of_a_draw() -> None:
     (label,) = labelled("olena", shared("olena", []), count=1)
-    assert (
-        draw(SHADOWS, [replace(label, call_id="not-shadowed")], LANGUAGES, wanted=100, seed=1).restated == ()
-    )
+    assert of_window([replace(label, call_id="not-shadowed")], wanted=100).restated == ()
+
+
+def test_a_draw_keeps_its_order_its_seed_and_its_window() -> None:
+    found = of_window([], wanted=100)
+    assert [row.position for row in found.rows] == [*range(1, len(found.utterances) + 1)]
+    assert [row.key for row in found.rows] == [row.key for row, _ in found.utterances]
+    assert {(row.seed, row.window) for row in found.rows} == {(1, WINDOW)}
+
+
+def test_who_has_drawn_a_window_does_not_draw_it_with_another_seed() -> None:
+    first = of_window([], wanted=20)
+    assert len(of_window([], wanted=100, before=first.rows).rows) > len(first.rows)
+    with pytest.raises(ExperimentError, match="drawn with the seed 1, not 2"):
+        of_window([], wanted=20, seed=2, before=first.rows)

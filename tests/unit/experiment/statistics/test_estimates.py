@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import bootstrap  # type: ignore[import-untyped]  # ships no types
 
 from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
+from slukh.experiment.statistics.sequential import confidence_sequence
 from slukh.testing.simulated_errors import Traffic, simulated_calls, simulated_turns
 
 TRAFFIC = Traffic()
@@ -29,15 +30,25 @@ def test_one_call_says_nothing_of_others() -> None:
     assert math.isnan(rate([0, 0], [0, 0]).value)
 
 
+def test_too_few_calls_have_no_interval_however_many_the_others_are() -> None:
+    few, many = (Estimate(value=0.1, standard_error=0.01, clusters=clusters) for clusters in (14, 900))
+    nothing = (-math.inf, math.inf)
+    assert few.interval() == nothing
+    assert (few - many).interval() == nothing
+    assert (many - few).interval() == nothing
+    always = confidence_sequence(few, observations=14, planned=100)
+    assert (always.low, always.high) == nothing
+
+
 def test_calls_that_are_all_alike_bound_nothing() -> None:
-    assert rate([0, 0], [10, 10]).interval() == (-math.inf, math.inf)
-    assert rate([1, 1, 1], [10, 10, 10]).interval() == (-math.inf, math.inf)
+    assert rate([0] * 20, [10] * 20).interval() == (-math.inf, math.inf)
+    assert rate([1] * 20, [10] * 20).interval() == (-math.inf, math.inf)
 
 
 def test_few_calls_have_the_wider_interval_of_student() -> None:
-    few = Estimate(value=0.0, standard_error=1.0, clusters=5)
+    few = Estimate(value=0.0, standard_error=1.0, clusters=15)
     many = Estimate(value=0.0, standard_error=1.0, clusters=500)
-    assert few.interval()[1] == pytest.approx(2.776445)
+    assert few.interval()[1] == pytest.approx(2.144787)
     assert many.interval()[1] == pytest.approx(1.959964)
 
 
