@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from slukh.experiment.units import between, with_sign
+from slukh.experiment.units import between, plain, with_sign
 from slukh.types import TURN_BUDGET_SECONDS
 
 Values = Mapping[str, Any]
@@ -326,6 +326,7 @@ def verdict_lines(report: Values) -> list[Text]:
     inputs = report["inputs"]
     lines = [
         Text(f"{report['decision']}: {report['why']}", style=_VERDICT_STYLES[report["decision"]]),
+        Text(report["answer"]),
         Text(
             f"{inputs['since'][:10]} to {inputs['until'][:10]}, {inputs['calls']} calls, "
             f"{inputs['served_by_another']} served by another than their arm, flags "
@@ -351,7 +352,10 @@ def verdict_lines(report: Values) -> list[Text]:
         if gate["low"] is not None:
             told = between(gate["low"], gate["high"], gate["unit"])
             bounds = f", {told}, margin {with_sign(gate['margin'], gate['unit'])}"
-        status = (gate["status"], _GATE_STYLES[gate["status"]])
+        elif gate["value"] is not None and gate["margin"] is not None:
+            told = plain(gate["value"], gate["unit"])
+            bounds = f", {told}, margin {with_sign(gate['margin'], gate['unit'])}"
+        status = ("none", "dim") if gate["is_empty"] else (gate["status"], _GATE_STYLES[gate["status"]])
         lines.append(Text.assemble(status, f"  {gate['name']:28} {gate['detail']}{bounds}"))
         if gate["missing"]:
             when = "" if gate["expected"] is None else f", expected {gate['expected'][:10]}"

@@ -294,6 +294,7 @@ def _verdict(
             canaries=rows.canaries,
             outside=gathered(sources, given, rows.calls, end),
             whisper_share=share_at(end, ramps, now=flags.share) / 100,
+            asked_share=sources.to / 100,
             rolled_back=rolled_back_at(end, ramps, flags.rolled_back),
             flag_version="" if newest is None else newest.flag_version,
             canonical_version={

@@ -61,7 +61,9 @@ def direction_gate(evidence: Evidence) -> Gate:
             estimates[arm] = difference(served, word_errors)
     if len(estimates) < len(ARMS):
         detail = f"fewer than {_FEWEST_LABELS} labels of a direction: not compared"
-        return Gate(name="same in both directions", kind="validity", status="pass", detail=detail)
+        return Gate(
+            name="same in both directions", kind="validity", status="pass", detail=detail, is_empty=True
+        )
     apart = estimates["whisper"] - estimates["google"]
     distance = abs(apart.value) / apart.standard_error if apart.standard_error else 0.0
     is_same = distance < _FAR_APART

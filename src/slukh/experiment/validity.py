@@ -108,7 +108,7 @@ def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margin
             validity_gate(
                 f"sample ratio{group}", p >= margins.sample_ratio_p,
                 f"Whisper has {share:.1%}, should have {evidence.whisper_share:.0%}, p {p:.2g}",
-                f"find what gives, loses or hides calls by arm; {_BEGIN_ANEW}",
+                f"find what gives, loses or hides calls by arm; {_BEGIN_ANEW}", seen=members,
             )
         )  # fmt: skip
     return gates
@@ -118,8 +118,9 @@ def _unchanged_flags(evidence: Evidence, calls: Sequence[CallRow]) -> Gate:
     versions = sorted({call.flag_version for call in calls})
     is_one = versions == [evidence.flag_version] or not versions
     return validity_gate(
-        "flags unchanged", is_one, f"in force {evidence.flag_version}, seen {', '.join(versions) or 'none'}",
+        "flags unchanged", is_one, f"in force {evidence.flag_version or 'none'}, seen {', '.join(versions) or 'none'}",
         "the share, salt or a list changed in the window: leave --since out, and it begins after the change",
+        seen=versions,
     )  # fmt: skip
 
 
@@ -133,6 +134,7 @@ def _unchanged_models(calls: Iterable[CallRow]) -> Gate:
     return validity_gate(
         "models unchanged", not changed, detail or "none seen",
         f"{' and '.join(sorted(changed))} changed its model: leave --since out, the window begins after it",
+        seen=seen,
     )  # fmt: skip
 
 
@@ -143,6 +145,7 @@ def _unchanged_canonical_text(evidence: Evidence) -> Gate:
     return validity_gate(
         "canonical text unchanged", set(versions) <= known, f"seen {', '.join(versions) or 'none'}",
         "errors under two versions do not compare: label anew, or leave --since out: it begins after that",
+        seen=versions,
     )  # fmt: skip
 
 
@@ -160,13 +163,14 @@ def _stored_clips(evidence: Evidence, calls: Sequence[CallRow], margins: Margins
             "days: " + ", ".join(f"{arm} {len(days[arm])}" for arm in ARMS),
             f"both providers must hear them from the first day to the last (SLUKH_CANARY_MINUTES): "
             f"{' and '.join(unseen)} did not",
-            kind="enough",
+            kind="enough", seen=calls,
         ),
         validity_gate(
             "stored clips heard alike",
             not found,
-            told or "the same texts",
+            told or ("the same texts" if evidence.canaries else "none heard"),
             f"a provider changed without a word: leave --since out, and the window begins after {newest}",
+            seen=evidence.canaries,
         ),
     ]
 
@@ -183,7 +187,7 @@ def _clocks(evidence: Evidence) -> Gate:
     wrong = sum(call.clock_jumped or call.ended_at < call.started_at for call in evidence.calls)
     return validity_gate(
         "clocks", not wrong, f"{wrong} calls in which the clock jumped",
-        f"set the machine's clock right (chrony); {_BEGIN_ANEW}",
+        f"set the machine's clock right (chrony); {_BEGIN_ANEW}", seen=evidence.calls,
     )  # fmt: skip
 
 
@@ -193,4 +197,5 @@ def _shadow_loss(evidence: Evidence, margins: Margins) -> Gate:
     return validity_gate(
         "shadow complete", share <= margins.shadow_loss, f"{lost} of {all_of_them} utterances lost",
         "what is lost is not what is kept: give the shadow more room, or a smaller FF_SHADOW_PERCENT",
+        seen=evidence.shadows,
     )  # fmt: skip

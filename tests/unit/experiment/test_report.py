@@ -82,12 +82,35 @@ def title(found: Verdict) -> str:
 
 def test_the_verdict_is_the_first_line() -> None:
     assert title(FOUND) == "HOLD: 2 of 4 gates are open, not before 2026-12-01"
-    assert title(replace(FOUND, expected=None)) == "HOLD: 2 of 4 gates are open"
+    undated = replace(FOUND, gates=(DAYS, CLOCKS, replace(WORDS, expected=None)), expected=None)
+    assert title(undated) == "HOLD: 2 of 3 gates are open, 1 of them without a date"
     assert title(replace(FOUND, decision="PROMOTE", gates=(CLOCKS, COST))) == "PROMOTE: all 2 gates pass"
     beyond = replace(FOUND, decision="ROLL BACK", gates=(CLOCKS, LATE))
     assert title(beyond) == "ROLL BACK: time to final, p95 is certainly beyond its margin"
     two = replace(beyond, gates=(LATE, replace(WORDS, status="fail"), DAYS))
     assert title(two) == "ROLL BACK: time to final, p95 and 1 more are certainly beyond their margins"
+
+
+def test_the_question_of_the_owner_has_an_answer() -> None:
+    asked = replace(FOUND, evidence=replace(FOUND.evidence, asked_share=0.5))
+    assert asked.answer == "May Whisper go from 10% to 50% of the calls? Not yet."
+    assert replace(asked, decision="PROMOTE").answer.endswith("Yes.")
+    assert replace(asked, decision="ROLL BACK").answer.endswith("No, and it should have fewer.")
+    same = replace(FOUND, evidence=replace(FOUND.evidence, asked_share=0.1))
+    assert same.answer == FOUND.answer == "May Whisper have more than 10% of the calls? Not yet."
+    assert asked.answer in text(asked)
+    assert verdict_lines(asked.as_json())[1].plain == asked.answer
+
+
+def test_a_gate_with_nothing_to_look_at_passes_and_vouches_for_nothing() -> None:
+    empty = replace(CLOCKS, is_empty=True)
+    holds = replace(FOUND, gates=(DAYS, empty, WORDS, COST))
+    assert title(holds).endswith("2026-12-01; 1 pass with nothing to look at yet")
+    passes = replace(FOUND, decision="PROMOTE", gates=(empty, COST))
+    assert title(passes) == "PROMOTE: all 2 gates pass, 1 with nothing to look at"
+    assert "| clocks | nothing yet | 0 calls |" in text(holds)
+    said = [line.plain for line in verdict_lines(holds.as_json())]
+    assert any(re.match("none  clocks", line) for line in said)
 
 
 def test_what_is_missing_has_its_date() -> None:
@@ -188,5 +211,7 @@ def test_the_terminal_has_the_units_of_the_page() -> None:
     assert "60 labels, −0.40 to 3.10, margin 4 pp" in said
     assert "90 turns, 0.20 to 0.42, margin 0.15 s" in said
     assert "a, b, 0.40 to 0.60, margin 1×" in said
+    word = verdict_lines(replace(FOUND, gates=(COST,)).as_json())[-1].plain
+    assert word.endswith("a, b, 0.50, margin 1×")
     assert LATE.reason == "beyond the margin of 0.15 s (90 turns)"
     assert replace(WORDS, missing="").reason == "beyond the margin of 4 pp (60 labels)"

@@ -57,6 +57,15 @@ def test_a_whisper_that_is_certainly_worse_is_rolled_back(worse: Evidence, name:
     assert any(reason.startswith(name) for reason in found.reasons)
 
 
+def test_gates_that_saw_nothing_say_so() -> None:
+    nothing = decided(replace(EQUAL, calls=(), turns=(), shadows=(), labels=(), draws=(), canaries=()))
+    empty = {each.name for each in nothing.gates if each.is_empty}
+    assert {"sample ratio", "clocks", "stored clips heard alike", "labels clear", "labels of all weeks"} < empty
+    assert all(each.status == "pass" for each in nothing.gates if each.is_empty)
+    full = {each.name for each in decided(EQUAL).gates if each.is_empty}
+    assert full == {"labellers agree", "inputs as recorded"}  # nobody labelled twice, and no ramp was made
+
+
 def test_a_figure_says_where_it_is_from() -> None:
     origins = {"capacity": "from a file", "cost per call": "from the ledger"}
     found = decided(replace(EQUAL, outside=replace(OUTSIDE, origins=origins)))
