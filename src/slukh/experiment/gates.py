@@ -206,6 +206,8 @@ def decided(
         expected = later(evidence, times)
         if calls is not None and expected is not None:
             missing = f"about {max(1, math.ceil(calls * (times - 1)))} {missing}"
+    elif status == "wait" and known and estimate.value >= margin:
+        missing = f"find the cause: so far it is beyond its margin, and more only makes that certain ({missing})"
     return Gate(
         name=name,
         status=status,

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from slukh.experiment.canaries import changes, day_of
 from slukh.experiment.evidence import ARMS, CallRow, Evidence
@@ -21,7 +21,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
     return [
         _guardrails(evidence),
         _arms(calls),
-        _first_look(calls, margins),
+        _first_look(evidence, calls, margins),
         _days(evidence, calls, margins),
         *_languages(evidence, calls, margins),
         *_sample_ratios(evidence, calls, margins),
@@ -47,29 +47,39 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
     counts = Counter(call.arm for call in calls)
     empty = [arm for arm in ARMS if not counts[arm]]
     detail = ", ".join(f"{arm} {counts[arm]}" for arm in ARMS)
-    return validity_gate(
-        "arms", not empty, f"calls drawn by lot: {detail}", f"no calls in the arm {' and '.join(empty)}"
+    remedy = (
+        "calls are drawn by lot while FF_WHISPER_ROLLOUT_PERCENT is 1 to 99 (`slukh ab ramp` with a flag file), "
+        "and no list chose for them"
     )
+    return validity_gate(
+        "arms", not empty, f"calls drawn by lot: {detail}",
+        f"no calls in the arm {' and '.join(empty)}: {remedy}",
+    )  # fmt: skip
 
 
-def _first_look(calls: Sequence[CallRow], margins: Margins) -> Gate:
+def _first_look(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
     """The bounds hold for large numbers only."""
     fewest = min(Counter(call.arm for call in calls)[arm] for arm in ARMS)
     return validity_gate(
         "a first look", fewest >= margins.first_look, f"{fewest} calls in the smaller arm",
         f"{margins.first_look - fewest} more before anything is decided",
+        at_this_pace(_began(evidence, calls), evidence.until, fewest, margins.first_look),
     )  # fmt: skip
 
 
 def _days(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
-    first = min((call.started_at for call in calls), default=evidence.until)
+    first = _began(evidence, calls)
     last = min(evidence.until, max((call.ended_at for call in calls), default=evidence.until))
     days = (last - first) // _A_DAY  # a gateway that stands still adds none
     return validity_gate(
         "days", days >= margins.days, f"{days} full days",
-        f"{margins.days - days} days more", first + timedelta(days=margins.days),
+        f"{margins.days - days} days more", evidence.until + (first + timedelta(days=margins.days) - last),
         kind="enough",
     )  # fmt: skip
+
+
+def _began(evidence: Evidence, calls: Sequence[CallRow]) -> datetime:
+    return min((call.started_at for call in calls), default=evidence.until)
 
 
 def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
@@ -77,11 +87,11 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
     gates = []
     for language in sorted({call.language_code for call in calls}):
         count, wanted = counts[language], margins.calls_per_language
-        began = min(call.started_at for call in calls)
         gates.append(
             validity_gate(
                 f"calls in {language}", count >= wanted, f"{count} of Whisper's",
-                f"{wanted - count} more", at_this_pace(began, evidence.until, count, wanted), kind="enough",
+                f"{wanted - count} more",
+                at_this_pace(_began(evidence, calls), evidence.until, count, wanted), kind="enough",
             )
         )  # fmt: skip
     return gates

@@ -8,6 +8,7 @@ from slukh.experiment.evidence import CallRow, Evidence, LabelRow, OutcomeRow, S
 from slukh.experiment.gates import Gate, Margins
 from slukh.experiment.report.make import html_text
 from slukh.experiment.report.sections import document
+from slukh.experiment.units import between
 from slukh.experiment.verdict import Verdict
 from slukh.report.blocks import Figure, Heading
 from slukh.report.markdown import markdown
@@ -213,5 +214,6 @@ def test_the_terminal_has_the_units_of_the_page() -> None:
     assert "a, b, 0.40 to 0.60, margin 1×" in said
     word = verdict_lines(replace(FOUND, gates=(COST,)).as_json())[-1].plain
     assert word.endswith("a, b, 0.50, margin 1×")
+    assert between(-0.00001, 0.0004, "share") == "0.00 to 0.04"  # no minus before nothing
     assert LATE.reason == "beyond the margin of 0.15 s (90 turns)"
     assert replace(WORDS, missing="").reason == "beyond the margin of 4 pp (60 labels)"
