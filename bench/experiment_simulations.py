@@ -4,7 +4,9 @@ Calls are simulated with a known truth (`slukh.testing.simulated_errors`): a cal
 words; its difficulty and each turn's are normal with standard deviation 0.8 logits; providers share the
 difficulty, not the luck. The looks are 28 days of 400 calls, 10 % in the second arm, from the first day that
 has 100 of them; a call has about 60 words there, and its error rate a standard deviation of 0.141 about the
-truth. SCALE divides the number of repetitions.
+truth. Where callers call again they do twice in the mean (geometric), and one in a hundred of them 30 times;
+all calls of a caller share a difficulty, and one with each provider alone (0.4 logits). SCALE divides the
+number of repetitions.
 """
 
 import math
@@ -18,17 +20,23 @@ from scipy.special import stdtrit  # type: ignore[import-untyped]  # ships no ty
 
 from slukh.experiment.evidence import ARMS
 from slukh.experiment.guardrails import Guardrails, Turn
-from slukh.experiment.statistics.estimates import by_cluster, rate
+from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
 from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
 from slukh.experiment.statistics.sequential import (
     confidence_sequence,
     is_not_worse,
     sample_ratio_p,
 )
-from slukh.testing.simulated_errors import Traffic, simulated_calls, simulated_turns
+from slukh.testing.simulated_errors import (
+    Traffic,
+    Turns,
+    simulated_callers,
+    simulated_calls,
+    simulated_turns,
+)
 
 Generator = np.random.Generator
-TRAFFIC = Traffic()
+TRAFFIC, AGAIN = Traffic(), Traffic(own_spread=0.4)
 RATE, MARGIN = 0.18, 0.02
 DAYS, CALLS_A_DAY, SHARE, FIRST_LOOK = 28, 400, 0.1, 3
 
@@ -64,6 +72,49 @@ def rates(repetitions: int, calls: int) -> None:
     ):  # fmt: skip
         share = covered(iter(intervals), RATE, repetitions)
         print(f"  nominal 95 % interval over {calls:4} calls by {name:24} covers {share:6.1%}")
+
+
+def repeat_callers(repetitions: int, calls: int) -> None:
+    """F1, F2, F3 and F8 where callers call again: by caller, and by call, which is what they are not for."""
+    generator, levels = np.random.default_rng(17), (AGAIN.level(RATE), AGAIN.level(RATE + MARGIN))
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for _ in range(repetitions):
+        caller = simulated_callers(generator, calls)
+        turns = simulated_turns(generator, calls, levels, AGAIN, caller)
+        other = simulated_callers(generator, calls // 3)
+        others = simulated_turns(generator, calls // 3, levels, AGAIN, other)
+        for who, names, other_names in (
+            ("callers", caller[turns.call], other[others.call]), ("calls", turns.call, others.call),
+        ):  # fmt: skip
+            first, both, words = by_cluster(
+                [str(n) for n in names], turns.errors[0], turns.errors[1] - turns.errors[0], turns.words
+            )
+            second = by_cluster([str(n) for n in other_names], others.errors[1], others.words)
+            for what, estimate in (
+                ("rate (F1)", rate(first, words)), ("paired difference (F2)", rate(both, words)),
+                ("arms apart (F3)", rate(*second) - rate(first, words)),
+                ("labelled (F8)", _half_labelled(generator, turns, names)),
+            ):  # fmt: skip
+                found.setdefault((what, who), []).append(estimate.interval())
+    for (what, who), intervals in found.items():
+        share = covered(iter(intervals), RATE if "F1" in what else MARGIN, repetitions)
+        print(f"  {what}, {calls} calls of callers who call again, by {who}: covers {share:.1%}")
+
+
+def _half_labelled(generator: Generator, turns: Turns, names: NDArray[np.int_]) -> Estimate:
+    difference = (turns.errors[1] - turns.errors[0]).astype(float)
+    is_labelled = (difference == 0) | (generator.random(len(difference)) < 0.5)
+    return labelled_difference(
+        Shadowed(
+            calls=[str(n) for n in names],
+            difference=difference,
+            words=turns.words.astype(float),
+            proxy=np.zeros(len(difference)),
+            length=(0.95 * turns.words).astype(float),
+            probability=np.where(difference == 0, 1.0, 0.5),
+            is_labelled=is_labelled,
+        )
+    )
 
 
 def few_calls(repetitions: int) -> None:
@@ -201,12 +252,14 @@ def labelled_in_part(repetitions: int) -> None:
 
 def labelled_looks(repetitions: int) -> None:
     """F8 under F5: the same estimate from cumulative shadow data, looked at daily."""
-    generator = np.random.default_rng(8)
-    for difference in (0.0, MARGIN):
-        levels = TRAFFIC.level(RATE), TRAFFIC.level(RATE + difference)
+    generator, count = np.random.default_rng(8), 14 * 80
+    for difference, again in ((0.0, False), (MARGIN, False), (MARGIN, True)):
+        traffic = AGAIN if again else TRAFFIC
+        levels = traffic.level(RATE), traffic.level(RATE + difference)
         alarms = promoted = 0
         for _ in range(repetitions):
-            turns = simulated_turns(generator, 14 * 80, levels)
+            caller = simulated_callers(generator, count) if again else np.arange(count)
+            turns = simulated_turns(generator, count, levels, traffic, caller)
             gap = (turns.errors[1] - turns.errors[0]).astype(float)
             probability = np.clip(0.15 * np.abs(gap), 0.02, 1.0)
             drawn = generator.random(len(gap)) < probability
@@ -215,7 +268,7 @@ def labelled_looks(repetitions: int) -> None:
                 seen = turns.call < day * 80
                 found = labelled_difference(
                     Shadowed(
-                        calls=[str(call) for call in turns.call[seen]],
+                        calls=[str(who) for who in caller[turns.call[seen]]],
                         difference=gap[seen],
                         words=turns.words[seen].astype(float),
                         proxy=np.zeros(int(seen.sum())),
@@ -224,12 +277,13 @@ def labelled_looks(repetitions: int) -> None:
                         is_labelled=drawn[seen],
                     )
                 )
-                bounds = confidence_sequence(found, observations=day * 80, planned=14 * 80)
+                bounds = confidence_sequence(found, observations=day * 80, planned=count)
                 alarm |= not bounds.low <= difference <= bounds.high
                 pass_ |= is_not_worse(bounds, MARGIN)
             alarms += alarm
             promoted += pass_
-        print(f"  labelled, 13 daily looks (F8 in F5), true {difference:+.0%}: missed in "
+        who = ", callers call again" if again else ""
+        print(f"  labelled, 13 daily looks (F8 in F5), true {difference:+.0%}{who}: missed in "
               f"{alarms / repetitions:.1%}, promoted in {promoted / repetitions:.1%}")  # fmt: skip
 
 
@@ -250,7 +304,7 @@ def ratios(repetitions: int) -> None:
             )  # fmt: skip
             found.append(next(looked, None))
         alarms = [calls for calls in found if calls is not None]
-        median = f", median after {np.median(alarms):.0f} calls" if len(alarms) > repetitions / 2 else ""
+        median = f", median after {np.median(alarms):.0f} callers" if len(alarms) > repetitions / 2 else ""
         print(f"  sample ratio (F9), true share {true_share:.0%} of {SHARE:.0%}, 40 looks: alarm in "
               f"{len(alarms) / repetitions:.1%}{median}")  # fmt: skip
 
@@ -295,8 +349,8 @@ def main() -> None:
     print(__doc__)  # figures without what they assume are worth nothing
     scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     parts: list[tuple[Callable[..., None], tuple[int, ...]]] = [
-        (rates, (2000, 200)), (rates, (2000, 40)), (few_calls, (6000,)), (differences, (2000,)),
-        (peeking, (1000,)),
+        (rates, (2000, 200)), (rates, (2000, 40)), (few_calls, (6000,)), (repeat_callers, (600, 250)),
+        (repeat_callers, (600, 1000)), (differences, (2000,)), (peeking, (1000,)),
         (decisions, (1000,)), (labelled, (600,)), (labelled_in_part, (600,)),
         (labelled_looks, (400,)), (ratios, (1000,)), (guardrails, (100,)),
     ]  # fmt: skip

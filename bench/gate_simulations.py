@@ -1,9 +1,11 @@
 """Do gates promote what is as bad as their margin? `python bench/gate_simulations.py [SCALE]`.
 
 At most 2.5 % of the experiments may, however often one looks at them. Each is looked at on all days of four
-weeks, once an arm has a hundred calls. Live gates have 400 calls a day, one in ten of them Whisper's; a call
-of theirs costs what is lognormal with a standard deviation of 0.8 in its logarithm. What latency and silence
-assume stands with them. SCALE divides the number of repetitions.
+weeks, once both arms have a hundred callers. Live gates have 400 calls a day, one in ten of them Whisper's; a
+call of theirs costs what is lognormal with a standard deviation of 0.8 in its logarithm. What latency and
+silence assume stands with them. Everybody calls once; or callers call again, twice in the mean (geometric),
+and one in a hundred of them 30 times. Arm, line and half of the cost's variance are the caller's then, and a
+fifth of the callers has all faults. SCALE divides the number of repetitions.
 """
 
 import math
@@ -23,10 +25,28 @@ from slukh.experiment.statistics.estimates import Estimate, Floats, long_tailed,
 from slukh.experiment.statistics.labelled import Shadowed, labelled_difference
 from slukh.experiment.statistics.quantiles import quantile_difference
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence, is_not_worse, is_worse
-from slukh.testing.simulated_errors import Traffic, Turns, simulated_turns
+from slukh.testing.simulated_errors import Traffic, Turns, simulated_callers, simulated_turns
 
 Generator = np.random.Generator
-DAYS, CALLS_A_DAY, SHARE, FIRST_LOOK = 28, 400, 0.1, 3
+Numbers = NDArray[np.int_]
+DAYS, CALLS_A_DAY, SHARE = 28, 400, 0.1
+WHO = (("", False), (", callers call again", True))
+
+
+def callers(generator: Generator, calls: int, *, again: bool) -> Numbers:
+    return simulated_callers(generator, calls) if again else np.arange(calls)
+
+
+def looks(caller: Numbers, second: NDArray[np.bool_]) -> list[int]:
+    """Calls at the end of each day, once the smaller arm has the callers of a first look."""
+    days = (day * CALLS_A_DAY for day in range(1, DAYS + 1))
+    least = Margins().first_look
+    return [seen for seen in days if len(np.unique(caller[:seen][second[:seen]])) >= least]
+
+
+def by_caller(caller: Numbers, *columns: NDArray[np.generic]) -> list[Floats]:
+    _, codes = np.unique(caller, return_inverse=True)
+    return [np.bincount(codes, weights=column).astype(np.float64) for column in columns]
 
 
 def shares_of_calls(repetitions: int) -> None:
@@ -38,26 +58,32 @@ def shares_of_calls(repetitions: int) -> None:
         ("12 % of tasks failed, 10 % of Google's", 0.02, 0.1, False),
         ("1 turn in 100 left to another, in a fifth of the calls", 0.01, 0.0, True),
     ):
-        for how, careful in (("one of each more (as the gates)", True), ("as seen", False)):
+        for how, careful, (who, again) in (
+            ("one of each more (as the gates)", True, WHO[0]), ("as seen", False, WHO[0]),
+            ("one of each more", True, WHO[1]),
+        ):  # fmt: skip
             promoted = 0
             for _ in range(repetitions):
-                second = generator.random(count) < SHARE
+                caller = callers(generator, count, again=again)
+                people = int(caller.max()) + 1
+                second = (generator.random(people) < SHARE)[caller]
                 turns = 1 + generator.poisson(9, count) if of_turns else np.ones(count, int)
-                spread = 5 * (generator.random(count) < 0.2) if of_turns else np.ones(count)
+                has_faults = (generator.random(people) < 0.2)[caller]
+                spread = 5 * has_faults if of_turns or again else np.ones(count)
                 wrong = generator.binomial(turns, (of_google + margin * second) * spread)
                 promoted += any(
                     is_not_worse(
                         confidence_sequence(
-                            _share(wrong[:seen], turns[:seen], second[:seen], careful)
-                            - _share(wrong[:seen], turns[:seen], ~second[:seen], careful),
+                            _share(wrong[:seen], turns[:seen], caller[:seen], second[:seen], careful)
+                            - _share(wrong[:seen], turns[:seen], caller[:seen], ~second[:seen], careful),
                             observations=seen,
                             planned=count,
                         ),
                         margin,
                     )
-                    for seen in (day * CALLS_A_DAY for day in range(FIRST_LOOK, DAYS + 1))
+                    for seen in looks(caller, second)
                 )
-            print(f"  {title}, {how}: promoted in {promoted / repetitions:.1%}")
+            print(f"  {title}, {how}{who}: promoted in {promoted / repetitions:.1%}", flush=True)
 
 
 def windows(repetitions: int) -> None:
@@ -109,26 +135,33 @@ def _one_call_each(wrong: int, calls: int) -> Estimate:
 
 def costs(repetitions: int) -> None:
     generator, count = np.random.default_rng(14), DAYS * CALLS_A_DAY
-    promoted = 0
-    for _ in range(repetitions):
-        second = generator.random(count) < SHARE
-        usd = generator.lognormal(0, 0.8, count)
-        promoted += any(
-            is_not_worse(_cost_ratio(usd[:seen], second[:seen], planned=count), 1.0)
-            for seen in (day * CALLS_A_DAY for day in range(FIRST_LOOK, DAYS + 1))
-        )
-    print(f"  a call that costs as much as Google's: promoted in {promoted / repetitions:.1%}")
+    for who, again in WHO:
+        promoted = 0
+        for _ in range(repetitions):
+            caller = callers(generator, count, again=again)
+            people = int(caller.max()) + 1
+            second = (generator.random(people) < SHARE)[caller]
+            usd = generator.lognormal(0, 0.8 / math.sqrt(2), people)[caller]
+            usd *= generator.lognormal(0, 0.8 / math.sqrt(2), count)
+            promoted += any(
+                is_not_worse(_cost_ratio(usd[:seen], caller[:seen], second[:seen], planned=count), 1.0)
+                for seen in looks(caller, second)
+            )
+        print(f"  a call that costs as much as Google's{who}: promoted in {promoted / repetitions:.1%}")
 
 
 def _share(
-    wrong: NDArray[np.int_], turns: NDArray[np.int_], members: NDArray[np.bool_], careful: bool
+    wrong: Numbers, turns: Numbers, caller: Numbers, members: NDArray[np.bool_], careful: bool
 ) -> Estimate:
-    part, whole = wrong[members].astype(float), turns[members].astype(float)
+    part, whole = by_caller(caller[members], wrong[members], turns[members])
     return rate(*with_one_of_each(part, whole)) if careful else rate(part, whole)
 
 
-def _cost_ratio(usd: Floats, second: NDArray[np.bool_], *, planned: int) -> Bounds:
-    google, whisper = (long_tailed(usd[members], np.ones(members.sum())) for members in (~second, second))
+def _cost_ratio(usd: Floats, caller: Numbers, second: NDArray[np.bool_], *, planned: int) -> Bounds:
+    google, whisper = (
+        long_tailed(*by_caller(caller[members], usd[members], np.ones(members.sum())))
+        for members in (~second, second)
+    )
     return confidence_sequence(cost_ratio(whisper, google), observations=len(usd), planned=planned)
 
 
@@ -199,6 +232,7 @@ def answered(
     tail: float = 0.0,
     lost: float = 0.0,
     turns: int = 10,
+    again: bool = False,
 ) -> Arm:
     """Seconds to the finals of calls; a share of them is lost, and counts at 8 s.
 
@@ -207,31 +241,38 @@ def answered(
         calls: how many.
         slower: than half a second and more.
         tail: standard deviation of the logarithm of what comes on top; 0 is a gamma distribution's.
-        lost: share of the turns that get no final, in a fifth of the calls.
+        lost: share of the turns that get no final, in calls of a fifth of the callers.
         turns: of each call.
+        again: callers call more than once.
     """
-    of_call = np.repeat(generator.normal(0, 0.1, calls), turns)
+    caller = np.repeat(callers(generator, calls, again=again), turns)
+    people = int(caller.max()) + 1
+    of_call = generator.normal(0, 0.1, people)[caller]
     more = (
         generator.lognormal(math.log(0.2), tail, calls * turns) if tail
         else generator.gamma(2.0, 0.1, calls * turns)
     )  # fmt: skip
     seconds = 0.5 + slower + of_call + more
-    is_bad = np.repeat(generator.random(calls) < 0.2, turns)
+    is_bad = (generator.random(people) < 0.2)[caller]
     seconds[is_bad & (generator.random(calls * turns) < 5 * lost)] = 8.0
-    return [str(n // turns) for n in range(calls * turns)], seconds
+    return [str(n) for n in caller], seconds
 
 
 def latencies(repetitions: int) -> None:
     generator = np.random.default_rng(7)
-    intervals = [
-        quantile_difference(
-            answered(generator, 300), answered(generator, 100, slower=0.1),
-            seed=int(generator.integers(1 << 30)), quantile=0.95, draws=300,
-        ).interval()
-        for _ in range(repetitions)
-    ]  # fmt: skip
-    share = sum(low <= 0.1 <= high for low, high in intervals) / repetitions
-    print(f"  p95 latency difference (F11), 300 and 100 calls: covers {share:.1%}")
+    for calls, again in (((300, 100), False), ((300, 100), True), ((900, 300), True)):
+        first, second = calls
+        intervals = [
+            quantile_difference(
+                answered(generator, first, again=again), answered(generator, second, slower=0.1, again=again),
+                seed=int(generator.integers(1 << 30)), quantile=0.95, draws=300,
+            ).interval()
+            for _ in range(repetitions)
+        ]  # fmt: skip
+        share = sum(low <= 0.1 <= high for low, high in intervals) / repetitions
+        print(
+            f"  p95 latency difference (F11), {first} and {second} calls{WHO[again][0]}: covers {share:.1%}"
+        )
 
 
 def latency_looks(repetitions: int) -> None:
@@ -240,6 +281,7 @@ def latency_looks(repetitions: int) -> None:
     daily, turns, margin = (56, 24), 4, 0.15
     for title, google, whisper in (
         ("at the margin", {}, {"slower": margin}),
+        ("at the margin, callers call again", {"again": True}, {"again": True, "slower": margin}),
         ("at the margin, long tails", {"tail": 1.0}, {"tail": 1.0, "slower": margin}),
         ("at the margin, 4 % lost", {"lost": 0.04}, {"lost": 0.04, "slower": margin}),
         ("5.5 % of Whisper's lost, 4 % of Google's", {"lost": 0.04}, {"lost": 0.055}),
@@ -263,14 +305,15 @@ def latency_looks(repetitions: int) -> None:
                     observations=day * sum(daily), planned=DAYS * sum(daily),
                 )
                 for day in range(5, DAYS + 1)
+                if len(set(arms[1][0][: day * daily[1] * turns])) >= Margins().first_look
             ]  # fmt: skip
             promoted += any(is_not_worse(bounds, margin) for bounds in found)
             rolled_back += any(is_worse(bounds, margin) for bounds in found)
-        print(f"  p95 latency (F11 in F5), 24 daily looks, {title}: promoted in "
+        print(f"  p95 latency (F11 in F5), daily looks, {title}: promoted in "
               f"{promoted / repetitions:.1%}, rolled back in {rolled_back / repetitions:.1%}")  # fmt: skip
 
 
-Words = Callable[[Generator, int], NDArray[np.int_]]
+Words = Callable[[Generator, int], Numbers]
 
 
 def silences(repetitions: int) -> None:
@@ -325,7 +368,7 @@ def _geometric(mean: float) -> Words:
     return lambda generator, bursts: generator.geometric(1 / mean, bursts)
 
 
-def _pareto(generator: Generator, bursts: int) -> NDArray[np.int_]:
+def _pareto(generator: Generator, bursts: int) -> Numbers:
     """A mean of 10 and no variance."""
     return (1 + np.floor(generator.pareto(1.1, bursts))).astype(int)
 

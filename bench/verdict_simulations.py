@@ -3,9 +3,12 @@
 Windows of calls with a known truth go through `verdict`, as `slukh ab report` makes it, on every other day
 from the 14th to the 28th. A day has 60 calls, half of them Whisper's, and 20 recordings without speech, of a
 minute each; a call has about 3 turns of 8 words, all of them shadowed, and half of the utterances that differ
-are labelled. Difficulty is shared by the turns of a call, and so are delays and faults. Margins are wider, as
-such a window is smaller than weeks of real traffic. One measure at a time is as bad as its margin allows, and
-all others as good as Google's; then all of them are. SCALE divides the number of repetitions.
+are labelled. Callers call twice in the mean (geometric), one in a hundred of them 30 times: arm, language,
+difficulty, delays, faults and half of the cost's variance are the caller's, and each recogniser finds other
+callers hard as well (0.3 logits). Half of the callers have failed tasks and repairs, the others never.
+Margins are wider, as such a window is smaller than weeks of real traffic. One measure at a time is as bad as
+its margin allows, and all others as good as Google's; then all of them are. SCALE divides the number of
+repetitions.
 """
 
 import sys
@@ -31,16 +34,16 @@ from slukh.experiment.evidence import (
     TurnRow,
 )
 from slukh.experiment.gates import Margins
-from slukh.experiment.statistics.estimates import Floats, long_tailed
+from slukh.experiment.statistics.estimates import Floats, by_cluster, long_tailed
 from slukh.experiment.verdict import verdict
-from slukh.testing.simulated_errors import Traffic, Turns, simulated_turns
+from slukh.testing.simulated_errors import Traffic, Turns, simulated_callers, simulated_turns
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS, CALLS_A_DAY, RECORDINGS_A_DAY = 28, 60, 20
 CALLS = DAYS * CALLS_A_DAY
 LOOKS = range(14, DAYS + 1, 2)
 LANGUAGES = ("uk-UA", "ru-RU")
-TRAFFIC = Traffic(turns=3.0)
+TRAFFIC = Traffic(turns=3.0, own_spread=0.3)
 MARGINS = Margins(
     wer=0.03, wer_of_language=0.05, entity_errors=0.06, task_success=0.08, repairs=0.08,
     ttfs_p95_seconds=0.15, unheard=0.02, left_to_another=0.03, planned_calls=CALLS, planned_shadowed=CALLS,
@@ -69,11 +72,11 @@ class Window:
         """What a report sees at the end of a day."""
         calls = self.evidence.calls[: day * CALLS_A_DAY]
         known = {call.call_id for call in calls}
-        whisper = np.array([call.arm == "whisper" for call in calls])
         costs = {}
-        for arm, members in (("google", ~whisper), ("whisper", whisper)):
-            amounts = self.usd[: len(calls)][members]
-            costs[arm] = long_tailed(amounts, np.ones(len(amounts)))
+        for arm in ARMS:
+            members = [n for n, call in enumerate(calls) if call.arm == arm]
+            callers = [calls[n].cluster for n in members]
+            costs[arm] = long_tailed(*by_cluster(callers, self.usd[members], np.ones(len(members))))
         until = BEGAN + timedelta(days=day)
         return replace(
             self.evidence,
@@ -100,17 +103,20 @@ def simulated(generator: Generator, bad: frozenset[str]) -> Window:
     def more(measure: str) -> float:
         return float(getattr(MARGINS, measure)) if measure in bad else 0.0
 
-    is_whispers = generator.random(CALLS) < 0.5
-    language = generator.integers(0, 2, CALLS)
+    caller = simulated_callers(generator, CALLS)
+    people = int(caller.max()) + 1
+    is_whispers = (generator.random(people) < 0.5)[caller]
+    language = generator.integers(0, 2, people)[caller]
+    has_trouble = 2 * (generator.random(people) < 0.5)[caller]
     in_russian = max(more("wer"), more("wer_of_language"))
     # Half of the calls are Russian, so that both margins are met together.
     in_ukrainian = 2 * more("wer") - in_russian if "wer" in bad else 0.0
     rates = 0.18, 0.18 + in_ukrainian, 0.18 + in_russian
-    turns = simulated_turns(generator, CALLS, tuple(map(TRAFFIC.level, rates)), TRAFFIC)
+    turns = simulated_turns(generator, CALLS, tuple(map(TRAFFIC.level, rates)), TRAFFIC, caller)
     whisper_errors = np.where(language[turns.call] == 1, turns.errors[2], turns.errors[1])
     calls = tuple(
         CallRow(
-            call_id=f"{n:05}", caller=None, language_code=LANGUAGES[language[n]],
+            call_id=f"{n:05}", caller=f"c{caller[n]}", language_code=LANGUAGES[language[n]],
             arm=ARMS[int(is_whispers[n])], flag_reason="SPLIT", flag_version="1-a",
             serving=ARMS[int(is_whispers[n])], models={"google": "chirp_3", "whisper": "base"},
             started_at=BEGAN + timedelta(days=1) * (n / CALLS_A_DAY),
@@ -127,8 +133,8 @@ def simulated(generator: Generator, bad: frozenset[str]) -> Window:
         OutcomeRow(call_id=call.call_id, task_success=bool(done), repairs=int(repaired))
         for call, done, repaired in zip(
             calls,
-            generator.random(CALLS) > 0.1 + extra["task_success"],
-            generator.random(CALLS) < 0.1 + extra["repairs"],
+            generator.random(CALLS) > has_trouble * (0.1 + extra["task_success"]),
+            generator.random(CALLS) < has_trouble * (0.1 + extra["repairs"]),
             strict=True,
         )
     )
@@ -136,12 +142,12 @@ def simulated(generator: Generator, bad: frozenset[str]) -> Window:
     return Window(
         evidence=Evidence(
             since=BEGAN, until=BEGAN + timedelta(days=DAYS), calls=calls,
-            turns=tuple(live_turns(generator, calls, turns.call, extra)), outcomes=outcomes,
+            turns=tuple(live_turns(generator, calls, caller, turns.call, extra)), outcomes=outcomes,
             shadows=shadows, labels=labels, draws=drawn(labels),
             canaries=tuple(clips()), whisper_share=0.5, flag_version="1-a",
             canonical_version={"uk-UA": "1-x"},
         ),
-        usd=0.02 * generator.lognormal(0, 0.5, CALLS)
+        usd=0.02 * generator.lognormal(0, 0.35, people)[caller] * generator.lognormal(0, 0.35, CALLS)
         * np.where(is_whispers, 1.0 if "cost_per_call" in bad else 0.8, 1.0),
         recordings=tuple(
             SilentCall(seconds=60, google_words=0, whisper_words=int(words))
@@ -196,12 +202,13 @@ def drawn(labels: tuple[LabelRow, ...]) -> tuple[DrawRow, ...]:
 
 
 def live_turns(
-    generator: Generator, calls: tuple[CallRow, ...], of_call: NDArray[np.int_],
+    generator: Generator, calls: tuple[CallRow, ...], caller: NDArray[np.int_], of_call: NDArray[np.int_],
     extra: dict[str, Floats],
 ) -> Iterator[TurnRow]:  # fmt: skip
-    """A call in five has a bad line: turns are unheard, or left to another, in no other."""
-    bad_line = 5 * (generator.random(CALLS) < 0.2)
-    seconds = generator.normal(0.5, 0.1, CALLS)[of_call] + generator.gamma(2.0, 0.1, len(of_call))
+    """A caller in five has a bad line: turns are unheard, or left to another, in no other."""
+    people = int(caller.max()) + 1
+    bad_line = 5 * (generator.random(people) < 0.2)[caller]
+    seconds = generator.normal(0.5, 0.1, people)[caller][of_call] + generator.gamma(2.0, 0.1, len(of_call))
     seconds += extra["ttfs_p95_seconds"][of_call]
     unheard, left = (
         generator.random(len(of_call)) < (bad_line * (0.01 + extra[measure]))[of_call]

@@ -184,7 +184,8 @@ async def _recognisers(given: AllSettings, look: Look) -> list[Finding]:
     """Those that calls may get, and Google as soon as it is set up; side by side."""
     settings = given.settings
     # Our own deadlines must not be what ends the wait for a model that loads.
-    longest = max(settings.slukh_final_seconds, look.timeout_seconds)
+    usual = max(RECOGNISER_SECONDS, settings.slukh_final_seconds)
+    longest = max(usual, look.timeout_seconds)
     given = given._replace(settings=settings.model_copy(update={"slukh_final_seconds": longest}))
     try:
         parts = build_parts(given)
@@ -195,7 +196,7 @@ async def _recognisers(given: AllSettings, look: Look) -> list[Finding]:
     except UserError as error:
         return [Finding(check="recogniser", ok=False, detail=error.problem, remedy=error.remedy)]
     looks = [
-        _google(one, given) if name == "google" else _whisper(server, given, where, look)
+        _google(one, given, usual) if name == "google" else _whisper(server, given, where, look, usual)
         for name, one in providers.items()
         for where, server in (one.servers if isinstance(one, ServerPool) else {"": one}).items()
     ]
@@ -204,14 +205,16 @@ async def _recognisers(given: AllSettings, look: Look) -> list[Finding]:
     return [finding for some in findings for finding in some]
 
 
-async def _whisper(provider: SttProvider, given: AllSettings, where: str, look: Look) -> list[Finding]:
+async def _whisper(
+    provider: SttProvider, given: AllSettings, where: str, look: Look, usual_seconds: float
+) -> list[Finding]:
     """Whether it hears the stored clip of the calls' language; `where` tells several servers apart."""
     which = f"{where}: " if where else ""
     clips = stored_clips()
     clip = next((c for c in clips if c.language_code == given.settings.slukh_language), clips[0])
     most = look.timeout_seconds
     patience = Patience(
-        usual_seconds=RECOGNISER_SECONDS,
+        usual_seconds=usual_seconds,
         most_seconds=most,
         on_wait=lambda why: look.progress(
             f"{which or 'whisper: '}{why}; it may be loading its model, and is waited for up to {most:g} s"
@@ -231,7 +234,7 @@ async def _whisper(provider: SttProvider, given: AllSettings, where: str, look: 
         return [Finding(check="recogniser", ok=False, detail=f"{which}{error.detail}", remedy=remedy)]
 
 
-async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:
+async def _google(provider: SttProvider, given: AllSettings, usual_seconds: float) -> list[Finding]:
     """Whether it takes what calls ask for, and how soon it hears the stored clips of their languages."""
     settings, google = given.settings, given.google
     languages = (settings.slukh_language, *settings.slukh_alternative_languages)
@@ -243,12 +246,12 @@ async def _google(provider: SttProvider, given: AllSettings) -> list[Finding]:
     clips = [clip for clip in stored_clips() if clip.language_code in languages]
     taken = f"{google.google_stt_model} in {google.google_stt_location} takes {', '.join(languages)}"
     try:
-        async with asyncio.timeout(RECOGNISER_SECONDS), _started(provider):
+        async with asyncio.timeout(usual_seconds), _started(provider):
             await _ask(provider, config)
-            hearings = (hear_clip(provider, clip, timeout_seconds=RECOGNISER_SECONDS) for clip in clips)
+            hearings = (hear_clip(provider, clip, timeout_seconds=usual_seconds) for clip in clips)
             heard = await asyncio.gather(*hearings)
     except TimeoutError:
-        late = SttTimeoutError(provider.name, f"no answer within {RECOGNISER_SECONDS:.0f} s")
+        late = SttTimeoutError(provider.name, f"no answer within {usual_seconds:.0f} s")
         return [Finding(check="google", ok=False, detail=late.detail, remedy=remedy_for(late))]
     except SttError as error:
         return [Finding(check="google", ok=False, detail=error.detail, remedy=remedy_for(error))]

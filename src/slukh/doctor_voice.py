@@ -103,7 +103,7 @@ async def _redis(url: str) -> VoiceFinding:
     from slukh.tts.redis_cache import RedisStore
 
     key, audio = "doctor", b"\0\0"
-    store = RedisStore(url, max_age_seconds=60.0)
+    store = RedisStore(url, max_age_seconds=60.0, answer_seconds=_SECONDS)
     try:
         await store.put(key, audio)
         is_kept = await store.get(key) == audio

@@ -122,7 +122,7 @@ class Handset:
             self._over()
 
     async def _send(self) -> None:
-        due = self._loop.time()
+        due = last = self._loop.time()
         while not self.was_hung_up:
             frame = self._words.popleft() if self._words else np.zeros(0, np.int16)
             whole = np.zeros(_FRAME, np.int32)
@@ -138,6 +138,9 @@ class Handset:
             self._news.set()
             due += _FRAME_SECONDS
             await asyncio.sleep(max(0.0, due - self._loop.time()))
+            now = self._loop.time()
+            self._excuse(now - last - _FRAME_SECONDS)
+            last = now
 
     async def _hear(self) -> None:
         with suppress(OSError):
@@ -159,6 +162,11 @@ class Handset:
         if self._echo is not None:
             self._coming_back.append(samples)
         self._news.set()
+
+    def _excuse(self, late_seconds: float) -> None:
+        """We were late ourselves: what was said meanwhile waits to be read, and is no quiet."""
+        if self._loud_at is not None and late_seconds > _FRAME_SECONDS:
+            self._loud_at += late_seconds
 
     def _is_quiet(self, quiet_seconds: float) -> bool:
         return self._loud_at is not None and self._loop.time() - self._loud_at >= quiet_seconds

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from pydantic import SecretStr
 
+from slukh.background import in_background
+from slukh.errors import SttError
 from slukh.experiment.evidence import OutcomeRow
 from slukh.ports import listen
 from slukh.routing.health import Canaries
@@ -44,8 +46,8 @@ async def serve(given: AllSettings) -> None:
         web = _web(running, canaries)
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
         await running.start()
-        hearing = asyncio.create_task(canaries.run())
-        background = [asyncio.create_task(work) for work in running.background()]
+        hearing = in_background(canaries.run())
+        background = [in_background(work) for work in running.background()]
         servers = [
             await asyncio.start_server(handle, sock=sockets[name], limit=_STREAM_LIMIT)
             for name, handle in _handlers(running.gateway, settings).items()
@@ -80,11 +82,14 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
-    """Wait for the signal to stop; an error of the work comes first."""
+    """Wait for the signal to stop; a recogniser's error that ends the work comes first.
+
+    A defect that ends it is in the log: no reason to send callers away.
+    """
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, work}, return_when=asyncio.FIRST_COMPLETED)
-    if work.done():
-        work.result()
+    if work.done() and isinstance(error := work.exception(), SttError):
+        raise error
     await stopping
 
 

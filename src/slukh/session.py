@@ -1,7 +1,8 @@
 """One call is one line through the house: line in, events out."""
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -124,6 +125,9 @@ NOBODY_TALKS: Talker = _Nobody()
 async def run_call(line: Line, listener: Listener, router: CallRouter, talk: Talker = NOBODY_TALKS) -> bool:
     """Hear a call to its end; every utterance that began is published before this returns.
 
+    That and `CallEnded` hold over a defect of ours and a cancellation too: a call that is not ended keeps its
+    room at the recognisers. What is left of an utterance then is published at once.
+
     Args:
         line: the caller's.
         listener: of this leg.
@@ -132,8 +136,8 @@ async def run_call(line: Line, listener: Listener, router: CallRouter, talk: Tal
 
     Returns: whether all is told of it; else `settle` waits for the rest.
     """
-    router.begin()
-    talk.begin()
+    call_id = router.call.call_id
+    is_heard_out = False
     ended = CallEnded(position=0, reason="error")
 
     def hear(audio: Heard) -> None:
@@ -141,21 +145,30 @@ async def run_call(line: Line, listener: Listener, router: CallRouter, talk: Tal
             talk.hear(speech)
             router.hear(speech)
 
+    router.begin()
     try:
-        async for event in line.events(hear):
-            match event:
-                case CallEnded():
-                    ended = event
-                case Dtmf() | AudioGap():
-                    router.publish(event)
-    except Exception:  # a defect of ours must not leave a call half booked, nor touch another
-        logger.exception("call_defect", extra={"call_id": router.call.call_id})
-    await talk.close()
-    for speech in listener.finish():
-        router.hear(speech)
-    await router.finish()
-    is_settled = talk.is_settled and router.is_settled
-    router.publish(replace(ended, voiced=listener.voiced_samples, is_settled=is_settled))
+        with _survived(call_id):
+            talk.begin()
+            async for event in line.events(hear):
+                match event:
+                    case CallEnded():
+                        ended = event
+                    case Dtmf() | AudioGap():
+                        router.publish(event)
+        with _survived(call_id):
+            await talk.close()
+        with _survived(call_id):
+            for speech in listener.finish():
+                router.hear(speech)
+            is_heard_out = True
+    finally:
+        try:
+            if not is_heard_out:  # an utterance without its endpoint would be waited for in vain
+                router.abandon()
+            await router.finish()
+        finally:
+            is_settled = talk.is_settled and router.is_settled
+            router.publish(replace(ended, voiced=listener.voiced_samples, is_settled=is_settled))
     return is_settled
 
 
@@ -164,3 +177,12 @@ async def settle(router: CallRouter, talk: Talker = NOBODY_TALKS) -> None:
     await talk.settled()
     await router.settled()
     router.publish(CallSettled())
+
+
+@contextlib.contextmanager
+def _survived(call_id: str) -> Iterator[None]:
+    """A defect of ours must not leave a call half booked, nor touch another."""
+    try:
+        yield
+    except Exception:
+        logger.exception("call_defect", extra={"call_id": call_id})

@@ -32,7 +32,7 @@ def skip(reason: str) -> None:
     pytest.skip(f"NO REAL ASTERISK IS TESTED: {reason}")
 
 
-def run(*command: str, cwd: Path | None = None, seconds: float = 60.0) -> str:
+def run(*command: str, cwd: Path | None = None, seconds: float = 300.0) -> str:
     """What a command prints. Skips all tests when it fails."""
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False)
@@ -64,7 +64,7 @@ def build(cache: Path) -> Path:
         # A mirror that is kept still has a release file past its date.
         '--aptopt=Acquire::Check-Valid-Until "false"',
         "--include=base-files,asterisk", SUITE, str(unfinished), mirrors[0],
-        seconds=300.0,
+        seconds=1500.0,
     )  # fmt: skip
     unfinished.rename(root)
     return root
@@ -107,7 +107,7 @@ class Asterisk:
             "-rx",
             command,
         ]
-        return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False).stdout
+        return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False).stdout
 
 
 @pytest.fixture(scope="session")
@@ -126,10 +126,10 @@ def asterisk(
     running = Asterisk(root=root, log=log)
     with log.open("w") as out, started(root, out) as process:
         try:
-            for _ in range(300):
-                if "booted" in running.tell("core waitfullybooted"):
-                    break
+            give_up = time.monotonic() + 300
+            while "booted" not in running.tell("core waitfullybooted"):
                 assert process.poll() is None, log.read_text()
+                assert time.monotonic() < give_up, log.read_text()
                 time.sleep(0.2)
             yield running
         finally:

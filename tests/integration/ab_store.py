@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.patience import HUNG_SECONDS
+
 from slukh.experiment.evidence import CallRow, DrawRow, ShadowRow
 from slukh.experiment.store import ExperimentStore
 
@@ -28,7 +30,7 @@ def slukh(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
         env=clean | {"SLUKH_DATA_DIR": str(folder), "FF_WHISPER_ROLLOUT_PERCENT": "10"} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HUNG_SECONDS,
         check=False,
     )
 

@@ -1,7 +1,7 @@
 """A desk for the tests of Claude: its dialogue, a call of it, and a local API that answers as it is told."""
 
 import asyncio
-import time
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,9 +39,9 @@ async def slow() -> str:
 
 
 def hangs() -> str:
-    """Blocks its thread for longer than anybody waits."""
-    time.sleep(0.5)
-    return "late"
+    """Blocks its thread for ever."""
+    threading.Event().wait()
+    return "never"
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Desk:
 @asynccontextmanager
 async def desk(*answers: Answer, least: int = 0, **rules: Any) -> AsyncIterator[Desk]:
     async with AnthropicServer(answers, least_cached_tokens=least) as server:
-        own = {"first_seconds": 2.0, "tool_seconds": 0.1, "retries": 0} | rules
+        own = {"first_seconds": 2.0, "tool_seconds": 10.0, "retries": 0} | rules
         tools = [tool_from(function) for function in (order_status, broken, impatient, slow, hangs)]
         dialog = ClaudeDialog(ClaudeRules(model=MODEL, **own), tools, api_key=KEY, base_url=server.url)
         told = Told()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.patience import HUNG_SECONDS
 
 from slukh.experiment.evidence import CallRow, ShadowRow
 from slukh.experiment.recorded import RecordedUtterance
@@ -40,7 +41,7 @@ def started(folder: Path, *arguments: str, **environment: str) -> subprocess.Pop
 def refused(folder: Path, *arguments: str, **environment: str) -> str:
     """The one line that a command ends with."""
     process = started(folder, *arguments, **environment)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode == 2
     (line,) = said.strip().splitlines()
     return line
@@ -88,7 +89,7 @@ def page(folder: Path) -> Iterator[tuple[httpx.Client, list[str]]]:
             yield client, said
     finally:
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate(timeout=HUNG_SECONDS)
         said += out.splitlines()
     assert (process.returncode, errors) == (0, "")
 

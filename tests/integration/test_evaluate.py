@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import HUNG_SECONDS
 
 from slukh.testing.whisper_server import FakeWhisperServer, Says, Status
 
@@ -23,7 +24,7 @@ def evaluate(manifest: Path, url: str, *more: str) -> subprocess.CompletedProces
         env=clean | {"WHISPER_API_URL": url, "SLUKH_DATA_DIR": str(manifest.parent / "data")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HUNG_SECONDS,
         check=False,
     )
 

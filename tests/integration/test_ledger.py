@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.patience import HUNG_SECONDS
+
 from slukh.cost.drain import Drain, MeterSink
 from slukh.cost.ledger.store import Ledger, Recorded
 from slukh.cost.spool import Spool
@@ -53,7 +55,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (65536, resource.RLIM_INFINITY))
 for number in range(1000):
     spool.append(Usage(call_id="c", leg=1, component="stt", sequence=number, provider="whisper", model="base",
                        unit="audio_ms", quantity=1, outcome="published", occurred_at=datetime.now(UTC)))
-assert refused.wait(10)
+assert refused.wait(60)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 assert spool.close()
 print("closed")
@@ -107,7 +109,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line_loses_nothing(tmp_path: Pa
         [sys.executable, "-c", FULL_DISK, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HUNG_SECONDS,
         check=False,
     )
     assert done.stdout == "closed\n", done.stderr

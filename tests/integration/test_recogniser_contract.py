@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.patience import HUNG_SECONDS
 
 from slukh.errors import SttError, SttRequestError, WeightsError
 from slukh.experiment.wer import character_errors, plain_text
@@ -45,6 +46,7 @@ from slukh.weights import find_whisper, weights_dir
 
 UK = StreamConfig(language_code="uk-UA")
 CHUNK = 1600
+OPEN_SECONDS = 20.0  # gRPC connects in threads of its own, for which a busy machine may have no time
 WIRES = Path(__file__).parents[1] / "wires"
 
 
@@ -156,7 +158,8 @@ async def local() -> AsyncIterator[Subject]:
 @asynccontextmanager
 async def google() -> AsyncIterator[Subject]:
     async with LocalGoogle(heard_words) as local_google:
-        provider = GoogleProvider(GoogleModel(project_id="test"), GoogleLink(endpoint=local_google.endpoint))
+        link = GoogleLink(endpoint=local_google.endpoint, open_seconds=OPEN_SECONDS)
+        provider = GoogleProvider(GoogleModel(project_id="test"), link)
         await provider.start()
         yield Subject(provider, numbered_speech([1, 2, 3, 4]).tobytes(), "1 2 3 4")
         await provider.aclose()
@@ -173,7 +176,7 @@ class OneCall(GoogleProvider):
 async def google_for_a_call() -> AsyncIterator[Subject]:
     scripts = itertools.repeat(GoogleScript(endpoint_seconds=0.5))
     async with LocalGoogle(heard_words, scripts) as local_google:
-        link = GoogleLink(endpoint=local_google.endpoint)
+        link = GoogleLink(endpoint=local_google.endpoint, open_seconds=OPEN_SECONDS)
         provider = OneCall(GoogleModel(project_id="test"), link, sharing=SharingRules())
         await provider.start()
         yield Subject(provider, numbered_speech([1, 2, 3, 4]).tobytes(), "1 2 3 4")
@@ -213,7 +216,7 @@ async def feed(stream: SttStream, pcm: bytes, pause: Callable[[], Awaitable[obje
 
 
 async def results(stream: SttStream) -> list[Hypothesis]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HUNG_SECONDS):
         return [result async for result in stream if isinstance(result, Hypothesis)]
 
 

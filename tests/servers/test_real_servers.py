@@ -35,11 +35,13 @@ from slukh.testing.wyoming_server import WyomingServer
 from slukh.types import AttemptEnded, AudioChunk, CallStarted, Event, RecognisersDown, Transcript
 from slukh.weights import find_whisper, weights_dir
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
+# What fixtures install takes as long as the network makes it; `real_whisper` has limits for that.
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(1500, func_only=True)]
 
 UK, RU = stored_clips()
 TRIALS = 3
-WAIT_SECONDS = 120.0  # two cores may be busy with anything
+WAIT_SECONDS = 300.0  # two cores may be busy with anything; WhisperLive decodes for ever for each caller
+CONNECT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Subject:
     def at(self, where: str, **options: Any) -> SttProvider:
         """Our client of it, or of what stands in its place at another address."""
         model = self.server.model_name(self.model)
-        return server_at(address(where), **{"model": model, "final_seconds": WAIT_SECONDS, **options})
+        patient = {"connect_seconds": CONNECT_SECONDS, "final_seconds": WAIT_SECONDS}
+        return server_at(address(where), **{"model": model, **patient, **options})
 
     def behind(self, port: int, **options: Any) -> SttProvider:
         return self.at(f"{self.server.scheme}://127.0.0.1:{port}", **options)
@@ -67,13 +70,29 @@ def base() -> Path:
         pytest.skip(f"NO REAL WHISPER SERVER IS TESTED: {error}")
 
 
-@pytest.fixture(scope="module", params=SERVERS)
-def subject(request: pytest.FixtureRequest, base: Path) -> Iterator[Subject]:
-    server = SERVERS[request.param]
+def installed(name: str) -> RealServer:
+    """For fixtures: it may have to be fetched."""
+    server = SERVERS[name]
     try:
         environment(server)
     except ServiceError as error:
         pytest.skip(f"{server.package} IS NOT TESTED: {error}")
+    return server
+
+
+@pytest.fixture(scope="module")
+def openai_server() -> RealServer:
+    return installed("faster-whisper-server")
+
+
+@pytest.fixture(scope="module")
+def wyoming_server() -> RealServer:
+    return installed("wyoming-faster-whisper")
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def subject(request: pytest.FixtureRequest, base: Path) -> Iterator[Subject]:
+    server = installed(request.param)
     with running(server, base) as run:
         yield Subject(server, base, run)
 
@@ -150,13 +169,10 @@ async def test_silence_that_was_taken_for_voice_gives_no_invented_text(subject: 
 
 
 @pytest.mark.parametrize("path", ["", "/v1", "/v1/audio/transcriptions", "/whisper"])
-async def test_an_address_may_leave_out_its_path_and_a_wrong_one_is_named(path: str, base: Path) -> None:
-    server = SERVERS["faster-whisper-server"]
-    try:
-        environment(server)
-    except ServiceError as error:
-        pytest.skip(f"{server.package} IS NOT TESTED: {error}")
-    with running(server, base) as run:
+async def test_an_address_may_leave_out_its_path_and_a_wrong_one_is_named(
+    path: str, base: Path, openai_server: RealServer
+) -> None:
+    with running(openai_server, base) as run:
         provider = server_at(address(run.address + path), model="base", final_seconds=WAIT_SECONDS)
         if path == "/whisper":
             with pytest.raises(SttRequestError, match="/whisper/v1/audio/transcriptions"):
@@ -287,7 +303,12 @@ async def call(scene: Scene, backup: SttProvider, number: int) -> list[Event]:
         Assignment(arm="whisper", chain=("whisper", "backup")),
         upstreams,
         events.append,
-        policy=AttemptPolicy(final_seconds=WAIT_SECONDS, give_up_seconds=WAIT_SECONDS * 2),
+        policy=AttemptPolicy(
+            connect_seconds=CONNECT_SECONDS,
+            send_seconds=CONNECT_SECONDS,
+            final_seconds=WAIT_SECONDS,
+            give_up_seconds=WAIT_SECONDS * 2,
+        ),
         interim_results=False,
     )
     utterance = Utterance(utterance_id=1, start=0)
@@ -325,13 +346,8 @@ def assert_nothing_was_lost(events: list[Event]) -> None:
     assert published.audio_samples == len(UK.pcm) // 2
 
 
-async def test_a_server_that_was_killed_is_not_there_any_more(base: Path) -> None:
-    server = SERVERS["wyoming-faster-whisper"]
-    try:
-        environment(server)
-    except ServiceError as error:
-        pytest.skip(f"{server.package} IS NOT TESTED: {error}")
-    with running(server, base) as run:
+async def test_a_server_that_was_killed_is_not_there_any_more(base: Path, wyoming_server: RealServer) -> None:
+    with running(wyoming_server, base) as run:
         provider = server_at(address(run.address), model="base", interims=False)
         await provider.start()
         run.process.kill()

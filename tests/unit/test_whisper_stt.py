@@ -28,6 +28,7 @@ from slukh.errors import (
     SttStreamError,
     SttTimeoutError,
 )
+from slukh.ports import reserved_port
 from slukh.stt.base import Rejection, StreamConfig
 from slukh.stt.whisper.http import HttpDecoder
 from slukh.stt.whisper.provider import WhisperProvider
@@ -152,14 +153,13 @@ async def test_a_server_that_hangs_is_given_up_and_its_connection_closed() -> No
 
 
 async def test_a_server_that_is_not_there_is_a_connect_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    provider = WhisperProvider(HttpDecoder(url), model="whisper-1")
-    with pytest.raises(SttConnectError, match="is the server running"):
-        await transcribed(provider)
-    with pytest.raises(SttConnectError):
-        await provider.start()
-    await provider.aclose()
+    with reserved_port() as port:
+        provider = WhisperProvider(HttpDecoder(f"http://127.0.0.1:{port}"), model="whisper-1")
+        with pytest.raises(SttConnectError, match="is the server running"):
+            await transcribed(provider)
+        with pytest.raises(SttConnectError):
+            await provider.start()
+        await provider.aclose()
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

@@ -1,12 +1,14 @@
 """Settings into parts: which recognisers, which detector, which deadlines. Everything else takes values."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from slukh.background import in_background
 from slukh.errors import SettingsError, SttError
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.breaker import BreakerPolicy
@@ -136,21 +138,22 @@ class Parts:
             logger.error("recogniser_not_started", extra=told)
             if error.is_permanent:
                 self.upstreams.keep_away(name, asyncio.get_running_loop().time())
-            self.background.add(asyncio.create_task(_start_later(self.providers[name], error)))
+            self.background.add(in_background(_start_later(self.providers[name], error)))
         if self.probes is not None:
-            self.background.add(asyncio.create_task(self.probes.run()))
+            self.background.add(in_background(self.probes.run()))
 
     async def aclose(self) -> None:
-        """Give everything back."""
-        for task in self.background:
-            task.cancel()
-        await asyncio.gather(*self.background, return_exceptions=True)
-        if self.shadows is not None:
-            await self.shadows.aclose()
-        for provider in self.providers.values():
-            await provider.aclose()
-        if self.chooser is not None:
-            self.chooser.close()
+        """Give everything back, whatever one of them raises on the way; that is raised at the end."""
+        async with contextlib.AsyncExitStack() as closing:  # from the last line to the first
+            if self.chooser is not None:
+                closing.callback(self.chooser.close)
+            for provider in self.providers.values():
+                closing.push_async_callback(provider.aclose)
+            if self.shadows is not None:
+                closing.push_async_callback(self.shadows.aclose)
+            for task in self.background:
+                task.cancel()
+            await asyncio.gather(*self.background, return_exceptions=True)
 
 
 async def _start_later(provider: SttProvider, error: SttError | None) -> None:

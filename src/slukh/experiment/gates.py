@@ -34,7 +34,7 @@ class Margins:
     Attributes:
         days: full days at least.
         calls_per_language: of Whisper's, at least.
-        first_look: calls in the smaller arm before anything is decided.
+        first_look: callers in the smaller arm before anything is decided.
         sample_ratio_p: below it the arms are not what the flags say.
         shadow_loss: share of shadowed utterances that may be incomplete.
         canary_wer: by which a day's word error rate of a stored clip may differ from that of days before.
@@ -207,7 +207,9 @@ def decided(
         if calls is not None and expected is not None:
             missing = f"about {max(1, math.ceil(calls * (times - 1)))} {missing}"
     elif status == "wait" and known and estimate.value >= margin:
-        missing = f"find the cause: so far it is beyond its margin, and more only makes that certain ({missing})"
+        missing = (
+            f"find the cause: so far it is beyond its margin, and more only makes that certain ({missing})"
+        )
     return Gate(
         name=name,
         status=status,

@@ -7,10 +7,11 @@
 | latency   | its final came later than 3 s after the end of speech, or never               | 20 %    |
 | no data   | calls of the arm began, and none of them has reported a turn for 10 minutes   |         |
 
-A call counts once, by the share of its turns that are bad: turns of one call share its line and its noise.
-While it has few turns, those to come count as good. Nothing is decided on fewer calls than `least_calls`, on
-evidence that chance would give less than once in `Bounds.evidence` calls (`statistics/detection.py`), or
-where Google's calls of the same time may be as bad: then no other share would help.
+A caller counts once, by the mean of their calls: who calls again from a bad line, or dials without a word,
+says nothing of others. A call counts by the share of its turns that are bad; while it has few turns, those to
+come count as good. Nothing is decided on fewer callers than `least_callers`, on evidence that chance gives
+more than once in `Bounds.evidence` callers (`statistics/detection.py`), or where Google's calls of the same
+time may be as bad: then no other share would help.
 """
 
 import math
@@ -37,12 +38,12 @@ class Bounds:
         late_seconds: from the end of speech to the final.
         deadline_seconds: a final that has not come so long after our endpoint counts as none.
         silent_seconds: how long calls may report no turn.
-        least_calls: on fewer nothing is decided.
+        least_callers: on calls of fewer nothing is decided; one with a withheld number is new in each call.
         window_seconds: an older call counts no more.
         window_calls: and no more than so many of an arm do.
         call_turns: of a call, the newest so many.
         few_turns: a call that goes on is judged as if it had so many at least.
-        evidence: calls between two alarms by chance, at least, where an arm is exactly as bad as it may be.
+        evidence: callers between two alarms by chance, at least, where an arm is exactly as bad as it may be.
     """
 
     errors: float = 0.10
@@ -51,7 +52,7 @@ class Bounds:
     late_seconds: float = 3.0
     deadline_seconds: float = 8.0
     silent_seconds: float = 600.0
-    least_calls: int = 5
+    least_callers: int = 5
     window_seconds: float = 7200.0
     window_calls: int = 200
     call_turns: int = 20
@@ -92,14 +93,14 @@ class Breach:
 
     Attributes:
         guardrail: which.
-        calls: of Whisper's that show it, the newest ones.
-        share: of their turns that are bad, the mean over calls; None where there is no data.
+        callers: of Whisper's calls that show it, the newest ones.
+        share: of their turns that are bad, the mean over callers; None where there is no data.
         bound: what it may be; seconds where there is no data.
         google: the same share of Google's calls of that time, or None where there are too few.
     """
 
     guardrail: Guardrail
-    calls: int
+    callers: int
     share: float | None
     bound: float
     google: float | None = None
@@ -107,11 +108,13 @@ class Breach:
     def __str__(self) -> str:
         if self.share is None:
             minutes = self.bound / 60
-            return f"no data: {self.calls} calls began, and none reported a turn for {minutes:g} minutes"
+            return (
+                f"no data: {self.callers} callers, and no turn of theirs was reported for {minutes:g} minutes"
+            )
         google = "" if self.google is None else f", Google's {self.google:.0%}"
         return (
-            f"{self.guardrail}: {self.share:.0%} of the turns of {self.calls} calls, at most {self.bound:.0%}"
-            f"{google}"
+            f"{self.guardrail}: {self.share:.0%} of the turns of {self.callers} callers, "
+            f"at most {self.bound:.0%}{google}"
         )
 
 
@@ -119,6 +122,7 @@ class Breach:
 class _Call:
     """One call of an arm."""
 
+    caller: str
     began: float
     newest: float
     turns: deque[tuple[bool, ...]] = field(default_factory=deque)  # what is bad about each, by guardrail
@@ -139,7 +143,8 @@ class _Call:
 @dataclass(slots=True)
 class _Arm:
     calls: OrderedDict[str, _Call] = field(default_factory=OrderedDict)
-    silent_since: deque[float] = field(default_factory=deque)  # calls that began after the last turn
+    # Calls that began after the last turn: when, and whose.
+    silent_since: deque[tuple[float, str]] = field(default_factory=deque)
 
 
 class Guardrails:
@@ -158,14 +163,14 @@ class Guardrails:
         self._arms = {arm: _Arm() for arm in ARMS}
         self._is_new = False
 
-    def began(self, arm: str, call_id: str, now: float) -> None:
-        """A call was given to an arm, or came back to it."""
-        known = self._arms[arm]
+    def began(self, arm: str, call_id: str, now: float, caller: str | None = None) -> None:
+        """A call was given to an arm, or came back to it; nobody knows who calls with a withheld number."""
+        known, caller = self._arms[arm], caller or call_id
         if (call := known.calls.get(call_id)) is not None:
             call.has_ended = False
             return
-        known.calls[call_id] = _Call(began=now, newest=now)
-        known.silent_since.append(now)
+        known.calls[call_id] = _Call(caller=caller, began=now, newest=now)
+        known.silent_since.append((now, caller))
         if len(known.calls) > self.bounds.window_calls:
             known.calls.popitem(last=False)
         if len(known.silent_since) > self.bounds.window_calls:
@@ -203,11 +208,12 @@ class Guardrails:
         self, guardrail: Guardrail, number: int, calls: list[_Call], bound: float, now: float
     ) -> Breach | None:
         bounds = self.bounds
-        shares = [call.share(number, bounds.few_turns) for call in calls]
+        seen = self._by_caller(calls, number)
+        shares = [share for _, share in seen]
         stretch, google = worst_stretch(shares, bound), None
         if self._is_enough(stretch):
-            beside = self._googles(number, now, since=calls[-stretch.values].began)
-            if len(beside) >= bounds.least_calls:
+            beside = self._googles(number, now, since=seen[-stretch.values][0])
+            if len(beside) >= bounds.least_callers:
                 google = mean(beside)
                 # Whisper is held to what Google may do as well, where that is worse than the bound.
                 may_be = google + 2 * stdev(beside) / math.sqrt(len(beside))
@@ -215,17 +221,27 @@ class Guardrails:
         if not self._is_enough(stretch):
             return None
         return Breach(
-            guardrail=guardrail, calls=stretch.values, share=stretch.mean, bound=bound, google=google
+            guardrail=guardrail, callers=stretch.values, share=stretch.mean, bound=bound, google=google
         )
 
     def _is_enough(self, stretch: Stretch) -> bool:
-        return stretch.values >= self.bounds.least_calls and stretch.evidence >= self.bounds.evidence
+        return stretch.values >= self.bounds.least_callers and stretch.evidence >= self.bounds.evidence
 
     def _googles(self, number: int, now: float, *, since: float) -> list[float]:
-        """Shares of Google's calls of that time, or of its newest ones where those are few."""
-        calls = self._seen("google", now)
-        count = max(self.bounds.least_calls, sum(call.began >= since for call in calls))
-        return [call.share(number, self.bounds.few_turns) for call in calls[-count:]]
+        """Shares of Google's callers of that time, or of its newest ones where those are few."""
+        seen = self._by_caller(self._seen("google", now), number)
+        count = max(self.bounds.least_callers, sum(began >= since for began, _ in seen))
+        return [share for _, share in seen[-count:]]
+
+    def _by_caller(self, calls: list[_Call], number: int) -> list[tuple[float, float]]:
+        """When the newest call of each caller began, in that order, and the mean share of their calls."""
+        shares: dict[str, list[float]] = {}
+        began: dict[str, float] = {}
+        for call in calls:
+            shares.setdefault(call.caller, []).append(call.share(number, self.bounds.few_turns))
+            began.pop(call.caller, None)
+            began[call.caller] = call.began
+        return [(at, mean(shares[caller])) for caller, at in began.items()]
 
     def _seen(self, arm: str, now: float) -> list[_Call]:
         """The calls that count, in the order they began."""
@@ -234,8 +250,9 @@ class Guardrails:
 
     def _silence(self, now: float) -> Breach | None:
         silent, bounds = self._arms["whisper"].silent_since, self.bounds
-        while silent and silent[0] < now - bounds.window_seconds:
+        while silent and silent[0][0] < now - bounds.window_seconds:
             silent.popleft()
-        if len(silent) < bounds.least_calls or now - silent[0] < bounds.silent_seconds:
+        callers = len({caller for _, caller in silent})
+        if callers < bounds.least_callers or now - silent[0][0] < bounds.silent_seconds:
             return None
-        return Breach(guardrail="no_data", calls=len(silent), share=None, bound=bounds.silent_seconds)
+        return Breach(guardrail="no_data", callers=callers, share=None, bound=bounds.silent_seconds)

@@ -12,6 +12,7 @@ from slukh.types import (
     AttemptEnded,
     CallEnded,
     CallEvent,
+    CallStarted,
     Failover,
     FlagDecision,
     Outcome,
@@ -61,6 +62,7 @@ class LiveTurns:
     def __init__(self, guardrails: Guardrails) -> None:
         self._guardrails = guardrails
         self._calls: OrderedDict[str, _Call] = OrderedDict()
+        self._callers: OrderedDict[str, str] = OrderedDict()  # of calls that nobody decided on yet
 
     def observe(self, event: CallEvent, now: float) -> None:
         """Take an event.
@@ -69,7 +71,9 @@ class LiveTurns:
             event: of any call.
             now: monotonic seconds.
         """
-        if isinstance(event.event, FlagDecision):
+        if isinstance(event.event, CallStarted):
+            self._started(event.event)
+        elif isinstance(event.event, FlagDecision):
             self._decided(event, event.event, now)
         elif (call := self._calls.get(event.call_id)) is not None:
             self._follow(call, event, now)
@@ -83,12 +87,21 @@ class LiveTurns:
                     del call.utterances[number]
                     self._guardrails.heard(call.arm, call_id, _turn(call, utterance, None), now)
 
+    def _started(self, call: CallStarted) -> None:
+        if call.caller is not None:
+            self._callers[call.call_id] = call.caller
+            if len(self._callers) > _MAX_CALLS:
+                self._callers.popitem(last=False)
+
     def _decided(self, event: CallEvent, decision: FlagDecision, now: float) -> None:
-        if decision.flag_key != "stt_provider" or decision.reason not in _BY_SHARE:
+        if decision.flag_key != "stt_provider":
+            return
+        caller = self._callers.pop(event.call_id, None)
+        if decision.reason not in _BY_SHARE:
             return
         if event.assigned_arm in ARMS:
             self._calls.setdefault(event.call_id, _Call(event.assigned_arm))
-            self._guardrails.began(event.assigned_arm, event.call_id, now)
+            self._guardrails.began(event.assigned_arm, event.call_id, now, caller)
             if len(self._calls) > _MAX_CALLS:
                 self._calls.popitem(last=False)
 

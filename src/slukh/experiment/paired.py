@@ -22,7 +22,6 @@ from slukh.experiment.statistics.planning import POWER, labels_needed
 from slukh.experiment.statistics.sequential import Bounds, confidence_sequence
 from slukh.experiment.units import plain
 
-_FEWEST_LABELS = 30  # of each direction, before the two are compared
 _FAR_APART = 3.3  # standard errors: 1 in 1000
 
 
@@ -47,23 +46,28 @@ def paired_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
     ]
 
 
-def direction_gate(evidence: Evidence) -> Gate:
+def direction_gate(evidence: Evidence, margins: Margins) -> Gate:
     """Whether the difference is the same whoever serves.
 
     Callers repeat what the one who serves has misheard, so what is said depends on who serves; when the
-    errors do as well, one number for both directions is none.
+    errors do as well, one number for both directions is none. Labels of a few callers differ by who they are,
+    however many they are, so each direction needs as many callers as a difference does.
     """
     pairs = paired(evidence)
-    estimates = {}
-    for arm in ARMS:
-        served = [pair for pair in pairs if pair.row.live == arm]
-        if sum(pair.label is not None for pair in served) >= _FEWEST_LABELS:
-            estimates[arm] = difference(served, word_errors)
-    if len(estimates) < len(ARMS):
-        detail = f"fewer than {_FEWEST_LABELS} labels of a direction: not compared"
+    served = {arm: [pair for pair in pairs if pair.row.live == arm] for arm in ARMS}
+    callers = {arm: labelled_callers(members) for arm, members in served.items()}
+    if few := [arm for arm in ARMS if callers[arm] < margins.labelled_callers]:
         return Gate(
-            name="same in both directions", kind="validity", status="pass", detail=detail, is_empty=True
+            name="same in both directions",
+            kind="enough",
+            status="wait",
+            detail=", ".join(f"{arm} serves: labels as if of {callers[arm]:.0f} callers" for arm in ARMS),
+            missing=" and ".join(
+                f"labels of {margins.labelled_callers} callers and more whom {arm} served" for arm in few
+            )
+            + " (`slukh ab label`)",
         )
+    estimates = {arm: difference(members, word_errors) for arm, members in served.items()}
     apart = estimates["whisper"] - estimates["google"]
     distance = abs(apart.value) / apart.standard_error if apart.standard_error else 0.0
     is_same = distance < _FAR_APART

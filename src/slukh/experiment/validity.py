@@ -32,7 +32,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
         _clocks(evidence),
         _shadow_loss(evidence, margins),
         *label_gates(evidence, margins),
-        direction_gate(evidence),
+        direction_gate(evidence, margins),
     ]
 
 
@@ -48,8 +48,8 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
     empty = [arm for arm in ARMS if not counts[arm]]
     detail = ", ".join(f"{arm} {counts[arm]}" for arm in ARMS)
     remedy = (
-        "calls are drawn by lot while FF_WHISPER_ROLLOUT_PERCENT is 1 to 99 (`slukh ab ramp` with a flag file), "
-        "and no list chose for them"
+        "calls are drawn by lot while FF_WHISPER_ROLLOUT_PERCENT is 1 to 99 (`slukh ab ramp` with a flag "
+        "file), and no list chose for them"
     )
     return validity_gate(
         "arms", not empty, f"calls drawn by lot: {detail}",
@@ -58,11 +58,11 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
 
 
 def _first_look(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
-    """The bounds hold for large numbers only."""
-    fewest = min(Counter(call.arm for call in calls)[arm] for arm in ARMS)
+    """The bounds hold for large numbers only, of what does not depend on each other."""
+    fewest = min(len({call.cluster for call in calls if call.arm == arm}) for arm in ARMS)
     return validity_gate(
-        "a first look", fewest >= margins.first_look, f"{fewest} calls in the smaller arm",
-        f"{margins.first_look - fewest} more before anything is decided",
+        "a first look", fewest >= margins.first_look, f"{fewest} callers in the smaller arm",
+        f"{margins.first_look - fewest} callers more in it before anything is decided",
         at_this_pace(_began(evidence, calls), evidence.until, fewest, margins.first_look),
     )  # fmt: skip
 
@@ -98,6 +98,12 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
 
 
 def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
+    """Whether callers fell into the arms as the flags say: by callers, as the lot is drawn.
+
+    All calls of a caller have one lot, and how many they are says nothing of it. A call with a withheld
+    number has a lot of its own, and counts as a caller. What hides some calls of a caller and not all of
+    them is not seen here.
+    """
     shares = {"google": 1 - evidence.whisper_share, "whisper": evidence.whisper_share}
     reported = {row.call_id for row in evidence.outcomes}
     # Who tells less often how calls went has other calls in the comparison, not fewer.
@@ -111,13 +117,14 @@ def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margin
             groups.setdefault(f" at {call.worker}", []).append(call)
     gates = []
     for group, members in sorted(groups.items()):
-        counts = Counter(call.arm for call in members)
+        counts = Counter(arm for arm, _ in {(call.arm, call.cluster) for call in members})
         p = sample_ratio_p(counts, shares)
         share = counts["whisper"] / max(1, counts.total())
         gates.append(
             validity_gate(
                 f"sample ratio{group}", p >= margins.sample_ratio_p,
-                f"Whisper has {share:.1%}, should have {evidence.whisper_share:.0%}, p {p:.2g}",
+                f"Whisper has {share:.1%} of {counts.total()} callers, "
+                f"should have {evidence.whisper_share:.0%}, p {p:.2g}",
                 f"find what gives, loses or hides calls by arm; {_BEGIN_ANEW}", seen=members,
             )
         )  # fmt: skip
@@ -128,7 +135,8 @@ def _unchanged_flags(evidence: Evidence, calls: Sequence[CallRow]) -> Gate:
     versions = sorted({call.flag_version for call in calls})
     is_one = versions == [evidence.flag_version] or not versions
     return validity_gate(
-        "flags unchanged", is_one, f"in force {evidence.flag_version or 'none'}, seen {', '.join(versions) or 'none'}",
+        "flags unchanged", is_one,
+        f"in force {evidence.flag_version or 'none'}, seen {', '.join(versions) or 'none'}",
         "the share, salt or a list changed in the window: leave --since out, and it begins after the change",
         seen=versions,
     )  # fmt: skip
@@ -173,7 +181,8 @@ def _stored_clips(evidence: Evidence, calls: Sequence[CallRow], margins: Margins
             "days: " + ", ".join(f"{arm} {len(days[arm])}" for arm in ARMS),
             f"both providers must hear them from the first day to the last (SLUKH_CANARY_MINUTES): "
             f"{' and '.join(unseen)} did not",
-            kind="enough", seen=calls,
+            kind="enough",
+            seen=calls,
         ),
         validity_gate(
             "stored clips heard alike",

@@ -57,7 +57,8 @@ class Verdict:
         open_ = [gate for gate in self.gates if gate.status != "pass"]
         empty = sum(gate.is_empty for gate in self.gates)
         if not open_:
-            return f"all {len(self.gates)} gates pass" + (f", {empty} with nothing to look at" if empty else "")
+            unseen = f", {empty} with nothing to look at" if empty else ""
+            return f"all {len(self.gates)} gates pass{unseen}"
         if self.decision == "ROLL BACK":
             first, *more = (gate.name for gate in open_ if gate.status == "fail")
             if not more:

@@ -15,8 +15,8 @@ nothing is left, the last stable interim is published.
 
 The end of the audio is our endpoint, or later where a replay takes so long: Google is given 28 s in 7 s.
 
-The shell calls what happened (`start`, `opened`, `sent`, `result`, `failed`, `endpoint`, `tick`) with `now`,
-carries out the `Action`s it gets back, and calls `tick` no later than `next_deadline`.
+The shell calls what happened (`start`, `opened`, `sent`, `ended`, `result`, `failed`, `endpoint`, `tick`)
+with `now`, carries out the `Action`s it gets back, and calls `tick` no later than `next_deadline`.
 """
 
 from collections.abc import Callable, Sequence
@@ -111,6 +111,7 @@ class _Running:
     candidate: Candidate
     opened_at: float
     is_open: bool = False
+    has_ended: bool = False  # it was given all of the utterance
     send_began_at: float | None = None
     took_at: float  # when it took audio last, or was opened
     quiet_since: float
@@ -191,6 +192,11 @@ class UtteranceAttempts:
             return self._fail(running, "stalled", f"{running.quiet_voice:.1f} s of voice and no word", now)
         return []
 
+    def ended(self, attempt: int) -> None:
+        """All of the utterance has been taken, and the stream is told that it is over."""
+        if (running := self._running.get(attempt)) is not None:
+            running.has_ended = True
+
     def result(self, attempt: int, hypothesis: Hypothesis, now: float) -> list[Action]:
         """An Attempt yielded an interim or its final."""
         if (running := self._running.get(attempt)) is None or self.is_published:
@@ -198,7 +204,7 @@ class UtteranceAttempts:
         running.quiet_since, running.quiet_voice = now, 0.0
         if not hypothesis.is_final:
             return self._show(attempt, hypothesis)
-        if self._endpoint_at is None:  # the rest of the utterance would be lost
+        if not running.has_ended:  # the rest of the utterance would be lost; a replay may still be under way
             early = SttStreamError(running.candidate.name, "gave its final before the utterance was over")
             return self.failed(attempt, early, now)
         del self._running[attempt]
@@ -253,7 +259,10 @@ class UtteranceAttempts:
         if self.is_published:
             return []
         self._endpoint_at = self._endpoint_at or 0.0
-        return self._close_all(outcome) + self._salvage()
+        closed = self._close_all(outcome)
+        if self._empty_final is not None:  # somebody did answer
+            return closed + self._publish(*self._empty_final)
+        return closed + self._salvage()
 
     @property
     def _give_up_at(self) -> float | None:

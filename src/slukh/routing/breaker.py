@@ -1,15 +1,19 @@
 """When to leave a recogniser alone, and when to trust it again: the decision, without any I/O.
 
 Every Attempt votes when it ends. Five bad ones in a row, or half of at least five within 10 s, open the
-breaker; a permanent error opens it at once, unless what was refused is one request of a provider that is
-known to take others. While it is open nobody's call goes there. When it has cooled, up to three synthetic
-probes (stored clips whose words are checked, never a caller's only audio) must all work, one after the other;
-then 5 %, 25 % and all of the new calls come back. A provider that is opened again soon cools longer each
-time, so that a half broken one does not flap, and never so long that one which works again waits more than
-30 s for all its calls (60 s for its first probe after a permanent error).
+breaker. One that its hedge outran is no failure: one in twenty is later than its hedge by design, and some
+hedges win. Five of them in a row, with no final in between, are bad: that is how one looks which no longer
+answers, because nobody waits for its time-outs then. A permanent error opens it at once, unless what was
+refused is one request of a provider that is known to take others. While it is open nobody's call goes there.
+When it has cooled, up to three synthetic probes (stored clips whose words are checked, never a caller's only
+audio) must all work, one after the other; then 5 %, 25 % and all of the new calls come back. A provider that
+is opened again soon cools longer each time, so that a half broken one does not flap, and never so long that
+one which works again waits more than 30 s for all its calls (60 s for its first probe after a permanent
+error).
 
-The shell calls `record` when an Attempt ended and `tick` now and then, starts a probe when `next_probe_at` is
-due (`begin_probe`, `end_probe`), and asks `allows` once per utterance with the bucket of the call.
+The shell calls `record` or `outrun` when an Attempt ended and `tick` now and then, starts a probe when
+`next_probe_at` is due (`begin_probe`, `end_probe`), and asks `allows` once per utterance with the bucket of
+the call.
 """
 
 from collections import deque
@@ -34,7 +38,7 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     ("half_open", "tripped"): "open",
 }
 
-Vote = Literal["good", "bad", "weak", "permanent"]
+Vote = Literal["good", "bad", "late", "weak", "permanent"]
 VOTES: dict[Outcome, Vote] = {
     "published": "good",
     "empty": "weak",  # a cough has no words; a provider that hears nothing at all has none either
@@ -52,7 +56,7 @@ VOTES: dict[Outcome, Vote] = {
     "authentication": "permanent",
     # `superseded`, `cancelled` and `limit` say nothing about the provider.
 }
-BADNESS: dict[Vote, float] = {"good": 0.0, "weak": 0.25, "bad": 1.0, "permanent": 1.0}
+BADNESS: dict[Vote, float] = {"good": 0.0, "weak": 0.25, "late": 0.25, "bad": 1.0, "permanent": 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +66,10 @@ class BreakerPolicy:
     Attributes:
         window_seconds: how far back votes count.
         window_votes: and at most so many of them.
-        bad_run: bad outcomes in a row that open it, however far apart.
+        bad_run: bad or late outcomes in a row that open it, however far apart.
         min_votes: votes in the window before a share of them means anything.
-        bad_share: of the votes, opens it; an empty result is a quarter of a bad vote, and never the last one.
+        bad_share: of the votes, opens it; an empty or late one is a quarter of a bad vote, and an empty one
+            never the last.
         slow_seconds: a final later than this after our endpoint is slow.
         slow_share: of the votes, opens it.
         cool_seconds: from opening to the first probe, the first, second and any further time.
@@ -167,10 +172,13 @@ class Breaker:
             self._happen("tripped", now, is_permanent=True)
         elif self.state in ("closed", "recovering"):  # later, they end what began before
             is_slow = vote == "good" and latency is not None and latency >= self.policy.slow_seconds
-            self._votes.append((now, vote, is_slow))
-            self._bad_run = {"good": 0, "bad": self._bad_run + 1}.get(vote, self._bad_run)
-            if (vote == "bad" or is_slow) and self._is_over(now):
-                self._happen("tripped", now)
+            self._vote(vote, now, is_slow=is_slow)
+
+    def outrun(self, now: float) -> None:
+        """An Attempt was late, and its hedge gave the final."""
+        self.tick(now)
+        if self.state in ("closed", "recovering"):
+            self._vote("late", now)
 
     def keep_away(self, now: float) -> None:
         """It does not start, for a reason that only an operator can mend: open as after such an error."""
@@ -224,6 +232,14 @@ class Breaker:
         """Whether calls, or the clips that closed it again, had their words from it as it now is."""
         was_probed = self.standing.openings > 0 and self.state in ("closed", "recovering")
         return was_probed or any(vote == "good" for _, vote, _ in self._votes)
+
+    def _vote(self, vote: Vote, now: float, *, is_slow: bool = False) -> None:
+        self._votes.append((now, vote, is_slow))
+        is_bad = vote in ("bad", "late")
+        if vote != "weak":
+            self._bad_run = self._bad_run + 1 if is_bad else 0
+        if (is_bad or is_slow) and self._is_over(now):
+            self._happen("tripped", now)
 
     def _happen(self, happening: Happening, now: float, *, is_permanent: bool = False) -> None:
         before = self.standing

@@ -49,10 +49,19 @@ class FlagFile:
 
     def reload(self) -> bool:
         """Read the file if its content changed; True when other values are in force now. Never raises."""
+        return self.take(self.read())
+
+    def read(self) -> bytes | SettingsError:
+        """What stands in the file, or why it cannot be read; changes nothing. Blocks as long as its disk."""
         try:
-            data = self._read()
+            return self._read()
         except SettingsError as error:
-            return self._refuse(b"", error)
+            return error
+
+    def take(self, data: bytes | SettingsError) -> bool:
+        """What `read` found; True when other values are in force now. Never blocks, never raises."""
+        if isinstance(data, SettingsError):
+            return self._refuse(b"", data)
         if (seen := hashlib.sha256(data).digest()) == self._seen:
             return False
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import math
 import re
 import wave
@@ -9,12 +10,17 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TypeVar
 
-from slukh.errors import SttError, SttLanguageError, SttRequestError, SttTimeoutError
+from slukh.errors import SttError, SttLanguageError, SttRequestError, SttStreamError, SttTimeoutError
 from slukh.routing.upstreams import Upstreams
 from slukh.stt.base import Hypothesis, StreamConfig, SttProvider
 from slukh.stt.remedies import all_failed
 from slukh.types import AudioChunk, Outcome
+
+logger = logging.getLogger(__name__)
+
+Told = TypeVar("Told")
 
 _CHUNK_BYTES = 1600  # 100 ms
 _CLIP_SECONDS = 30.0
@@ -75,29 +81,41 @@ async def hear_clip(provider: SttProvider, clip: Clip, *, timeout_seconds: float
     """Play a clip to a recogniser, without waiting for its real time.
 
     Raises:
-        SttError: it failed.
+        SttError: it failed, or has a defect, which is logged: clips go on being played.
         TimeoutError: it did not answer in time.
     """
-    async with asyncio.timeout(timeout_seconds):
-        stream = await provider.open(StreamConfig(language_code=clip.language_code, interim_results=False))
-        try:
-            for at in range(0, len(clip.pcm), _CHUNK_BYTES):
-                await stream.send(AudioChunk(pcm=clip.pcm[at : at + _CHUNK_BYTES]))
-            await stream.end()
-            ended_at = asyncio.get_running_loop().time()
-            text = ""
-            async for result in stream:
-                if isinstance(result, Hypothesis) and result.is_final:
-                    text = result.text
-            return Heard(clip=clip, text=text, final_seconds=asyncio.get_running_loop().time() - ended_at)
-        finally:
-            await stream.close()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await _hear(provider, clip)
+    except (SttError, TimeoutError):
+        raise
+    except Exception as defect:
+        logger.exception("recogniser_defect", extra={"provider": provider.name})
+        raise SttStreamError(provider.name, "a defect of ours, see the log") from defect
+
+
+async def _hear(provider: SttProvider, clip: Clip) -> Heard:
+    clock = asyncio.get_running_loop().time
+    stream = await provider.open(StreamConfig(language_code=clip.language_code, interim_results=False))
+    try:
+        for at in range(0, len(clip.pcm), _CHUNK_BYTES):
+            await stream.send(AudioChunk(pcm=clip.pcm[at : at + _CHUNK_BYTES]))
+        await stream.end()
+        ended_at = clock()
+        text = ""
+        async for result in stream:
+            if isinstance(result, Hypothesis) and result.is_final:
+                text = result.text
+        return Heard(clip=clip, text=text, final_seconds=clock() - ended_at)
+    finally:
+        await stream.close()
 
 
 class Canaries:
     """Plays the stored clips to every recogniser, at start and on a schedule, and remembers who failed.
 
-    A recogniser is not played clips in languages it does not take.
+    A recogniser is not played clips in languages it does not take. It works when it heard a clip of a round,
+    whichever, and fails when it heard none; calls and their breaker judge the rest.
 
     Args:
         providers: recognisers by registry name.
@@ -164,6 +182,7 @@ class Canaries:
                 round_.create_task(self._ask(name, self._providers[name]))
 
     async def _ask(self, name: str, provider: SttProvider) -> None:
+        has_heard, errors = False, list[SttError]()
         for clip in stored_clips():
             if clip.language_code not in provider.capabilities.languages:
                 continue
@@ -176,13 +195,16 @@ class Canaries:
             except SttError as failure:
                 error = failure
             else:
+                has_heard = True
                 self._tried.add(name)
                 self._failing.pop(name, None)
-                self._on_heard(name, heard)
+                _tell(self._on_heard, name, heard)
                 continue
             if clip.language_code in self._languages or not isinstance(error, SttRequestError):
-                self._failing[name] = error
-            self._on_failed(name, error)
+                errors.append(error)
+            _tell(self._on_failed, name, error)
+        if errors and not has_heard:  # of two, the one that may pass
+            self._failing[name] = min(errors, key=lambda error: error.is_permanent)
         self._tried.add(name)
 
 
@@ -221,7 +243,7 @@ class Probes:
         outcome: Outcome
         try:
             heard = await self._hear(self._upstreams.providers[name], seconds)
-            self.on_heard(name, heard)
+            _tell(self.on_heard, name, heard)
             outcome = "published" if has_its_words(heard) else "empty"
         except TimeoutError:
             outcome = "timeout"
@@ -237,6 +259,14 @@ class Probes:
                 return await hear_clip(provider, self._clips[0], timeout_seconds=timeout_seconds)
         self._clips.rotate(-1)
         return await hear_clip(provider, self._clips[0], timeout_seconds=timeout_seconds)
+
+
+def _tell(listener: Callable[[str, Told], None], name: str, told: Told) -> None:
+    """One that raises is logged and skipped, as a call's sinks are: clips go on being played."""
+    try:
+        listener(name, told)
+    except Exception:
+        logger.exception("sink_failed", extra={"sink": "clips"})
 
 
 def has_its_words(heard: Heard) -> bool:

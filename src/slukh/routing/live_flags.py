@@ -1,8 +1,9 @@
 """The flags in force: of the environment or a file, less a rollback that stands until a person ramps."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slukh.errors import SettingsError
@@ -13,6 +14,24 @@ from slukh.routing.rollback import Rollback
 from slukh.routing.share_files import RollbackFile, write_share
 
 logger = logging.getLogger(__name__)
+
+
+_FOLLOW_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What stood in the files at one look.
+
+    Attributes:
+        content: of the flag file, or why it cannot be read; None where there is no file.
+        rollback: that is kept beside it.
+        before: the flags that were in force when the look began.
+    """
+
+    content: bytes | SettingsError | None
+    rollback: Rollback | None
+    before: Flags
 
 
 class LiveFlags:
@@ -58,11 +77,22 @@ class LiveFlags:
 
     def reload(self) -> bool:
         """Look whether anything has changed; True when other values are in force now. Never raises."""
-        before = self.flags.version
-        if self._file is not None:
-            self._file.reload()
-        self.flags = self._in_force(self._kept.read() or self._unkept)
-        return self.flags.version != before
+        return self.take(self.read())
+
+    def read(self) -> Seen:
+        """Look into the files; changes nothing. Blocks as long as their disk: for a thread."""
+        before = self.flags
+        content = None if self._file is None else self._file.read()
+        return Seen(content=content, rollback=self._kept.read(), before=before)
+
+    def take(self, seen: Seen) -> bool:
+        """What `read` found; True when other values are in force now. Never blocks, never raises."""
+        if seen.before is not self.flags:  # a rollback came in between: the files may say less than we know
+            return False
+        if self._file is not None and seen.content is not None:
+            self._file.take(seen.content)
+        self.flags = self._in_force(seen.rollback or self._unkept)
+        return self.flags.version != seen.before.version
 
     def roll_back(self, rollback: Rollback) -> Rollback:
         """Give Whisper no more calls, from the next one on; what it is remembered as.
@@ -93,3 +123,13 @@ class LiveFlags:
         if rollback is None or flags.number > rollback.flag_number or flags.whisper_percent is None:
             return flags
         return replace(flags, whisper_percent=0, rolled_back=rollback)
+
+
+async def follow(flags: LiveFlags, *, every_seconds: float = _FOLLOW_SECONDS) -> None:
+    """Have what changed in the files in force for the next call, until cancelled.
+
+    A network disk may hang for minutes: that is a thread's to wait for, not the calls'. One at a time.
+    """
+    while True:
+        await asyncio.sleep(every_seconds)
+        flags.take(await asyncio.to_thread(flags.read))

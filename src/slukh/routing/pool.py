@@ -9,11 +9,13 @@ What a server has to do is its open utterances and one more, times how long its 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, get_args
 
+from slukh.background import in_background
 from slukh.errors import SttAuthenticationError, SttError, SttLanguageError, SttStreamError
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.breaker_store import BreakerStore, Standing
@@ -123,7 +125,7 @@ class ServerPool:
         if not self._background:
             work = [Probes(self.upstreams, self._clips).run()]
             work += [self._look(key) for key in self.servers if key not in failed]
-            self._background = [asyncio.create_task(each) for each in work]
+            self._background = [in_background(each) for each in work]
 
     async def open(self, config: StreamConfig) -> SttStream:
         """A stream on the server with the least to do; the next one when that cannot be reached.
@@ -157,13 +159,14 @@ class ServerPool:
         return min(server.backlog_seconds() for server in self.servers.values())
 
     async def aclose(self) -> None:
-        """Give everything back. Idempotent."""
+        """Give everything back, whatever one of them raises on the way. Idempotent."""
         background, self._background = self._background, []
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        for server in self.servers.values():
-            await server.aclose()
+        async with contextlib.AsyncExitStack() as closing:
+            for server in self.servers.values():
+                closing.push_async_callback(server.aclose)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
 
     def closed(self, key: str) -> None:
         """A stream is no longer open."""
@@ -183,7 +186,7 @@ class ServerPool:
             utterance_id=0, attempt=1, provider=key, model=self.model, purpose="serve", outcome=outcome,
             audio_samples=0, final_seconds=final_seconds,
         )  # fmt: skip
-        self.upstreams.ended(attempt, now, was_outrun=False)
+        self.upstreams.ended(attempt, now)
 
     def failed(self, key: str, error: SttError) -> SttError:
         """A stream of a server failed: what that is to a caller.

@@ -96,10 +96,16 @@ class CallRouter:
                 run.endpoint()
 
     async def finish(self) -> None:
-        """Wait until every utterance is published; each is bounded by its own deadlines."""
-        while self._runs:
-            await asyncio.gather(*(run.over.wait() for run in self._runs.values()))
-        self.upstreams.call_ended(self.assignment.chain[0])
+        """Wait until every utterance is published; each is bounded by its own deadlines.
+
+        One that is cancelled publishes what there is.
+        """
+        try:
+            while self._runs:
+                await asyncio.gather(*(run.over.wait() for run in self._runs.values()))
+        finally:
+            self.abandon()
+            self.upstreams.call_ended(self.assignment.chain[0])
 
     @property
     def is_settled(self) -> bool:

@@ -81,6 +81,7 @@ class _Attempt:
     fault: _Fault | None = None
     said_before: int = 0  # samples of the utterance when it was opened
     audio_samples: int = 0
+    has_ended: bool = False  # it was given all of them
     first_sent_at: float | None = None
     first_result_at: float | None = None
     final_at: float | None = None
@@ -233,7 +234,8 @@ class UtteranceRun:
         if outcome == "published":
             self._winner = attempt.purpose
         was_outrun = outcome == "superseded" and self._winner == "hedge"
-        self._call.upstreams.ended(ended, now, was_outrun=was_outrun)
+        outrun_seconds = _between(self._endpoint_at, now) if was_outrun else None
+        self._call.upstreams.ended(ended, now, outrun_seconds=outrun_seconds)
         self._call.publish(ended)
 
     def _tell_failover(self, attempt: _Attempt, fault: _Fault, taken: float | None) -> None:
@@ -308,6 +310,8 @@ class UtteranceRun:
             attempt.audio_samples += samples
             if actions := core.sent(number, seconds(samples) if chunk.voiced else 0.0, self._loop.time()):
                 self._carry_out(actions)
+        attempt.has_ended = True
+        core.ended(number)
         await stream.end()
 
     def _heard(self, attempt: _Attempt, result: Result) -> None:
@@ -319,7 +323,7 @@ class UtteranceRun:
             attempt.first_result_at = now
             if attempt.fault is not None:
                 self._tell_failover(attempt, attempt.fault, now - attempt.fault.at)
-        if result.is_final and self._endpoint_at is not None:
+        if result.is_final and attempt.has_ended:
             attempt.final_at = now
             attempt.reported_ms = result.reported_ms
         self._carry_out(self._core.result(attempt.number, result, now))

@@ -109,15 +109,22 @@ def _content(path: Path) -> bytes:
 
 
 def _write(path: Path, values: Mapping[str, object]) -> None:
-    """Whole or not at all: a file beside it, then renamed."""
+    """Whole or not at all, also when the power goes: a file beside it, on the disk, then renamed."""
     try:
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(values, file, ensure_ascii=False, indent=2)
-            file.write("\n")
-        with contextlib.suppress(OSError):
-            Path(beside).chmod(path.stat().st_mode & 0o777)
-        Path(beside).replace(path)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        beside = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(values, file, ensure_ascii=False, indent=2)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(OSError):
+                beside.chmod(path.stat().st_mode & 0o777)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be written ({error.strerror})", remedy="mend its folder's rights"

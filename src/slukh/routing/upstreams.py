@@ -138,21 +138,27 @@ class Upstreams:
             cap, max(self.limits.hedge_floor_seconds, sorted(finals)[math.ceil(0.95 * len(finals)) - 1])
         )
 
-    def ended(self, attempt: AttemptEnded, now: float, *, was_outrun: bool) -> None:
+    def ended(self, attempt: AttemptEnded, now: float, *, outrun_seconds: float | None = None) -> None:
         """An Attempt for a caller is over.
 
         Args:
             attempt: how it ended.
             now: monotonic seconds.
-            was_outrun: its hedge gave the final, so its own was late; that is a bad sign, where to be
-                superseded is none.
+            outrun_seconds: its hedge gave the final, so long after our endpoint; its own would have come
+                later. None where no hedge did.
         """
         if attempt.purpose not in _SERVING:
             return
-        outcome = "timeout" if was_outrun else attempt.outcome
-        self.breakers[attempt.provider].record(outcome, now, attempt.final_seconds)
-        if attempt.final_seconds is not None:
-            self._finals[attempt.provider].append(attempt.final_seconds)
+        breaker = self.breakers[attempt.provider]
+        if outrun_seconds is None:
+            breaker.record(attempt.outcome, now, attempt.final_seconds)
+        else:
+            breaker.outrun(now)
+        # One that was outrun is as late as it was waited for, at least. Were it left out, the percentile
+        # would be that of the quick ones only, and move the next hedge forward, again and again.
+        final_seconds = attempt.final_seconds if outrun_seconds is None else outrun_seconds
+        if final_seconds is not None:
+            self._finals[attempt.provider].append(final_seconds)
         self._tell()
 
     def keep_away(self, name: str, now: float) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from slukh.assembly.parts import Parts
+from slukh.background import in_background
 from slukh.errors import ExperimentError
 from slukh.experiment.recorded import SpokenAudio
 from slukh.experiment.recordings import Recordings
@@ -72,7 +73,7 @@ async def comparing(
         )
         sink.start()
         stack.callback(sink.stop)
-        expiring = asyncio.create_task(_expire(recordings))
+        expiring = in_background(_expire(recordings))
         stack.callback(expiring.cancel)
         if parts.shadows is not None:
             parts.shadows.on_heard = heard

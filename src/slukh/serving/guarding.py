@@ -31,7 +31,7 @@ def bounds_of(settings: GuardrailSettings, *, final_seconds: float) -> Bounds:
         late=settings.slukh_guardrail_late_percent / 100,
         late_seconds=settings.slukh_guardrail_late_seconds,
         deadline_seconds=final_seconds,
-        least_calls=settings.slukh_guardrail_calls,
+        least_callers=settings.slukh_guardrail_calls,
         window_seconds=settings.slukh_guardrail_minutes * 60,
         silent_seconds=settings.slukh_guardrail_silent_minutes * 60,
     )
@@ -105,7 +105,7 @@ class Guard:
         self._metrics.rolled_back(True)
         logger.error(
             "rolled_back",
-            extra={"reason": reason, "guardrail": breach.guardrail, "calls": breach.calls,
+            extra={"reason": reason, "guardrail": breach.guardrail, "callers": breach.callers,
                    "share": breach.share, "bound": breach.bound, "google": breach.google,
                    "from_percent": percent, "flag_version": self._flags.flags.version},
         )  # fmt: skip

@@ -16,6 +16,7 @@ from slukh.assembly.answering import Answering, build_answering, phrase_tally
 from slukh.assembly.parts import Parts, build_parts
 from slukh.assembly.voices import VoiceNews
 from slukh.audio import linear16_from_samples
+from slukh.audio_files import read_recording
 from slukh.callers import caller_hash, made_caller_key
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.phrase_tally import PhraseTally
@@ -24,7 +25,7 @@ from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.sink import ExperimentSink
 from slukh.monitoring.metrics import Metrics
 from slukh.routing.health import Canaries, Heard
-from slukh.routing.live_flags import LiveFlags
+from slukh.routing.live_flags import LiveFlags, follow
 from slukh.routing.pool import ServerPool
 from slukh.serving.accuracy import AccuracyWatch
 from slukh.serving.call_log import CallLog
@@ -35,7 +36,6 @@ from slukh.serving.guarding import Guard, bounds_of
 from slukh.serving.metering import Metering, metering
 from slukh.session import Sink
 from slukh.settings.config import AllSettings, Settings
-from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEvent
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,13 @@ class Process:
 
     def background(self) -> list[Coroutine[Any, Any, None]]:
         """What is done beside calls, until it is cancelled."""
-        work = [self._forget(), self._follow_flags(), self.meter.follow_statements(), self.accuracy.follow()]
+        work = [
+            self._forget(),
+            follow(self.flags),
+            self._guard(),
+            self.meter.follow_statements(),
+            self.accuracy.follow(),
+        ]
         if self.tally is not None:
             work.append(self.meter.keep_phrases(self.tally))
         return work
@@ -124,11 +130,10 @@ class Process:
             await asyncio.sleep(10.0)
             self.book.expire()
 
-    async def _follow_flags(self) -> None:
-        """A flag file that changed is in force for the next call, and so is a rollback."""
+    async def _guard(self) -> None:
+        """Whisper's share is taken back soon after it has to be."""
         while True:
             await asyncio.sleep(1.0)
-            self.flags.reload()
             self.guard.look()
 
     def _heard_clip(self, name: str, heard: Heard, *, is_kept: bool = True) -> None:
@@ -233,6 +238,7 @@ def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExit
             on_voice_failed=metrics.voice_failed,
             on_store_error=metrics.phrase_cache_error,
         ),
+        final_seconds=given.settings.slukh_final_seconds,
         least_cached_tokens=_least_cached_tokens(given),
     )
     if answering is not None:

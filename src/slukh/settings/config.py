@@ -153,7 +153,11 @@ class Settings(BaseSettings):
         0.8, gt=0, description="And no sooner than this, however quick its finals are."
     )
     slukh_final_seconds: float = Field(
-        8.0, gt=0, le=600, description="Longest wait from our endpoint to a final before another Attempt."
+        8.0,
+        gt=0,
+        le=600,
+        description="Longest wait from our endpoint to a final before another Attempt. `slukh doctor` waits "
+        "as long for a recogniser, and at least 8 s.",
     )
     slukh_canary_minutes: float = Field(
         60.0, ge=0, description="How often the stored clips measure accuracy; 0: only at start."

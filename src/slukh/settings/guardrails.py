@@ -24,10 +24,10 @@ class GuardrailSettings(BaseSettings):
     slukh_guardrail_late_seconds: float = Field(
         3.0, gt=0, description="From the end of speech to its final, a turn that took longer is late."
     )
-    slukh_guardrail_calls: int = Field(5, ge=2, description="On fewer calls nothing is decided.")
+    slukh_guardrail_calls: int = Field(5, ge=2, description="On calls of fewer callers nothing is decided.")
     slukh_guardrail_minutes: float = Field(
         120.0, gt=0, description="An older call counts no more, nor one before the newest 200."
     )
     slukh_guardrail_silent_minutes: float = Field(
-        10.0, gt=0, description="How long so many calls of Whisper's may report no turn at all."
+        10.0, gt=0, description="How long calls of so many of Whisper's callers may report no turn at all."
     )

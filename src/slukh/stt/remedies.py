@@ -16,9 +16,9 @@ def remedy_for(error: SttError) -> str:
 
 
 def sentence(error: SttError) -> str:
-    """What failed and what to do about it, one line; the remedy once where the error has it in its words."""
+    """What failed and what to do about it, one line; nothing more where the error's words begin to say it."""
     told, remedy = str(error), remedy_for(error)
-    return told if remedy in told else str(ServiceError(told, remedy=remedy))
+    return told if remedy.partition(";")[0] in told else str(ServiceError(told, remedy=remedy))
 
 
 def all_failed(errors: Mapping[str, SttError], *, name: str = "") -> SttError:

@@ -8,7 +8,6 @@ Source: RFC 6455.
 """
 
 import hmac
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,14 +21,12 @@ from websockets.typing import Subprotocol
 
 from slukh.errors import RefusalReason, TelephonyError
 from slukh.telephony.base import PeerHungUp, Reply
+from slukh.unlogged import UNLOGGED
 
 MAX_REQUEST_BYTES: Final = 8 * 1024
 
 _END_OF_REQUEST: Final = b"\r\n\r\n"
 _TRY_LATER: Final = frozenset({"draining", "full", "over_budget"})
-# The library logs headers and messages at DEBUG: a password, and digits of callers.
-# Outside the tree of loggers, so that no level given to them reaches it.
-_NO_LOG: Final = logging.Logger("websockets", logging.CRITICAL + 1)  # noqa: LOG001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +74,7 @@ class WebSocketServerSide:
         self._admit = admit
         spoken = [Subprotocol(name) for name in subprotocols]
         self._protocol = ServerProtocol(
-            subprotocols=spoken or None, max_size=max_message_bytes, logger=_NO_LOG
+            subprotocols=spoken or None, max_size=max_message_bytes, logger=UNLOGGED
         )
         self._request: bytes | None = b""  # None once the handshake is done
         self._message = b""  # the fragments so far

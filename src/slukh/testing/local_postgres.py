@@ -22,7 +22,7 @@ import psycopg
 from slukh.errors import ServiceError
 from slukh.ports import reserved_port
 
-_STARTED_WITHIN_SECONDS = 30.0
+_STARTED_WITHIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,10 @@ from pathlib import Path
 import platformdirs
 
 from slukh.errors import ServiceError
+from slukh.ports import reserved_port
 
-_INSTALL_SECONDS = 900
-_START_SECONDS = 120
+_INSTALL_SECONDS = 1800  # from a slow index
+_START_SECONDS = 300
 # PyAV 19 dropped an argument that faster-whisper 1.2.1 uses to open files.
 _FASTER_WHISPER = ("faster-whisper==1.2.1", "ctranslate2==4.8.5", "av==18.1.0")
 _WHISPER_LIVE = (
@@ -170,9 +171,15 @@ def environment(server: RealServer) -> Path:
 
 def _install(folder: Path, what: tuple[str, ...]) -> None:
     pip = [f"{folder}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what]
-    done = subprocess.run(  # noqa: S603  # our own arguments
-        pip, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  # our own arguments
+            pip, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ServiceError(
+            f"{what[0]} was not installed in {_INSTALL_SECONDS} s",
+            remedy="is the package index quick enough?",
+        ) from error
     if done.returncode != 0:
         last_line = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
         raise ServiceError(f"{what[0]} cannot be installed ({last_line})", remedy="is there a package index?")
@@ -182,23 +189,22 @@ def _install(folder: Path, what: tuple[str, ...]) -> None:
 def starting(server: RealServer, model: Path) -> Iterator[Running]:
     """A server that was started, and may not answer yet."""
     folder = environment(server)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     stand_ins = folder / "stand-ins"
     for name in server.stand_ins:
         (stand_ins / name).mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(__file__).with_name("stand_in.py"), stand_ins / name / "__init__.py")
-    process = subprocess.Popen(  # noqa: S603  # our own arguments
-        server.command(folder, model, port),
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{stand_ins}"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield Running(address=f"{server.scheme}://127.0.0.1:{port}", port=port, process=process)
-    finally:
-        process.kill()
-        process.wait()
+    with reserved_port() as port:
+        process = subprocess.Popen(  # noqa: S603  # our own arguments
+            server.command(folder, model, port),
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{stand_ins}"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield Running(address=f"{server.scheme}://127.0.0.1:{port}", port=port, process=process)
+        finally:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager

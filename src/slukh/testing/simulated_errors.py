@@ -1,7 +1,8 @@
 """Calls with errors that hang together, and a known truth: what the statistics are tried on.
 
-A call has its own difficulty (its line, its caller), a turn has another; both are normal on the logit scale.
-What comes out is one number of errors and of words per call, as the statistics take them.
+A caller has a difficulty (voice, line) that all of their calls share, a turn has another; both are normal on
+the logit scale. Everybody calls once, unless it is said who calls. What comes out is one number of errors and
+of words per call, as the statistics take them.
 """
 
 from dataclasses import dataclass
@@ -19,19 +20,22 @@ class Traffic:
     Attributes:
         turns: mean turns of a call.
         words: mean words of a turn.
-        call_spread: standard deviation of the calls' difficulty, in logits.
+        call_spread: standard deviation of the callers' difficulty, in logits.
         turn_spread: of the turns'.
+        own_spread: of what a caller is to one provider alone.
     """
 
     turns: float = 10.0
     words: float = 8.0
     call_spread: float = 0.8
     turn_spread: float = 0.8
+    own_spread: float = 0.0
 
     def true_rate(self, level: float) -> float:
         """The error rate of calls at a level, in logits."""
         nodes, weights = np.polynomial.hermite_e.hermegauss(64)
-        logits = level + nodes * np.hypot(self.call_spread, self.turn_spread)
+        spread = np.hypot(np.hypot(self.call_spread, self.turn_spread), self.own_spread)
+        logits = level + nodes * spread
         return float(weights @ _probability(logits) / weights.sum())
 
     def level(self, rate: float) -> float:
@@ -58,17 +62,48 @@ class Turns:
     errors: tuple[NDArray[np.int_], ...]
 
 
+def simulated_callers(generator: np.random.Generator, calls: int) -> NDArray[np.int_]:
+    """The caller of every call: they call twice in the mean (geometric), one in a hundred of them 30 times.
+
+    Calls of a caller lie anywhere among the others.
+    """
+    often, times = 0.01, generator.geometric(0.5, calls)
+    times[generator.random(calls) < often] = 30
+    return generator.permutation(np.repeat(np.arange(calls), times)[:calls])
+
+
 def simulated_turns(
-    generator: np.random.Generator, calls: int, levels: tuple[float, ...], traffic: Traffic | None = None
+    generator: np.random.Generator,
+    calls: int,
+    levels: tuple[float, ...],
+    traffic: Traffic | None = None,
+    caller: NDArray[np.int_] | None = None,
 ) -> Turns:
-    """Calls that every provider hears, each at its level; difficulty is shared, luck is not."""
+    """Calls that every provider hears, each at its level; difficulty is shared, luck is not.
+
+    Args:
+        generator: of the luck.
+        calls: how many.
+        levels: of each provider.
+        traffic: what calls are like.
+        caller: of every call; None where everybody calls once.
+    """
     traffic = traffic or Traffic()
     turns = 1 + generator.poisson(traffic.turns - 1, calls)
     call = np.repeat(np.arange(calls), turns)
     words = 1 + generator.poisson(traffic.words - 1, len(call))
-    difficulty = (generator.normal(0, traffic.call_spread, calls)[call]
+    of_turn = call if caller is None else caller[call]
+    callers = int(of_turn.max(initial=-1)) + 1
+    difficulty = (generator.normal(0, traffic.call_spread, callers)[of_turn]
                   + generator.normal(0, traffic.turn_spread, len(call)))  # fmt: skip
-    errors = tuple(generator.binomial(words, _probability(level + difficulty)) for level in levels)
+    own = [
+        generator.normal(0, traffic.own_spread, callers)[of_turn] if traffic.own_spread else 0.0
+        for _ in levels
+    ]
+    errors = tuple(
+        generator.binomial(words, _probability(level + difficulty + alone))
+        for level, alone in zip(levels, own, strict=True)
+    )
     return Turns(call=call, words=words, errors=errors)
 
 

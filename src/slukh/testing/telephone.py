@@ -39,7 +39,7 @@ _FRAME = 160
 _SILENCE = b"\xff" * _FRAME
 _PCMU, _EVENT = 0, 101
 _DIGITS = "0123456789*#ABCD"
-_ANSWER_SECONDS = 20.0
+_ANSWER_SECONDS = 60.0
 _RTP_HEADER = 12  # bytes: Asterisk sends no extensions
 _LOUD = 100  # peak of a frame that holds something to hear
 

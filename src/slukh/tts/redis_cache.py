@@ -36,6 +36,7 @@ class RedisStore:
         max_age_seconds: after which Redis forgets a phrase.
         on_error: told every time something is wrong.
         now: monotonic seconds.
+        answer_seconds: after which it counts as gone.
 
     Raises:
         SettingsError: a URL that is none.
@@ -48,10 +49,11 @@ class RedisStore:
         max_age_seconds: float,
         on_error: Callable[[StoreError], None] = lambda _: None,
         now: Callable[[], float] = time.monotonic,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         try:
             self._redis = Redis.from_url(
-                url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, retry=None
+                url, socket_timeout=answer_seconds, socket_connect_timeout=answer_seconds, retry=None
             )
         except ValueError as error:
             raise SettingsError(
@@ -75,6 +77,7 @@ class RedisStore:
             return None
         if (linear16 := unsealed(data)) is None:
             self._on_error("corrupt")
+            logger.warning("phrase_cache", extra={"error": "corrupt", "detail": key})
         return linear16
 
     async def put(self, key: str, linear16: bytes) -> None:

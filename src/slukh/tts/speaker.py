@@ -32,7 +32,8 @@ OnMade = Callable[[SpeechRequest, Voice], None]
 _WARMING = 2
 # From asking a voice (which may have to wait for its turn) to its audio, and between two pieces of it.
 _VOICE_SECONDS = 8.0
-_STORE_SECONDS = 1.0
+# For what was made to be kept, when the process ends.
+_KEEPING_SECONDS = 5.0
 
 
 class Recording:
@@ -210,7 +211,11 @@ class Speaker:
         stopped = [*self._making, *([] if self._filling is None else [self._filling])]
         for task in stopped:
             task.cancel()
-        await asyncio.gather(*stopped, *self._keeping, return_exceptions=True)
+        await asyncio.gather(*stopped, return_exceptions=True)
+        if self._keeping:
+            _, late = await asyncio.wait(self._keeping, timeout=_KEEPING_SECONDS)
+            for task in late:
+                task.cancel()
         await self.chain.aclose()
         if self._store is not None:
             await self._store.aclose()
@@ -253,9 +258,7 @@ class Speaker:
         """Whether it was kept, behind the memory too."""
         kept = self._memory.get(key)
         if kept is None and self._store is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STORE_SECONDS):
-                    kept = await self._store.get(key)
+            kept = await self._store.get(key)
             if kept is not None:
                 self._memory.put(key, kept)
         if kept is None:
@@ -277,6 +280,11 @@ class Speaker:
                     pieces.append(linear16)
         except TimeoutError as error:
             raise TtsTimeoutError(provider.name, f"no audio in {_VOICE_SECONDS:g} s") from error
+        except TtsError:
+            raise
+        except Exception as error:  # a defect of one voice must not keep the next from speaking
+            logger.exception("voice_defect", extra={"provider": provider.name})
+            raise TtsProtocolError(provider.name, "a defect, see the log") from error
         return b"".join(pieces)
 
     @staticmethod

@@ -96,7 +96,7 @@ def test_a_recogniser_that_failed_gets_calls_again_wherever_the_parts_are_used()
     async def first_minute() -> None:
         await parts.start()
         for _ in range(5):
-            upstreams.ended(failed, 0.0, was_outrun=False)
+            upstreams.ended(failed, 0.0)
         failing = [upstreams.breakers["fake"].is_failing]
         await asyncio.sleep(60.0)
         assert [*failing, upstreams.breakers["fake"].is_failing] == [True, False]
@@ -105,6 +105,24 @@ def test_a_recogniser_that_failed_gets_calls_again_wherever_the_parts_are_used()
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(first_minute())
+
+
+class Unclosable(FakeProvider):
+    def __init__(self) -> None:
+        super().__init__(heard_words)
+        self.is_closed = False
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+        raise OSError("it did not go")
+
+
+async def test_all_recognisers_are_closed_whatever_one_of_them_raises() -> None:
+    both = {"google": Unclosable(), "whisper": Unclosable()}
+    parts = replace(fake_parts(), upstreams=Upstreams(both))
+    with pytest.raises(OSError, match="it did not go"):
+        await parts.aclose()
+    assert [provider.is_closed for provider in both.values()] == [True, True]
 
 
 def test_the_parts_of_the_settings_have_probes() -> None:

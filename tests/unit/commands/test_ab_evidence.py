@@ -1,6 +1,7 @@
 """Figures of a verdict out of the ledger and measured files: each says where it is from, or why it is not."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,17 @@ def test_cost_per_call_comes_from_the_ledger_by_arm(given: AllSettings, tmp_path
     assert "ledger's 10 of google's and 10 of whisper's calls, and 3 a month over 300 calls" in gate_origin(
         found, "cost per call"
     )
+
+
+def test_what_a_call_costs_is_no_surer_than_its_callers_are_many(given: AllSettings) -> None:
+    rows = calls()
+    book(given.settings, rows, whisper="google")
+    with Ledger(given.settings.ledger_url) as ledger:
+        for row in rows[::4]:  # every other one of Google's is long
+            ledger.record([replace(used(row.call_id, "google"), sequence=2001, quantity=600_000)])
+    of_two = tuple(replace(row, caller=f"{row.arm}-{n % 4}") for n, row in enumerate(rows))  # one calls long
+    by_call, by_caller = (gathered(NO_FILES, given, each, UNTIL).cost_errors for each in (rows, of_two))
+    assert by_caller["google"] > 1.2 * by_call["google"]
 
 
 def test_a_way_back_to_nothing_needs_no_cost(given: AllSettings, tmp_path: Path) -> None:

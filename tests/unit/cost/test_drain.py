@@ -41,7 +41,7 @@ class Drains:
 
     def wait_until(self, done: Callable[[], bool]) -> bool:
         with self._next:
-            return self._next.wait_for(done, 10)
+            return self._next.wait_for(done, 60)
 
 
 def test_what_the_ledger_has_committed_leaves_the_spool(

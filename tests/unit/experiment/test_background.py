@@ -22,7 +22,7 @@ class Store:
         self.writer = BackgroundWriter(self.write, what="numbers", waiting=3, on_dropped=self.lose)
 
     def write(self, batch: list[int]) -> None:
-        assert self.is_open.wait(5)
+        assert self.is_open.wait(60)
         if self.faults:
             raise self.faults.pop(0)
         self.written += batch
@@ -55,7 +55,7 @@ def test_what_cannot_be_written_is_lost_and_what_comes_later_is_not(fault: Excep
     store.is_open.set()
     store.writer.put(1)
     store.writer.start()
-    assert store.told.wait(5)
+    assert store.told.wait(60)
     store.writer.put(2)
     store.writer.stop()
     assert (store.written, store.lost) == ([2], [1])

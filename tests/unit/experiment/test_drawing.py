@@ -6,9 +6,9 @@ from slukh.experiment.drawing import drawn
 from slukh.experiment.evidence import ShadowRow
 
 
-def shadow(number: int, differing: int, *, is_complete: bool = True) -> ShadowRow:
+def shadow(number: int, differing: int, *, is_complete: bool = True, live: str = "google") -> ShadowRow:
     return ShadowRow(
-        call_id="c", utterance_id=number, live="google", shadow="whisper", canonical_version="1-x",
+        call_id="c", utterance_id=number, live=live, shadow="whisper", canonical_version="1-x",
         is_complete=is_complete, differing_words=differing,
     )  # fmt: skip
 
@@ -38,6 +38,16 @@ def test_a_larger_draw_begins_with_the_smaller() -> None:
     rows = [shadow(n, 1 + n % 5) for n in range(1000)]
     smaller, larger = ([row for row, _ in drawn(rows, labels=n, seed=1)] for n in (50, 100))
     assert larger[: len(smaller)] == smaller
+
+
+def test_whoever_serves_little_has_labels_enough_of_its_own_to_be_compared() -> None:
+    rows = [shadow(n, 1 + n % 3, live="google" if n % 10 else "whisper") for n in range(5000)]
+    found = drawn(rows, labels=500, seed=1)
+    own = [p for row, p in found if row.live == "whisper"]
+    assert 0.25 < len(own) / len(found) < 0.35
+    assert sum(1 / p for p in own) == pytest.approx(500, rel=0.15)  # one drawn more probably counts for less
+    larger = drawn(rows, labels=1000, seed=1)
+    assert [row for row, _ in larger][: len(found)] == [row for row, _ in found]
 
 
 def test_equal_texts_and_incomplete_ones_are_never_drawn() -> None:

@@ -20,11 +20,17 @@ HEARD = Heard(
 SAID = ["так дві шини", "мені 205/55 R16", "ні дякую", ""]
 
 
-def evaluated(*providers: list[str], problems: tuple[Problem, ...] = (), times: int = 1) -> dict[str, Any]:
-    """A report of providers that each heard these texts, so many times over."""
+def evaluated(
+    *providers: list[str],
+    problems: tuple[Problem, ...] = (),
+    said: list[str] = SAID,
+    times: int = 1,
+    call_id: str | None = None,
+) -> dict[str, Any]:
+    """A report of providers that each heard these texts so many times over, of a call each unless of one."""
     rows = tuple(
-        Row(line=line, audio=Path("a.wav"), text=text, language_code="uk-UA", call_id=str(line))
-        for line, text in enumerate(SAID * times, start=1)
+        Row(line=line, audio=Path("a.wav"), text=text, language_code="uk-UA", call_id=call_id or str(line))
+        for line, text in enumerate(said * times, start=1)
     )
     heard = {
         name: {
@@ -125,6 +131,21 @@ def test_two_providers_are_compared_on_the_rows_that_both_heard() -> None:
 def test_what_both_heard_in_silence_is_told_call_by_call() -> None:
     (compared,) = evaluated([*SAID[:3], "дякую за перегляд"], SAID)["comparisons"]
     assert compared["silent_calls"] == [{"seconds": 2.0, "words": [3, 0]}]
+
+
+def test_rows_of_one_call_are_one_and_bound_nothing() -> None:
+    texts = ["так дві", "мені 215/55 r16", "ні", "дякую"], ["так", "мені 205/55 R16", "дякую", "за перегляд"]
+    for call_id, is_bounded in ((None, True), ("7", False)):
+        found = evaluated(*texts, times=5, call_id=call_id)
+        (compared,) = found["comparisons"]
+        assert (found["providers"]["whisper"]["all"]["wer_interval"] is not None) == is_bounded
+        assert (compared["wer_difference_interval"] is not None) == is_bounded
+
+
+def test_recordings_without_speech_that_are_of_one_call_are_one() -> None:
+    heard = ["за перегляд", "дякую"], ["", "дякую"]
+    (compared,) = evaluated(*heard, said=["", ""], call_id="7")["comparisons"]
+    assert compared["silent_calls"] == [{"seconds": 4.0, "words": [3, 1]}]
 
 
 def test_rows_that_are_all_alike_have_a_rate_and_no_interval() -> None:

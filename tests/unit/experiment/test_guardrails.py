@@ -20,11 +20,11 @@ class Arms:
         self.now = 0.0
         self.calls = 0
 
-    def call(self, arm: str, *turns: Turn, goes_on: bool = False) -> Breach | None:
+    def call(self, arm: str, *turns: Turn, goes_on: bool = False, caller: str | None = None) -> Breach | None:
         self.calls += 1
         name = f"call-{self.calls}"
         self.now += 10.0
-        self.guardrails.began(arm, name, self.now)
+        self.guardrails.began(arm, name, self.now, caller)
         for turn in turns:
             self.guardrails.heard(arm, name, turn, self.now)
         if not goes_on:
@@ -44,8 +44,8 @@ def turns(*kinds: tuple[Turn, int]) -> Iterable[Turn]:
 
 def test_a_whisper_that_fails_wholly_is_seen_after_five_calls() -> None:
     breach = Arms().until_a_breach("whisper", FAILED, FAILED)
-    assert breach == Breach(guardrail="errors", calls=5, share=1.0, bound=0.1)
-    assert str(breach) == "errors: 100% of the turns of 5 calls, at most 10%"
+    assert breach == Breach(guardrail="errors", callers=5, share=1.0, bound=0.1)
+    assert str(breach) == "errors: 100% of the turns of 5 callers, at most 10%"
 
 
 def test_half_of_the_turns_is_seen_after_a_few_calls_more() -> None:
@@ -53,7 +53,7 @@ def test_half_of_the_turns_is_seen_after_a_few_calls_more() -> None:
     breach = arms.until_a_breach("whisper", GOOD, FAILED)
     assert breach is not None
     assert (breach.guardrail, breach.share) == ("errors", 0.5)
-    assert 5 < breach.calls <= 12
+    assert 5 < breach.callers <= 12
 
 
 def test_each_guardrail_judges_its_own() -> None:
@@ -77,6 +77,24 @@ def test_turns_of_one_call_count_once() -> None:
     arms = Arms()
     for _ in range(4):
         assert arms.call("whisper", *[FAILED] * 20) is None
+
+
+def test_calls_of_one_caller_count_once() -> None:
+    arms = Arms()
+    for _ in range(100):
+        assert arms.call("whisper", FAILED, FAILED, caller="courier") is None
+    for _ in range(3):
+        assert arms.call("whisper", FAILED, FAILED) is None
+    breach = arms.call("whisper", FAILED, FAILED)
+    assert breach is not None
+    assert (breach.callers, breach.share) == (5, 1.0)
+
+
+def test_one_who_dials_without_a_word_is_no_missing_data() -> None:
+    arms = Arms()
+    for _ in range(50):
+        arms.call("whisper", caller="robot")
+    assert arms.guardrails.look(arms.now + 1800) is None
 
 
 def test_of_a_call_that_goes_on_the_turns_to_come_count_as_good() -> None:
@@ -128,7 +146,7 @@ def test_calls_that_report_no_turn_are_no_data() -> None:
     silent = arms.guardrails.look(610.0)
     assert silent is not None
     assert silent.guardrail == "no_data"
-    assert str(silent) == "no data: 6 calls began, and none reported a turn for 10 minutes"
+    assert str(silent) == "no data: 6 callers, and no turn of theirs was reported for 10 minutes"
 
 
 def test_a_night_without_calls_is_no_missing_data() -> None:

@@ -25,6 +25,11 @@ class Judge(Guardrails):
     def __init__(self) -> None:
         super().__init__()
         self.told: list[tuple[str, Turn]] = []
+        self.callers: list[str | None] = []
+
+    def began(self, arm: str, call_id: str, now: float, caller: str | None = None) -> None:
+        self.callers.append(caller)
+        super().began(arm, call_id, now, caller)
 
     def heard(self, arm: str, call_id: str, turn: Turn, now: float) -> None:
         self.told.append((arm, turn))
@@ -34,12 +39,12 @@ class Judge(Guardrails):
 class Call:
     """One call of an arm, which says what a gateway would."""
 
-    def __init__(self, arm: str = "whisper", reason: str = "SPLIT") -> None:
+    def __init__(self, arm: str = "whisper", reason: str = "SPLIT", caller: str | None = None) -> None:
         self.judge = Judge()
         self.turns = LiveTurns(self.judge)
         self.now = 0.0
         self.arm = arm
-        self.tell(CallStarted(call_id="c", language_code="uk-UA"))
+        self.tell(CallStarted(call_id="c", language_code="uk-UA", caller=caller))
         self.tell(FlagDecision(flag_key="stt_provider", value=arm, variant=arm, reason=reason, version="1-a"))
 
     def tell(self, event: Event) -> None:
@@ -75,6 +80,11 @@ class Call:
         ((arm, turn),) = self.judge.told
         assert arm == self.arm
         return turn
+
+
+@pytest.mark.parametrize("caller", ["a hash", None])
+def test_guardrails_know_who_calls_where_it_is_known(caller: str | None) -> None:
+    assert Call(caller=caller).judge.callers == [caller]
 
 
 def test_latency_is_from_the_end_of_speech() -> None:

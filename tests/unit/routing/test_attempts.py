@@ -54,6 +54,12 @@ def core(
     )
 
 
+def gives(utterance: UtteranceAttempts, attempt: int, final: Hypothesis, now: float) -> list[Action]:
+    """A stream was given the whole utterance, and has its final."""
+    utterance.ended(attempt)
+    return utterance.result(attempt, final, now)
+
+
 def broken(provider: str = "whisper") -> SttError:
     return SttStreamError(provider, "reset")
 
@@ -63,7 +69,7 @@ def test_a_final_closes_its_attempt_and_publishes_it() -> None:
     assert utterance.start(0.0) == [Open(attempt=1, provider="whisper", purpose="serve")]
     utterance.opened(1, 0.0)
     assert utterance.endpoint(3.0) == []
-    assert utterance.result(1, final("так"), NOW) == [
+    assert gives(utterance, 1, final("так"), NOW) == [
         Close(attempt=1, outcome="published"),
         Publish(attempt=1, hypothesis=final("так")),
     ]
@@ -74,7 +80,7 @@ def test_a_final_without_text_is_published_as_empty() -> None:
     utterance = core()
     utterance.start(0.0)
     utterance.endpoint(1.0)
-    assert utterance.result(1, final(""), NOW)[0] == Close(attempt=1, outcome="empty")
+    assert gives(utterance, 1, final(""), NOW)[0] == Close(attempt=1, outcome="empty")
     assert utterance.is_published
 
 
@@ -101,6 +107,16 @@ def test_a_provider_that_failed_twice_is_given_time_before_the_third() -> None:
     assert utterance.next_deadline == 1.25
     assert utterance.tick(1.2) == []
     assert utterance.tick(1.25) == [Open(attempt=3, provider="whisper", purpose="retry")]
+
+
+def test_the_pause_before_the_same_provider_doubles() -> None:
+    utterance = core()
+    utterance.start(0.0)
+    utterance.failed(1, broken(), 1.0)
+    utterance.failed(2, broken(), 1.0)
+    utterance.tick(1.25)
+    utterance.failed(3, broken(), 2.0)
+    assert utterance.next_deadline == 2.5
 
 
 def test_a_lone_provider_that_has_no_room_is_given_time_at_once() -> None:
@@ -131,6 +147,22 @@ def test_a_final_before_our_endpoint_fails_the_attempt_because_the_rest_would_be
         Close(attempt=1, outcome="stream", error="gave its final before the utterance was over"),
         Open(attempt=2, provider="whisper", purpose="retry"),
     ]
+
+
+def test_a_final_while_a_replay_is_under_way_fails_the_attempt_likewise() -> None:
+    utterance = core("whisper", "google")
+    utterance.start(0.0)
+    utterance.opened(1, 0.0)
+    utterance.endpoint(20.0)
+    utterance.failed(1, broken(), 20.1)
+    utterance.opened(2, 20.2)
+    utterance.sending(2, 20.2)
+    utterance.sent(2, 0.1, 20.2)
+    assert utterance.result(2, final("перше"), 20.3)[0] == Close(
+        attempt=2, outcome="stream", error="gave its final before the utterance was over"
+    )
+    utterance.opened(3, 20.4)
+    assert gives(utterance, 3, final("все"), 21.0)[-1] == Publish(attempt=3, hypothesis=final("все"))
 
 
 def test_what_is_salvaged_is_the_stable_part_of_the_last_interim() -> None:
@@ -223,7 +255,7 @@ def test_results_of_a_closed_attempt_are_ignored() -> None:
     utterance = core()
     utterance.start(0.0)
     utterance.failed(1, broken(), 1.0)
-    assert utterance.result(1, final("пізно"), NOW) == []
+    assert gives(utterance, 1, final("пізно"), NOW) == []
 
 
 def late() -> UtteranceAttempts:
@@ -236,6 +268,24 @@ def late() -> UtteranceAttempts:
     assert utterance.tick(4.0) == [Open(attempt=2, provider="google", purpose="hedge")]
     utterance.opened(2, 4.0)
     return utterance
+
+
+def test_of_two_that_run_the_older_one_speaks_until_it_ends() -> None:
+    utterance = late()
+    assert utterance.result(2, interim("добрий"), 4.1) == []
+    assert utterance.result(1, interim("добрий"), 4.2) == [Show(attempt=1, hypothesis=interim("добрий"))]
+    utterance.failed(1, broken(), 4.3)
+    assert utterance.result(2, interim("день"), 4.4) == [Show(attempt=2, hypothesis=interim("день"))]
+
+
+def test_a_stream_that_opened_late_is_not_stalled_by_what_waited_for_it() -> None:
+    utterance = core("google", "whisper")
+    utterance.start(0.0)
+    utterance.opened(1, 1.9)
+    assert utterance.sent(1, 2.5, 2.5) == []
+    assert utterance.sent(1, 0.1, 4.4)[0] == Close(
+        attempt=1, outcome="stalled", error="2.6 s of voice and no word"
+    )
 
 
 def test_voice_without_a_word_from_a_provider_that_gives_interims_is_a_stall() -> None:
@@ -284,27 +334,27 @@ def test_a_replay_that_is_quicker_than_speech_is_no_stall() -> None:
 
 
 def test_the_first_text_of_a_hedged_utterance_is_published_and_the_other_superseded() -> None:
-    assert late().result(2, final("так"), 4.5) == [
+    assert gives(late(), 2, final("так"), 4.5) == [
         Close(attempt=2, outcome="published"),
         Close(attempt=1, outcome="superseded"),
         Publish(attempt=2, hypothesis=final("так")),
     ]
-    assert late().result(1, final("так"), 4.5)[-1] == Publish(attempt=1, hypothesis=final("так"))
+    assert gives(late(), 1, final("так"), 4.5)[-1] == Publish(attempt=1, hypothesis=final("так"))
 
 
 def test_an_empty_final_waits_for_the_hedge_that_may_have_heard_more() -> None:
     utterance = late()
-    assert utterance.result(1, final(""), 4.5) == [Close(attempt=1, outcome="empty")]
-    assert utterance.result(2, final("так"), 5.0)[-1] == Publish(attempt=2, hypothesis=final("так"))
+    assert gives(utterance, 1, final(""), 4.5) == [Close(attempt=1, outcome="empty")]
+    assert gives(utterance, 2, final("так"), 5.0)[-1] == Publish(attempt=2, hypothesis=final("так"))
     utterance = late()
-    utterance.result(1, final(""), 4.5)
+    gives(utterance, 1, final(""), 4.5)
     assert utterance.failed(2, broken("google"), 5.0)[-1] == Publish(attempt=1, hypothesis=final(""))
 
 
 def test_a_hedge_that_outlives_the_one_it_was_opened_beside_goes_on() -> None:
     utterance = late()
     assert utterance.failed(1, broken(), 4.2) == [Close(attempt=1, outcome="stream", error="reset")]
-    assert utterance.result(2, final("так"), 5.0)[-1] == Publish(attempt=2, hypothesis=final("так"))
+    assert gives(utterance, 2, final("так"), 5.0)[-1] == Publish(attempt=2, hypothesis=final("так"))
 
 
 def test_there_is_one_hedge_and_none_without_a_backup() -> None:
@@ -360,19 +410,19 @@ def doubtful(*providers: str) -> UtteranceAttempts:
 
 def test_an_empty_final_for_a_second_of_voice_is_asked_for_again_where_there_is_a_backup() -> None:
     utterance = doubtful("whisper", "google")
-    assert utterance.result(1, final(""), 2.1) == [
+    assert gives(utterance, 1, final(""), 2.1) == [
         Close(attempt=1, outcome="empty"),
         Open(attempt=2, provider="google", purpose="retry"),
     ]
-    assert utterance.result(2, final("так"), 2.5)[-1] == Publish(attempt=2, hypothesis=final("так"))
+    assert gives(utterance, 2, final("так"), 2.5)[-1] == Publish(attempt=2, hypothesis=final("так"))
     alone = doubtful("whisper")
-    assert alone.result(1, final(""), 2.1)[-1] == Publish(attempt=1, hypothesis=final(""))
+    assert gives(alone, 1, final(""), 2.1)[-1] == Publish(attempt=1, hypothesis=final(""))
 
 
 def test_two_empty_finals_are_believed() -> None:
     utterance = doubtful("whisper", "google")
-    utterance.result(1, final(""), 2.1)
-    assert utterance.result(2, final(""), 2.5) == [
+    gives(utterance, 1, final(""), 2.1)
+    assert gives(utterance, 2, final(""), 2.5) == [
         Close(attempt=2, outcome="empty"),
         Publish(attempt=2, hypothesis=final("")),
     ]
@@ -380,8 +430,17 @@ def test_two_empty_finals_are_believed() -> None:
 
 def test_an_empty_final_stands_when_the_second_opinion_fails() -> None:
     utterance = doubtful("whisper", "google")
-    utterance.result(1, final(""), 2.1)
+    gives(utterance, 1, final(""), 2.1)
     assert utterance.failed(2, broken("google"), 2.5)[-1] == Publish(attempt=1, hypothesis=final(""))
+
+
+def test_an_empty_final_stands_when_the_second_opinion_is_late() -> None:
+    utterance = doubtful("whisper", "google")
+    gives(utterance, 1, final(""), 21.9)
+    assert utterance.tick(22.0) == [
+        Close(attempt=2, outcome="timeout"),
+        Publish(attempt=1, hypothesis=final("")),
+    ]
 
 
 @dataclass
@@ -413,6 +472,8 @@ def take(utterance: UtteranceAttempts, step: str, attempt: int, now: float) -> l
             return utterance.failed(attempt, broken(), now)
         case "refused":
             return utterance.failed(attempt, SttAuthenticationError("x", "wrong key"), now)
+        case "ended":
+            utterance.ended(attempt)
         case "sending":
             utterance.sending(attempt, now)
         case "sent":
@@ -422,7 +483,9 @@ def take(utterance: UtteranceAttempts, step: str, attempt: int, now: float) -> l
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["opened", "interim", "final", "broken", "refused", "sending", "sent", "tick"]),
+        st.sampled_from(
+            ["opened", "interim", "ended", "final", "broken", "refused", "sending", "sent", "tick"]
+        ),
         st.floats(0.0, 3.0),
     ),
     max_size=40,

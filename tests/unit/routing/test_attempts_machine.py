@@ -110,6 +110,7 @@ class Switching(RuleBasedStateMachine):
     def a_stream_gives_its_final(self, data: st.DataObject, is_empty: bool) -> None:
         number = data.draw(st.sampled_from(sorted(self.sent)))
         self.sent[number] = self.said  # a final comes after the last chunk
+        self.core.ended(number)
         text = "" if is_empty else words(self.said)
         final = Hypothesis(text=text, is_final=True, stable_length=len(text), language_code="uk-UA")
         self.do(self.core.result(number, final, self.now))

@@ -73,6 +73,20 @@ def test_a_new_breaker_lets_everybody_through() -> None:
     assert breaker().next_probe_at is None
 
 
+def test_to_be_outrun_by_a_hedge_is_bad_five_times_in_a_row_only() -> None:
+    late = breaker()
+    for number in range(100):
+        late.outrun(number / 10)
+        if number % 4 == 3:
+            late.record("published", number / 10)
+    assert late.state == "closed", "four of five finals are late, and there are some"
+    gone = breaker()
+    for number in range(5):
+        assert gone.state == "closed"
+        gone.outrun(60.0 * number)
+    assert gone.state == "open"
+
+
 @pytest.mark.parametrize("bad", BAD)
 def test_five_bad_outcomes_in_a_row_open_it_however_far_apart(bad: Outcome) -> None:
     assert after(bad, bad, bad, bad, every=60.0).state == "closed"

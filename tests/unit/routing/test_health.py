@@ -1,13 +1,17 @@
 """Stored clips, and the probes that try a recogniser with them."""
 
 import asyncio
+import logging
+
+import pytest
 
 from slukh.errors import SttConnectError, SttError, SttProtocolError, SttRequestError
 from slukh.routing.breaker import BreakerPolicy
 from slukh.routing.breaker_store import Standing
 from slukh.routing.health import Canaries, Clip, Heard, Probes, stored_clips
 from slukh.routing.upstreams import Limits, Upstreams
-from slukh.stt.fake import FakeProvider, Script
+from slukh.stt.base import StreamConfig
+from slukh.stt.fake import FakeProvider, FakeStream, Script
 from slukh.testing.numbered import heard_words, numbered_speech
 from slukh.testing.virtual_time import VirtualTimeLoop
 from slukh.types import AttemptEnded
@@ -17,14 +21,28 @@ QUICK = BreakerPolicy(
 )
 
 
+class Defective(FakeProvider):
+    """Its first streams meet a bug of ours; then it works."""
+
+    def __init__(self, defects: int = 1, *, name: str = "fake") -> None:
+        super().__init__(heard_words, name=name)
+        self.defects = defects
+
+    async def open(self, config: StreamConfig) -> FakeStream:
+        if self.defects:
+            self.defects -= 1
+            raise KeyError("a bug of ours")
+        return await super().open(config)
+
+
 class Patient:
     """A recogniser that failed a call, and is probed until its breaker has a wanted state."""
 
-    def __init__(self, *scripts: Script, clip: str = "1 2 3") -> None:
+    def __init__(self, *scripts: Script, clip: str = "1 2 3", provider: FakeProvider | None = None) -> None:
         self.states: list[str] = []
         self.heard: list[str] = []
         self.changed = asyncio.Event()
-        provider = FakeProvider(heard_words, iter(scripts))
+        provider = provider or FakeProvider(heard_words, iter(scripts))
         self.upstreams = Upstreams({"fake": provider}, limits=Limits(breaker=QUICK), on_standing=self._stands)
         pcm = numbered_speech([1, 2, 3]).tobytes()
         self.clips = [Clip(language_code="uk-UA", pcm=pcm, text=clip)]
@@ -43,7 +61,7 @@ class Patient:
             utterance_id=1, attempt=1, provider="fake", model="m", purpose="serve", outcome="connect",
             audio_samples=0,
         )  # fmt: skip
-        self.upstreams.ended(failed, asyncio.get_running_loop().time(), was_outrun=False)
+        self.upstreams.ended(failed, asyncio.get_running_loop().time())
         running = asyncio.create_task(self.probes.run())
         try:
             async with asyncio.timeout(20):
@@ -63,6 +81,25 @@ async def test_a_recogniser_that_hears_its_probes_gets_calls_again() -> None:
 async def test_a_probe_that_fails_or_hears_other_words_keeps_calls_away() -> None:
     await Patient(Script(open_error=SttConnectError("fake", "refused"))).until("open", "half_open", "open")
     await Patient(clip="7 8 9").until("open", "half_open", "open")
+
+
+async def test_a_defect_in_a_probe_is_a_failed_probe_in_the_log_and_not_the_last_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    patient = Patient(provider=Defective())
+    await patient.until("open", "half_open", "open", "half_open", "recovering", "closed")
+    [defect] = [record for record in caplog.records if record.message == "recogniser_defect"]
+    assert defect.exc_info is not None
+
+
+async def test_who_is_told_of_a_probe_does_not_decide_it(caplog: pytest.LogCaptureFixture) -> None:
+    def full(_name: str, _heard: Heard) -> None:
+        raise OSError("no room for its row")
+
+    patient = Patient()
+    patient.probes.on_heard = full
+    await patient.until("open", "half_open", "recovering", "closed")
+    assert {record.message for record in caplog.records if record.levelno >= logging.ERROR} == {"sink_failed"}
 
 
 async def test_a_probe_in_a_language_that_it_does_not_take_says_nothing() -> None:
@@ -134,6 +171,30 @@ def test_one_that_hears_is_enough_and_a_failing_one_is_told() -> None:
     assert first.played() is None
     assert first.deaf() is None
     assert first.failed == [("gone", "connect")] * 2
+
+
+def test_a_defect_in_a_recogniser_is_a_clip_that_failed_and_the_rounds_go_on() -> None:
+    first = Round(Defective(2, name="broken"), fails("works"))
+    assert first.played(seconds=11.0) is None
+    assert first.failed == [("broken", "stream")] * 2
+    assert first.heard[-1] == ("broken", "ru-RU")
+
+
+@pytest.mark.parametrize("first_works", [True, False])
+def test_who_heard_one_of_the_clips_works_whichever_it_was(first_works: bool) -> None:
+    scripts = [Script(), Script(open_error=GONE)]
+    fake = FakeProvider(heard_words, iter(scripts if first_works else scripts[::-1]))
+    first = Round(fake, languages=("uk-UA", "ru-RU"))
+    assert first.played() is None
+    assert first.deaf() is None
+    assert first.failed == [("fake", "connect")]
+
+
+@pytest.mark.parametrize("errors", [(HTML, GONE), (GONE, HTML)])
+def test_who_failed_in_two_ways_is_waited_for_when_one_of_them_may_pass(errors: tuple[SttError, ...]) -> None:
+    first = Round(fails("fake", *errors))
+    assert first.played() is None
+    assert first.deaf() == str(GONE)
 
 
 def test_when_nobody_is_set_up_as_he_should_be_the_gateway_learns_it() -> None:

@@ -1,6 +1,10 @@
 """Flags in force, less a rollback: written, kept, followed by others, ended by a person."""
 
+import asyncio
 import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +12,7 @@ import pytest
 
 from slukh.errors import SettingsError
 from slukh.routing.flags import Flags
-from slukh.routing.live_flags import LiveFlags
+from slukh.routing.live_flags import LiveFlags, follow
 from slukh.routing.rollback import Rollback, rollback_from
 from slukh.routing.share_files import RollbackFile, read_share, write_share
 
@@ -17,10 +21,19 @@ ROLLBACK = Rollback(at=AT, reason="guardrail: errors: 40% of the turns", from_pe
 TEN = {"FF_WHISPER_ROLLOUT_PERCENT": "10"}
 
 
-def live(folder: Path, *, flag_file: bool = False, **given: str) -> LiveFlags:
-    path = folder / "flags.json" if flag_file else None
+def live(
+    folder: Path,
+    *,
+    flag_file: bool = False,
+    accept: Callable[[Flags], None] = lambda _flags: None,
+    **given: str,
+) -> LiveFlags:
     return LiveFlags(
-        path, given or TEN, RollbackFile(folder / "data" / "rollback.json"), caller_hash=lambda _: "0" * 16
+        folder / "flags.json" if flag_file else None,
+        given or TEN,
+        RollbackFile(folder / "data" / "rollback.json"),
+        caller_hash=lambda _: "0" * 16,
+        accept=accept,
     )
 
 
@@ -93,6 +106,41 @@ def test_a_rollback_that_no_disk_takes_holds_for_this_process(tmp_path: Path) ->
     flags.reload()
     assert flags.flags.rolled_back == ROLLBACK
     assert live(tmp_path).flags.share == 10
+
+
+async def test_a_disk_that_hangs_stops_no_call(tmp_path: Path) -> None:
+    path, changed = written(tmp_path), asyncio.Event()
+    flags = live(tmp_path, flag_file=True, accept=lambda _flags: changed.set())
+    changed.clear()
+    path.unlink()
+    os.mkfifo(path)  # whoever reads it waits
+    following = asyncio.create_task(follow(flags, every_seconds=0.01))
+    async with asyncio.timeout(20):
+        writing = await asyncio.to_thread(os.open, path, os.O_WRONLY)
+        assert flags.flags.share == 10  # and here we are, while it is read
+        path.unlink()
+        path.write_text(json.dumps({"version": 4, "weights": {"google": 80, "whisper": 20}}))
+        os.close(writing)
+        await changed.wait()
+    assert flags.flags.share == 20
+    following.cancel()
+
+
+def test_what_was_read_before_a_rollback_does_not_end_it(tmp_path: Path) -> None:
+    flags = live(tmp_path)
+    seen = flags.read()
+    flags.roll_back(ROLLBACK)
+    assert not flags.take(seen)
+    assert flags.flags.rolled_back == ROLLBACK
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    before = path.read_text()
+    with pytest.raises(UnicodeEncodeError):
+        write_share(path, 0, rolled_back=replace(ROLLBACK, reason="a lone \ud800"))
+    assert [file.name for file in tmp_path.iterdir()] == ["flags.json"]
+    assert path.read_text() == before
 
 
 def test_where_nobody_else_may_hear_calls_nothing_is_taken_back(tmp_path: Path) -> None:

@@ -158,6 +158,26 @@ async def test_a_pool_starts_when_one_of_its_servers_does() -> None:
     await pool.aclose()
 
 
+class Unclosable(FakeProvider):
+    def __init__(self) -> None:
+        super().__init__(heard_words)
+        self.is_closed = False
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+        raise OSError("it did not go")
+
+
+@virtually
+async def test_all_servers_are_closed_whatever_one_of_them_raises() -> None:
+    servers = {"a": Unclosable(), "b": Unclosable()}
+    pool = ServerPool(servers)
+    await pool.start()
+    with pytest.raises(OSError, match="it did not go"):
+        await pool.aclose()
+    assert [server.is_closed for server in servers.values()] == [True, True]
+
+
 class Refuses(FakeProvider):
     """Starts for three seconds, and then does so or not."""
 

@@ -19,6 +19,7 @@ from slukh.testing.numbered import heard_numbers, heard_words, numbered_speech
 from slukh.testing.speaking import speak
 from slukh.types import (
     AttemptEnded,
+    AudioChunk,
     CallStarted,
     Event,
     Failover,
@@ -53,6 +54,7 @@ class TwoEars:
         self.upstreams = Upstreams(providers, limits=limits)
         self.events: list[Event] = []
         self.policy = policy or AttemptPolicy()
+        self.serving = ""
 
     async def speak(self, *utterances: Iterable[int]) -> None:
         router = router_of(self.upstreams, self.events.append, self.policy)
@@ -61,6 +63,7 @@ class TwoEars:
         for event in listener.finish():
             router.hear(event)
         await router.finish()
+        self.serving = router.serving
 
     @property
     def finals(self) -> list[str]:
@@ -195,6 +198,29 @@ async def test_a_rejected_final_is_an_event_and_an_empty_transcript() -> None:
     assert call.outcomes == ["empty"]
 
 
+async def test_a_final_of_the_first_words_of_a_replay_is_not_that_of_the_utterance() -> None:
+    class HastyStream(FakeStream):
+        async def send(self, chunk: AudioChunk) -> None:
+            await super().send(chunk)
+            self._say("half of it", is_final=True)
+            await asyncio.sleep(0)  # as a socket does
+
+    class Hasty(FakeProvider):
+        async def open(self, config: StreamConfig) -> FakeStream:
+            return HastyStream(self, Script(), config.language_code, heard_words, interims=False)
+
+    call = TwoEars()
+    call.upstreams = Upstreams(
+        {
+            "fake": FakeProvider(heard_words, iter([failing(after_seconds=99.0)])),  # at its end
+            "hasty": Hasty(heard_words, name="hasty"),
+        }
+    )
+    await call.speak([11, 22, 33, 44])
+    assert call.finals == ["11 22 33 44"]
+    assert call.outcomes == ["stream", "stream", "published"]
+
+
 async def test_audio_sent_is_counted_once_for_every_attempt() -> None:
     call = TwoEars(failing(0.5))
     await call.speak([1, 2, 3])
@@ -235,6 +261,7 @@ async def test_a_late_final_is_asked_for_besides_and_the_first_answer_is_publish
         ("backup", "hedge", "published"),
         ("fake", "serve", "superseded"),
     ]
+    assert call.serving == "fake", "a hedge is beside the one that serves the call"
 
 
 async def test_when_every_recogniser_fails_the_call_is_told() -> None:

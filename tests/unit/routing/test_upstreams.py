@@ -1,5 +1,7 @@
 """What all calls know of their recognisers."""
 
+import random
+
 from slukh.routing.breaker_store import State
 from slukh.routing.upstreams import Limits, Upstreams
 from slukh.stt.fake import FakeProvider
@@ -26,11 +28,13 @@ def ended(
     )  # fmt: skip
 
 
-def failing(times: int = 5, outcome: Outcome = "connect", **fields: bool) -> Upstreams:
+def failing(
+    times: int = 5, outcome: Outcome = "connect", *, outrun_seconds: float | None = None
+) -> Upstreams:
     """Whisper has failed."""
     known = upstreams()
     for number in range(times):
-        known.ended(ended(outcome), float(number), was_outrun=fields.get("was_outrun", False))
+        known.ended(ended(outcome), float(number), outrun_seconds=outrun_seconds)
     return known
 
 
@@ -51,26 +55,53 @@ def test_nobody_hears_when_all_fail_and_one_is_enough() -> None:
     known = failing()
     assert known.deaf is None
     for number in range(5):
-        known.ended(ended("connect", provider="google"), float(number), was_outrun=False)
+        known.ended(ended("connect", provider="google"), float(number))
     assert str(known.deaf).startswith("whisper and google failed calls")
 
 
 def test_a_provider_whose_hedges_give_the_finals_is_kept_away_from_calls() -> None:
     assert names(failing(outcome="superseded")) == ["whisper", "google"]
-    assert names(failing(outcome="superseded", was_outrun=True)) == ["google"]
+    assert names(failing(outcome="superseded", outrun_seconds=3.2)) == ["google"]
+
+
+def test_a_final_that_a_hedge_outran_counts_as_late_as_it_was_waited_for() -> None:
+    known = upstreams()
+    for _ in range(19):
+        known.ended(ended("published", final=1.0), 0.0)
+    known.ended(ended("superseded"), 0.0, outrun_seconds=2.0)
+    assert known.hedge_seconds("whisper") == 1.0
+    known.ended(ended("superseded"), 0.0, outrun_seconds=2.0)
+    assert known.hedge_seconds("whisper") == 2.0
+
+
+def test_hedges_that_win_neither_move_their_own_deadline_nor_open_the_breaker() -> None:
+    """A provider whose 95th percentile is 2.9 s, and a backup that answers in 0.2 s."""
+    known, lot = upstreams(Limits(hedge_cap_seconds=6.0)), random.Random(1)
+    utterances, hedged = 5_000, 0
+    for number in range(utterances):
+        deadline, now = known.hedge_seconds("whisper"), 2.0 * number
+        assert deadline is not None
+        own, others = 1.5 * lot.lognormvariate(0.0, 0.4), deadline + 0.2 * lot.lognormvariate(0.0, 0.3)
+        hedged += own > deadline
+        if others < own:
+            known.ended(ended("superseded"), now, outrun_seconds=others)
+        else:
+            known.ended(ended("published", final=own), now)
+        assert names(known, now) == ["whisper", "google"]
+    assert hedged / utterances < 0.08
 
 
 def test_shadows_and_canaries_have_no_vote() -> None:
     known = upstreams()
     for number in range(20):
-        known.ended(ended("connect", purpose="shadow"), float(number), was_outrun=False)
+        known.ended(ended("connect", purpose="shadow"), float(number))
     assert names(known) == ["whisper", "google"]
 
 
 def test_while_all_fail_they_are_asked_all_the_same_but_not_often() -> None:
     known = failing()
     for number in range(5):
-        known.ended(ended("connect", provider="google"), float(number), was_outrun=False)
+        known.ended(ended("connect", provider="google"), float(number))
     assert names(known) == ["whisper", "google"]
     assert [known.may_open("whisper", 5.0) for _ in range(5)] == [True, True, True, False, False]
     assert known.may_open("whisper", 15.1)
@@ -87,7 +118,7 @@ def test_a_final_is_late_when_it_is_later_than_19_of_20_of_its_provider() -> Non
     known = upstreams()
     assert known.hedge_seconds("whisper") == 3.0
     for hundredth in range(1, 101):
-        known.ended(ended("published", final=1 + hundredth / 100), 0.0, was_outrun=False)
+        known.ended(ended("published", final=1 + hundredth / 100), 0.0)
     assert known.hedge_seconds("whisper") == 1.95
     assert known.hedge_seconds("google") == 3.0
 
@@ -95,8 +126,8 @@ def test_a_final_is_late_when_it_is_later_than_19_of_20_of_its_provider() -> Non
 def test_a_hedge_has_a_floor_a_cap_and_may_be_switched_off() -> None:
     quick, slow = upstreams(), upstreams(Limits(hedge_cap_seconds=2.0))
     for _ in range(20):
-        quick.ended(ended("published", final=0.01), 0.0, was_outrun=False)
-        slow.ended(ended("published", final=3.9), 0.0, was_outrun=False)
+        quick.ended(ended("published", final=0.01), 0.0)
+        slow.ended(ended("published", final=3.9), 0.0)
     assert quick.hedge_seconds("whisper") == 0.8
     assert slow.hedge_seconds("whisper") == 2.0
     assert upstreams(Limits(hedge_cap_seconds=None)).hedge_seconds("whisper") is None
@@ -124,8 +155,8 @@ def test_a_queue_older_than_a_second_sends_new_calls_to_the_backup() -> None:
 def test_a_change_of_standing_is_told_once() -> None:
     told: list[tuple[str, State]] = []
     known = Upstreams(fakes(), on_standing=lambda name, standing: told.append((name, standing.state)))
-    known.ended(ended("authentication"), 1.0, was_outrun=False)
-    known.ended(ended("authentication"), 2.0, was_outrun=False)
+    known.ended(ended("authentication"), 1.0)
+    known.ended(ended("authentication"), 2.0)
     assert told == [("whisper", "open")]
 
 
@@ -135,8 +166,8 @@ def test_a_permanent_error_is_told_of_a_provider_that_is_kept_away_already() -> 
         fakes(), on_standing=lambda _name, standing: told.append((standing.state, standing.is_permanent))
     )
     for number in range(5):
-        known.ended(ended("connect"), float(number), was_outrun=False)
-    known.ended(ended("authentication"), 5.0, was_outrun=False)
+        known.ended(ended("connect"), float(number))
+    known.ended(ended("authentication"), 5.0)
     assert told == [("open", False), ("open", True)]
 
 

@@ -86,7 +86,7 @@ def test_it_acts_once_and_tells_everybody(tmp_path: Path) -> None:
     house.calls(30)
     (row,) = house.rows
     assert (row.from_percent, row.to_percent, row.decision) == (10, 0, "ROLL BACK")
-    assert row.override == "guardrail: errors: 100% of the turns of 5 calls, at most 10%"
+    assert row.override == "guardrail: errors: 100% of the turns of 5 callers, at most 10%"
     assert "rollout_rolled_back 1.0" in house.page
     assert 'rollout_rollbacks_total{reason="errors"} 1.0' in house.page
     assert 'rollout_rollbacks_total{reason="latency"} 0.0' in house.page

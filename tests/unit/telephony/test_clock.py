@@ -158,6 +158,22 @@ def test_the_frame_that_was_read_before_a_stall_does_not_hide_it() -> None:
     assert [reason for reason, _ in call.gaps] == ["stale"]
 
 
+def test_a_backlog_that_comes_in_lumps_is_never_taken_for_lost_packets() -> None:
+    call = Call().hears(1.0).waits(1.0, awake=False)
+    for _ in range(30):
+        call.waits(0.4, awake=False).hears(0.4, lump=True)
+    assert call.gaps == []
+    call.waits(1.3, awake=False).hears(1.3, lump=True).ends()
+    assert [reason for reason, _ in call.gaps] == ["stale"]
+
+
+def test_loss_that_was_forgiven_does_not_hide_the_stall_that_follows() -> None:
+    call = Call().hears(1.0).waits(0.5, awake=False).hears(0.5)  # 25 pieces, all of them late
+    assert call.clock.lag(call.now) == pytest.approx(0.0, abs=0.021)
+    call.waits(3.0, awake=False).hears(0.02, lump=True).hears(2.98, lump=True).ends()
+    assert [reason for reason, _ in call.gaps] == ["stale"]
+
+
 def test_a_recording_sent_as_fast_as_tcp_takes_it_is_never_stale() -> None:
     call = Call()
     for pause in (0.0, 5.0, 0.0, 9.0, 3.0):

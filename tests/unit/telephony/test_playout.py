@@ -38,6 +38,16 @@ def test_the_delay_of_a_mark_is_that_of_what_follows() -> None:
     assert own.unheard(4.0) == 0
 
 
+def test_a_mark_that_comes_too_soon_is_no_delay_below_none() -> None:
+    own = Playout()
+    sent(own, 1.0, 0.0)
+    own.mark("1")
+    own.returned("1", 0.8)
+    own.sent(SECOND, 2.0)
+    own.mark("2")
+    assert own.unheard(2.5) == SECOND // 2
+
+
 def test_what_was_played_for_certain_is_not_unheard() -> None:
     own = half_a_second_behind()
     sent(own, 0.1, 2.0)

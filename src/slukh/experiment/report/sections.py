@@ -77,7 +77,8 @@ def _summary(found: Verdict) -> Iterator[Block]:
     yield Heading(1, f"{found.decision}: {found.why}")
     evidence = found.evidence
     yield Paragraph(
-        f"{found.answer} Google against Whisper on {len(evidence.calls)} live calls, {_minute(evidence.since)} to {_minute(evidence.until)} UTC."
+        f"{found.answer} Google against Whisper on {len(evidence.calls)} live calls, "
+        f"{_minute(evidence.since)} to {_minute(evidence.until)} UTC."
     )
 
 

@@ -109,10 +109,15 @@ def with_one_of_each(part: ArrayLike, whole: ArrayLike) -> tuple[Floats, Floats]
 def long_tailed(part: ArrayLike, whole: ArrayLike) -> Estimate:
     """A rate of what a few calls have most of, such as cost: its error allows for one more like the largest.
 
-    A few calls that happen to hold none of the tail have a low rate and a low error at once.
+    A few calls that happen to hold none of the tail have a low rate and a low error at once. Large is what is
+    so for its size: a caller of many calls that cost what calls cost counts as one of as many as is usual.
     """
-    found, counted, total = rate(part, whole), _floats(part), float(_floats(whole).sum())
-    largest = float(counted.max()) / total if total else math.inf
+    found, of_all = rate(part, whole), _floats(whole)
+    total = float(of_all.sum())
+    if not total:
+        return found
+    for_its_size = _floats(part) - found.value * (of_all - of_all.mean())
+    largest = float(for_its_size.max()) / total
     return replace(found, standard_error=math.hypot(found.standard_error, largest))
 
 

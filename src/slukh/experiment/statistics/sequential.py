@@ -71,13 +71,13 @@ def is_worse(bounds: Bounds, margin: float) -> bool:
 
 
 def sample_ratio_p(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
-    """Whether calls fell into the arms as they should have; valid at any look (F9).
+    """Whether callers fell into the arms as they should have; valid at any look (F9).
 
     Args:
-        counts: calls by arm.
+        counts: by arm, of what the lot is drawn for: callers. Calls of one caller are no draws of their own.
         shares: what each arm should have; together 1.
 
-    Returns: p; below 0.001 something assigns, loses or filters calls by arm.
+    Returns: p; below 0.001 something assigns, loses or filters callers by arm.
     Source: Dirichlet-multinomial Bayes factor, Lindon & Malek, arXiv 2011.03567.
     """
     arms = [arm for arm, share in shares.items() if share > 0]

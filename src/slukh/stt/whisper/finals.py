@@ -86,5 +86,5 @@ def interim(decoding: Decoding, text: str, stable_length: int) -> Hypothesis:
 
 
 def confidence(decoding: Decoding) -> float | None:
-    """exp(mean log probability): it ranks texts of one model, and is not accuracy."""
-    return None if decoding.avg_logprob is None else min(1.0, math.exp(decoding.avg_logprob))
+    """exp(mean log probability), which is at most 0: it ranks texts of one model, and is not accuracy."""
+    return None if decoding.avg_logprob is None else math.exp(min(0.0, decoding.avg_logprob))

@@ -139,20 +139,26 @@ class RepostingDecoder:
 
 
 class _CountedUpload:
-    """An `Upload` whose final is counted."""
+    """An `Upload` whose final is counted, from our endpoint until it is there."""
 
     def __init__(self, decoder: RepostingDecoder, upload: Upload) -> None:
         self._decoder = decoder
         self._upload = upload
         self._due = ExitStack()
+        self._is_over = False
 
     def feed(self, pcm: bytes) -> None:
         self._upload.feed(pcm)
 
     def end(self) -> None:
+        if self._is_over:  # it failed while the caller spoke: no final is due any more
+            return
         self._due.enter_context(self._decoder.final_due())
         self._upload.end()
 
     async def decode(self) -> Decoding:
-        with self._due:
-            return await self._upload.decode()
+        try:
+            with self._due:
+                return await self._upload.decode()
+        finally:
+            self._is_over = True

@@ -45,6 +45,7 @@ def server_at(
     interims: bool = True,
     words: bool = False,
     as_language: Callable[[str], str] = iso_639_1,
+    connect_seconds: float = 2.0,
     final_seconds: float = 10.0,
     name: str = "whisper",
 ) -> SttProvider:
@@ -58,6 +59,7 @@ def server_at(
         interims: whether a server that gives none is posted to again and again for them.
         words: whether word timings are asked for, which costs a server time; some give them unasked.
         as_language: BCP-47 to what is sent.
+        connect_seconds: longest that a connection may take.
         final_seconds: longest from the end of an utterance to its final.
         name: registry name and metric label.
     """
@@ -70,16 +72,19 @@ def server_at(
             # silence of theirs says nothing.
             interim_results=where.dialect == "deepgram" and where.is_hosted,
             words=where.dialect == "deepgram" or (words and where.dialect == "whisperlive"),
-            final_seconds=final_seconds, name=name,
+            connect_seconds=connect_seconds, final_seconds=final_seconds, name=name,
         )  # fmt: skip
     decoder: Decoder
     if where.dialect == "wyoming":
-        decoder = WyomingDecoder(where.url, as_language=as_language, total_seconds=final_seconds, name=name)
+        decoder = WyomingDecoder(
+            where.url, as_language=as_language, connect_seconds=connect_seconds, total_seconds=final_seconds,
+            name=name,
+        )  # fmt: skip
     else:
         decoder = HttpDecoder(
             where, dialect=_REST[where.dialect], candidates={} if where.is_hosted else _REST,
             api_key=api_key, model=model, pieces=not where.is_hosted, words=words, as_language=as_language,
-            total_seconds=final_seconds, name=name,
+            connect_seconds=connect_seconds, total_seconds=final_seconds, name=name,
         )  # fmt: skip
     if interims and not is_metered:
         decoder = RepostingDecoder(decoder, name=name)

@@ -5,8 +5,10 @@ interims and finals of all dialects mean the same.
 """
 
 import asyncio
+import contextlib
+import logging
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from slukh.errors import (
     SttError,
@@ -25,6 +27,8 @@ from slukh.stt.whisper.finals import Voice, final_results, interim, is_shown
 from slukh.stt.whisper.tcp import BLOCKED_SECONDS
 from slukh.stt.whisper.websocket import Socket, SocketClosedError
 from slukh.types import SAMPLE_RATE_HERTZ, AudioChunk
+
+logger = logging.getLogger(__name__)
 
 
 class SocketStream:
@@ -142,7 +146,7 @@ class SocketStream:
     async def _read(self) -> None:
         """What the server says, until its last word."""
         conversation = self._conversation
-        try:
+        with self._telling():
             while not conversation.is_over:
                 try:
                     message = await self._socket.receive()
@@ -154,8 +158,6 @@ class SocketStream:
                 await self._flush()
                 if conversation.is_ready:
                     self._ready.set()
-        except SttError as error:
-            self._over(error)
 
     def _look_again(self) -> None:
         """Have the clock read when the conversation wants it."""
@@ -165,8 +167,9 @@ class SocketStream:
         self._look = None if look_in is None else self._loop.call_later(look_in, self._tick)
 
     def _tick(self) -> None:
-        self._hear(self._conversation.tick())
-        self._look_again()
+        with self._telling():
+            self._hear(self._conversation.tick())
+            self._look_again()
 
     def _hear(self, heard: list[Heard]) -> None:
         for each in heard:
@@ -196,6 +199,20 @@ class SocketStream:
 
     def _too_late(self) -> None:
         self._over(no_answer(self._conversation.name, self._final_seconds))
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """What goes wrong is told: whoever listens must not wait for a deadline to hear of it."""
+        try:
+            yield
+        except SttError as error:
+            self._over(error)
+        except Exception as defect:  # ours, or an answer of a form that nobody has thought of
+            name = self._conversation.name
+            logger.exception("recogniser_defect", extra={"provider": name})
+            failure = SttStreamError(name, f"its answer was not understood ({type(defect).__name__})")
+            failure.__cause__ = defect
+            self._over(failure)
 
     def _over(self, error: SttError | None) -> None:
         if not self._is_over:

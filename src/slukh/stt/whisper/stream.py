@@ -125,12 +125,7 @@ class WhisperStream:
             samples_from_ms(self._policy.first_interim_ms),
             self._interim_voiced + samples_from_ms(self._policy.interim_every_ms),
         )
-        if (
-            self._interims
-            and self._interim is None
-            and self._speculation is None
-            and self._voice.voiced >= due
-        ):
+        if self._interims and self._interim is None and self._voice.voiced >= due:
             self._interim_voiced = self._voice.voiced
             self._interim = asyncio.create_task(self._say_interim(self._request("interim")))
             self._interim.add_done_callback(self._interim_is_over)
@@ -177,6 +172,7 @@ class WhisperStream:
                     or await self._uploaded()
                     or await self._decode(self._final_request())
                 )
+            results = final_results(decoding, self._voice)
         except SttError as error:
             self._results.fail(error)
             return
@@ -186,7 +182,7 @@ class WhisperStream:
             failure.__cause__ = error
             self._results.fail(failure)
             return
-        self._results.say(*final_results(decoding, self._voice))
+        self._results.say(*results)
 
     async def _speculated(self) -> Decoding | None:
         """The speculative final, or None when there is none that holds or it failed."""

@@ -25,7 +25,7 @@ def words_from(items: object) -> tuple[Word, ...]:
         return ()
     try:
         return tuple(_joined([_word(item) for item in items]))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return ()
 
 

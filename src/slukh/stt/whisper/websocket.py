@@ -17,6 +17,7 @@ from websockets.protocol import Event
 from slukh.errors import SttProtocolError, SttRequestError
 from slukh.stt.whisper.failures import NO_GOODBYE, connect_error, error_from_status, no_words, slow_connect
 from slukh.stt.whisper.tcp import watch
+from slukh.unlogged import UNLOGGED
 
 _MAX_MESSAGE_BYTES = 4 << 20
 _CLOSE_SECONDS = 0.5
@@ -109,6 +110,7 @@ async def open_socket(
             close_timeout=_CLOSE_SECONDS,
             ping_interval=None,  # a server that decodes in its event loop would answer too late
             max_size=_MAX_MESSAGE_BYTES,
+            logger=UNLOGGED,
         )
         watch(connection.transport.get_extra_info("socket"))
         return Socket(connection)

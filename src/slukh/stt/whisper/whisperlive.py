@@ -5,8 +5,8 @@ those it has completed, and one that still grows. It never says that it is done,
 tail away. So at our endpoint it gets a second of silence, and we wait until it repeats itself: the first
 answer after the endpoint may be of a decode that had begun before, the second one heard everything, and when
 those two differ the third one is taken. A buffer in which it finds no speech is answered by nothing: when it
-stays quiet, its text is believed if its segments reach to where the voice ended; else it is slow, and waited
-for.
+stays quiet for twice as long as an answer took, its text is believed if its segments reach to where the voice
+ended; else it is slow, and waited for.
 """
 
 from typing import Any, Final
@@ -89,6 +89,7 @@ class WhisperLiveConversation(Conversation):
                 raise error(self.name, quoted(said.get("message")))
         if said.get("message") == "SERVER_READY":
             self.is_ready = True
+            self._answered_at = now + TAIL_SECONDS  # before that it has nothing to decode
         elif said.get("message") == "DISCONNECT":
             raise SttLimitError(self.name, "the server's time for one connection is over")
         elif "language" in said:

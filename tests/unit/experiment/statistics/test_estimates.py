@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap  # type: ignore[import-untyped]  # ships no types
 
-from slukh.experiment.statistics.estimates import Estimate, by_cluster, rate
+from slukh.experiment.statistics.estimates import Estimate, by_cluster, long_tailed, rate
 from slukh.experiment.statistics.sequential import confidence_sequence
-from slukh.testing.simulated_errors import Traffic, simulated_calls, simulated_turns
+from slukh.testing.simulated_errors import Traffic, simulated_callers, simulated_calls, simulated_turns
 
 TRAFFIC = Traffic()
 LEVEL = TRAFFIC.level(0.18)
@@ -103,3 +103,34 @@ def test_differences_of_arms_cover_none() -> None:
 def test_simulated_turns_have_the_rate_they_were_asked_for() -> None:
     turns = simulated_turns(np.random.default_rng(6), 20_000, (LEVEL,))
     assert turns.errors[0].sum() / turns.words.sum() == pytest.approx(0.18, abs=0.004)
+
+
+def test_callers_who_call_again_are_the_clusters() -> None:
+    generator = np.random.default_rng(7)
+    by_caller: list[tuple[float, float]] = []
+    by_call: list[tuple[float, float]] = []
+    for _ in range(300):
+        caller = simulated_callers(generator, 400)
+        turns = simulated_turns(generator, 400, (LEVEL,), caller=caller)
+        for keys, found in ((caller[turns.call], by_caller), (turns.call, by_call)):
+            found.append(
+                rate(*by_cluster([str(key) for key in keys], turns.errors[0], turns.words)).interval()
+            )
+    assert 0.90 <= coverage(by_caller, 0.18) <= 0.975
+    assert coverage(by_call, 0.18) < 0.82
+
+
+def test_simulated_callers_call_twice_and_a_few_of_them_thirty_times() -> None:
+    times = np.bincount(simulated_callers(np.random.default_rng(8), 50_000))
+    assert times.mean() == pytest.approx(0.99 * 2 + 0.01 * 30, rel=0.03)
+    assert (times == 30).mean() == pytest.approx(0.01, abs=0.002)
+
+
+def test_one_more_like_the_dearest_is_far_off_and_one_who_calls_often_is_not() -> None:
+    usd, calls = [1.0, 1.2, 0.8, 1.1, 0.9] * 20, [1.0] * 100
+    assert long_tailed([*usd, 31.0], [*calls, 1.0]).standard_error > 30 / 131
+    often = [*usd, 30.0], [*calls, 30.0]
+    dearest = (1.2 - 1.0 + 130 / 101) / 130  # of 130 calls by 101 callers
+    assert long_tailed(*often).standard_error == pytest.approx(
+        math.hypot(rate(*often).standard_error, dearest)
+    )

@@ -49,6 +49,30 @@ def test_a_good_proxy_makes_the_estimate_surer() -> None:
     assert errors[True] < 0.9 * errors[False]
 
 
+def test_the_proxy_has_the_weight_that_makes_the_variance_least() -> None:
+    """PPI++ (arXiv 2311.01453): covariance over the labelled, by variance over all times 1 + n/N. By hand.
+
+    All calls are alike, so that every fold finds the same weight; lengths are too, and have none.
+    """
+    calls = 40
+    found = labelled_difference(
+        Shadowed(
+            calls=[str(call) for call in range(calls) for _ in range(4)],
+            difference=np.tile([0.0, 1.0, 0.0, 2.0], calls),
+            words=np.tile([0.0, 10.0, 0.0, 10.0], calls),
+            proxy=np.tile([0.0, 1.0, 2.0, 4.0], calls),
+            length=np.full(4 * calls, 10.0),
+            probability=np.full(4 * calls, 0.5),
+            is_labelled=np.tile([False, True, False, True], calls),
+        )
+    )
+    covariance = ((1 - 1.5) * (1 - 2.5) + (2 - 1.5) * (4 - 2.5)) / 2
+    variance = (0 + 1 + 4 + 16) / 4 - (7 / 4) ** 2
+    weight = covariance / (variance * (1 + 2 / 4))
+    all_of_them, labelled = weight * 7, ((1 - weight * 1) + (2 - weight * 4)) / 0.5
+    assert found.value == pytest.approx((all_of_them + labelled) / (20 / 0.5))
+
+
 def test_with_every_utterance_labelled_it_is_the_paired_difference() -> None:
     turns = simulated_turns(np.random.default_rng(11), 100, LEVELS)
     difference, words = (turns.errors[1] - turns.errors[0]).astype(float), turns.words.astype(float)

@@ -47,6 +47,26 @@ async def test_confidence_is_the_exponential_of_the_mean_log_probability() -> No
     assert (final.is_final, final.stable_length, final.reported_ms) == (True, 4, 500)
 
 
+async def test_a_score_that_is_none_costs_no_text() -> None:
+    call = await utterance()
+    await call.voice(500)
+    await call.end()
+    await call.decoder.asked(1)
+    await call.decoder.says("Так.", avg_logprob=1000.0)
+    (final,) = await call.results()
+    assert (final.text, final.confidence) == ("Так.", 1.0)
+
+
+async def test_a_final_that_cannot_be_told_is_a_failure_and_no_silence() -> None:
+    call = await utterance()
+    await call.voice(500)
+    await call.end()
+    await call.decoder.asked(1)
+    await call.decoder.says("Так.", avg_logprob="much")
+    with pytest.raises(SttStreamError, match="decoding failed with TypeError"):
+        await call.results()
+
+
 async def test_an_engine_without_scores_has_no_confidence() -> None:
     call = await utterance()
     await call.voice(500)

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.unit.stt.whisper.scripted import LOOP, ScriptedDecoder, kinds, seconds_of, utterance
+from tests.unit.stt.whisper.scripted import LOOP, UK, ScriptedDecoder, kinds, seconds_of, utterance
 
 from slukh.errors import SttStreamError
+from slukh.stt.base import StreamConfig
+from slukh.stt.whisper.policy import DEFAULT_POLICY, request_for
 
 
 async def test_the_first_interim_waits_for_800_ms_of_voice() -> None:
@@ -53,6 +55,14 @@ async def test_an_interim_outgrows_its_window_with_a_margin() -> None:
     await call.voice(20)
     assert call.decoder.requests[-1].window_seconds == pytest.approx(8.02 + 4.0)
     await call.stream.close()
+
+
+def test_no_window_of_an_interim_is_longer_than_that_of_a_final() -> None:
+    asked = request_for(
+        "interim", bytes(2 * 8000 * 28), voiced_seconds=28.0, stream=1,
+        config=StreamConfig(language_code=UK), policy=DEFAULT_POLICY,
+    )  # fmt: skip
+    assert asked.window_seconds == 30.0
 
 
 async def test_interims_show_what_two_in_a_row_agree_on_and_never_take_it_back() -> None:

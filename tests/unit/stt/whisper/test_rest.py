@@ -54,6 +54,13 @@ async def heard(provider: SttProvider, config: StreamConfig = UK, *, pause: floa
         await stream.close()
 
 
+def soon() -> asyncio.Event:
+    """Set a moment after now."""
+    event = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.05, event.set)
+    return event
+
+
 # Pieces
 
 
@@ -379,7 +386,7 @@ async def test_an_interim_that_runs_gives_way_to_a_final_and_its_connection_is_c
 
 
 async def test_a_server_whose_finals_are_slow_is_not_asked_for_interims() -> None:
-    async with FakeWhisperServer([Says("Так.")]) as server:
+    async with FakeWhisperServer([Says("Так.", after=soon())]) as server:
         decoder = RepostingDecoder(HttpDecoder(server.url), quick_final_seconds=0.0)
         await decoder.decode(ASKED)
         with pytest.raises(SttOverloadedError, match="its last final took"):
@@ -388,7 +395,7 @@ async def test_a_server_whose_finals_are_slow_is_not_asked_for_interims() -> Non
 
 
 async def test_after_an_interim_that_took_long_there_are_none_for_a_while() -> None:
-    async with FakeWhisperServer([Says("Так.")]) as server:
+    async with FakeWhisperServer([Says("Так."), Says("Так.", after=soon())]) as server:
         decoder = RepostingDecoder(HttpDecoder(server.url), quick_seconds=0.0)
         await decoder.decode(ASKED)
         await decoder.decode(INTERIM)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,9 @@ SCRIPTS: dict[str, Script] = {
 }
 
 
-async def heard(server: SocketServer, scheme: str, config: StreamConfig = UK, **options: Any) -> list[Any]:
+async def heard(
+    server: SocketServer | FakeWhisperServer, scheme: str, config: StreamConfig = UK, **options: Any
+) -> list[Any]:
     where = address(f"{scheme.split(maxsplit=1)[0]}://127.0.0.1:{server.port}")
     provider = server_at(where, **{"model": "base", "final_seconds": 5.0, **options})
     stream = await provider.open(config)
@@ -96,6 +99,31 @@ async def test_every_dialect_gives_its_interims_and_one_final(scheme: str) -> No
     assert not any(interim.is_final for interim in interims)
     for interim in interims:
         assert TEXT.startswith(interim.text.removesuffix("."))
+
+
+@pytest.mark.parametrize("scheme", [*SCRIPTS, "http"])
+async def test_the_key_of_a_server_stands_in_no_log(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    servers = {name: SocketServer(script, key="sk-secret") for name, script in SCRIPTS.items()}
+    async with servers.get(scheme) or FakeWhisperServer(api_key="sk-secret") as server:
+        await heard(server, scheme, api_key="sk-secret")
+    # The server's own log is kept in the same process here.
+    ours = [record for record in caplog.records if record.name != "websockets.server"]
+    assert not [record for record in ours if "sk-secret" in str(vars(record))]
+
+
+async def test_an_answer_that_nobody_can_read_fails_the_attempt_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def nests_too_deep(peer: Peer) -> None:
+        await peer.hear()
+        await peer.connection.send("[" * 200_000)
+        await peer.hear_until(lambda _: False)
+
+    error = await failure(nests_too_deep)
+    assert "RecursionError" in str(error)
+    assert isinstance(error, SttStreamError)
+    assert "recogniser_defect" in caplog.messages
 
 
 async def test_what_a_server_says_again_is_no_second_hearing_of_it() -> None:
@@ -215,6 +243,13 @@ def test_whisperlive_is_waited_for_twice_as_long_as_its_decodes_take() -> None:
     conversation.end()
     assert conversation.look_in == 6.0
     assert conversation.tick() == [Heard(text="так", is_last=True)]
+
+
+def test_a_first_answer_of_a_slow_whisperlive_is_not_believed_before_a_second_can_come() -> None:
+    conversation = whisperlive_conversation(1.9)
+    conversation.end()
+    conversation.receive(segments("Скільки", 1.0), 3.0)  # two seconds' work on the first second
+    assert conversation.look_in == 4.0
 
 
 async def test_a_tail_that_whisperlive_decodes_last_is_not_lost() -> None:
@@ -372,6 +407,7 @@ async def test_what_speaks_no_websocket_is_a_protocol_error() -> None:
 
 async def test_a_goodbye_counts_although_the_server_keeps_its_end_open() -> None:
     """It does not read what we still send, so it never learns that we have said goodbye as well."""
+    was_heard = asyncio.Event()
 
     async def script(peer: Peer) -> None:
         await peer.hear()
@@ -379,11 +415,15 @@ async def test_a_goodbye_counts_although_the_server_keeps_its_end_open() -> None
         peer.connection.protocol.send_close(1011, "out of memory")
         for data in peer.connection.protocol.data_to_send():
             peer.connection.transport.write(data)
-        await asyncio.sleep(60)
+        await was_heard.wait()
+        peer.connection.transport.resume_reading()
 
-    caught = await failure(script, final_seconds=30.0)
-    assert type(caught) is SttStreamError
-    assert 'close code 1011 ("out of memory")' in str(caught)
+    async with SocketServer(script) as server:
+        with pytest.raises(SttStreamError) as caught:
+            await heard(server, "deepgram+ws", final_seconds=30.0)
+        was_heard.set()
+    assert type(caught.value) is SttStreamError
+    assert 'close code 1011 ("out of memory")' in str(caught.value)
 
 
 async def test_a_stream_of_a_provider_that_was_given_back_fails() -> None:

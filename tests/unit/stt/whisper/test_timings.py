@@ -34,6 +34,11 @@ def test_words_beside_the_text_are_in_samples_of_the_utterance() -> None:
     assert words(answer) == [("Добрий", 800, 4000), ("день.", 4000, 8000)]
 
 
+def test_words_whose_times_are_no_numbers_of_samples_are_none_at_all() -> None:
+    for end in (1e999, float("nan"), "soon"):
+        assert words_from([item("так", 0.0, 0.5), item("ні", 0.5, end)]) == ()
+
+
 def test_words_inside_segments_are_those_of_all_segments() -> None:
     answer = {"segments": [{"words": [item(" Так.", 0, 0.5)]}, {"words": [item(" Ні.", 1, 1.5)]}, {}]}
     assert words(answer) == [("Так.", 0, 4000), ("Ні.", 8000, 12000)]

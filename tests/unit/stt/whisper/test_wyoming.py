@@ -1,7 +1,6 @@
 """Wyoming: its framing, and a recogniser over it."""
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slukh.errors import SttConnectError, SttError, SttProtocolError, SttStreamError, SttTimeoutError
+from slukh.ports import reserved_port
 from slukh.stt.base import StreamConfig
 from slukh.stt.whisper.address import address
 from slukh.stt.whisper.servers import server_at
@@ -127,14 +127,13 @@ async def test_every_way_to_fail_is_its_own_error(fault: Fault, error: type[SttE
 
 
 async def test_a_server_that_is_not_there_is_noticed_at_the_first_word() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    provider = server_at(address(f"wyoming+tcp://127.0.0.1:{port}"))
-    with pytest.raises(SttConnectError, match="is the server running"):
-        await provider.start()
-    stream = await provider.open(StreamConfig(language_code="uk-UA"))
-    await stream.send(AudioChunk(pcm=SPEECH))
-    with pytest.raises(SttConnectError):
-        _ = [result async for result in stream]
-    await stream.close()
-    await provider.aclose()
+    with reserved_port() as port:
+        provider = server_at(address(f"wyoming+tcp://127.0.0.1:{port}"))
+        with pytest.raises(SttConnectError, match="is the server running"):
+            await provider.start()
+        stream = await provider.open(StreamConfig(language_code="uk-UA"))
+        await stream.send(AudioChunk(pcm=SPEECH))
+        with pytest.raises(SttConnectError):
+            _ = [result async for result in stream]
+        await stream.close()
+        await provider.aclose()
