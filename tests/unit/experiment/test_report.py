@@ -178,6 +178,13 @@ def test_an_interval_far_wider_than_its_margin_leaves_room_for_the_others() -> N
     assert (min(ticks), max(ticks)) == (-4, 6)
 
 
+def test_a_table_that_scrolls_is_named_after_its_heading() -> None:
+    page = html_text(FOUND, command=COMMAND)
+    names = re.findall(r'role="region" aria-label="([^"]+)"', page)
+    assert names[:2] == ["What is missing", "What Whisper does to calls"]
+    assert len({*names}) == len(names)
+
+
 def test_the_page_fetches_nothing_and_follows_the_reader() -> None:
     page = html_text(FOUND, command=COMMAND)
     assert not re.findall(r"<(script|link|img|iframe|object)\b|@import|src=|url\(h", page)

@@ -76,8 +76,9 @@ def _named(margins: Mapping[str, float]) -> str:
 def _summary(found: Verdict) -> Iterator[Block]:
     yield Heading(1, f"{found.decision}: {found.why}")
     evidence = found.evidence
+    yield Paragraph(f"**{found.answer}**")
     yield Paragraph(
-        f"{found.answer} Google against Whisper on {len(evidence.calls)} live calls, "
+        f"Google against Whisper on {len(evidence.calls)} live calls, "
         f"{_minute(evidence.since)} to {_minute(evidence.until)} UTC."
     )
 
