@@ -319,6 +319,7 @@ def _percent(value: float | None) -> str:
 
 _VERDICT_STYLES = {"PROMOTE": "bold green", "HOLD": "bold yellow", "ROLL BACK": "bold red"}
 _GATE_STYLES = {"pass": "green", "wait": "yellow", "fail": "red"}
+_ORDER = ("fail", "wait", "pass")  # what keeps it from passing stands on the first screen
 
 
 def verdict_lines(report: Values) -> list[Text]:
@@ -347,7 +348,7 @@ def verdict_lines(report: Values) -> list[Text]:
     if own := report["own_margins"]:
         named = ", ".join(f"{name} {margin:g}" for name, margin in own.items())
         lines.append(Text(f"margins of your own: {named}"))
-    for gate in report["gates"]:
+    for gate in sorted(report["gates"], key=lambda gate: (_ORDER.index(gate["status"]), gate["is_empty"])):
         bounds = ""
         if gate["low"] is not None:
             told = between(gate["low"], gate["high"], gate["unit"])
@@ -366,8 +367,8 @@ def verdict_lines(report: Values) -> list[Text]:
 def strata_table(report: Values) -> Table:
     """Where the two differ; rows are none where nothing is shadowed."""
     table = Table(
-        title="where the two differ, and how much worse Whisper is, in per cent\n(nothing is decided by it; "
-        "one row in twenty is off by chance)",
+        title="where the two differ, and how much worse Whisper is, in per cent and points\n"
+        "(nothing is decided by it; one row in twenty is off by chance)",
         title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False,
     )  # fmt: skip
     for name in ("part", "n", "differ", "labels", "worse", "95 %"):

@@ -78,6 +78,8 @@ class Verdict:
             question = f"May Whisper have more than {now:.0%} of the calls?"
         else:
             question = f"May Whisper go from {now:.0%} to {asked:.0%} of the calls?"
+        if self.decision == "PROMOTE" and self.evidence.is_chosen:
+            return f"{question} Not by this window: somebody chose where it begins."
         return f"{question} {_ANSWERS[self.decision]}"
 
     @property

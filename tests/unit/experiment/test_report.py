@@ -97,10 +97,18 @@ def test_the_question_of_the_owner_has_an_answer() -> None:
     assert asked.answer == "May Whisper go from 10% to 50% of the calls? Not yet."
     assert replace(asked, decision="PROMOTE").answer.endswith("Yes.")
     assert replace(asked, decision="ROLL BACK").answer.endswith("No, and it should have fewer.")
+    chosen = replace(asked, decision="PROMOTE", evidence=replace(asked.evidence, is_chosen=True))
+    assert "Not by this window" in chosen.answer
     same = replace(FOUND, evidence=replace(FOUND.evidence, asked_share=0.1))
     assert same.answer == FOUND.answer == "May Whisper have more than 10% of the calls? Not yet."
     assert asked.answer in text(asked)
     assert verdict_lines(asked.as_json())[1].plain == asked.answer
+
+
+def test_what_keeps_it_from_passing_stands_first_in_the_terminal() -> None:
+    found = replace(FOUND, gates=(replace(CLOCKS, is_empty=True), COST, WORDS, LATE))
+    said = [line.plain.split()[0] for line in verdict_lines(found.as_json())[3:]]
+    assert [word for word in said if word != "->"] == ["fail", "wait", "pass", "none"]
 
 
 def test_a_gate_with_nothing_to_look_at_passes_and_vouches_for_nothing() -> None:
