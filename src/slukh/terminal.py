@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from slukh.experiment.units import between, with_sign
+from slukh.experiment.units import between, plain, with_sign
 from slukh.types import TURN_BUDGET_SECONDS
 
 Values = Mapping[str, Any]
@@ -322,6 +322,7 @@ def _percent(value: float | None) -> str:
 
 _VERDICT_STYLES = {"PROMOTE": "bold green", "HOLD": "bold yellow", "ROLL BACK": "bold red"}
 _GATE_STYLES = {"pass": "green", "wait": "yellow", "fail": "red"}
+_ORDER = ("fail", "wait", "pass")  # what keeps it from passing stands on the first screen
 
 
 def verdict_lines(report: Values) -> list[Text]:
@@ -329,6 +330,7 @@ def verdict_lines(report: Values) -> list[Text]:
     inputs = report["inputs"]
     lines = [
         Text(f"{report['decision']}: {report['why']}", style=_VERDICT_STYLES[report["decision"]]),
+        Text(report["answer"]),
         Text(
             f"{inputs['since'][:10]} to {inputs['until'][:10]}, {inputs['calls']} calls, "
             f"{inputs['served_by_another']} served by another than their arm, flags "
@@ -349,12 +351,15 @@ def verdict_lines(report: Values) -> list[Text]:
     if own := report["own_margins"]:
         named = ", ".join(f"{name} {margin:g}" for name, margin in own.items())
         lines.append(Text(f"margins of your own: {named}"))
-    for gate in report["gates"]:
+    for gate in sorted(report["gates"], key=lambda gate: (_ORDER.index(gate["status"]), gate["is_empty"])):
         bounds = ""
         if gate["low"] is not None:
             told = between(gate["low"], gate["high"], gate["unit"])
             bounds = f", {told}, margin {with_sign(gate['margin'], gate['unit'])}"
-        status = (gate["status"], _GATE_STYLES[gate["status"]])
+        elif gate["value"] is not None and gate["margin"] is not None:
+            told = plain(gate["value"], gate["unit"])
+            bounds = f", {told}, margin {with_sign(gate['margin'], gate['unit'])}"
+        status = ("none", "dim") if gate["is_empty"] else (gate["status"], _GATE_STYLES[gate["status"]])
         lines.append(Text.assemble(status, f"  {gate['name']:28} {gate['detail']}{bounds}"))
         if gate["missing"]:
             when = "" if gate["expected"] is None else f", expected {gate['expected'][:10]}"
@@ -365,8 +370,8 @@ def verdict_lines(report: Values) -> list[Text]:
 def strata_table(report: Values) -> Table:
     """Where the two differ; rows are none where nothing is shadowed."""
     table = Table(
-        title="where the two differ, and how much worse Whisper is, in per cent\n(nothing is decided by it; "
-        "one row in twenty is off by chance)",
+        title="where the two differ, and how much worse Whisper is, in per cent and points\n"
+        "(nothing is decided by it; one row in twenty is off by chance)",
         title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False,
     )  # fmt: skip
     for name in ("part", "n", "differ", "labels", "worse", "95 %"):

@@ -176,7 +176,9 @@ def test_a_forgotten_caller_s_recordings_are_gone(recorded: Path) -> None:
 def test_a_store_without_calls_holds_and_says_why(tmp_path: Path) -> None:
     found = report(tmp_path)
     assert found["decision"] == "HOLD"
-    assert "arms: no calls in the arm google and whisper" in found["reasons"]
+    arms = next(reason for reason in found["reasons"] if reason.startswith("arms:"))
+    assert "no calls in the arm google and whisper" in arms
+    assert "FF_WHISPER_ROLLOUT_PERCENT" in arms
 
 
 def test_live_calls_are_reported_by_assignment(tmp_path: Path) -> None:

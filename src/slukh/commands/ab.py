@@ -68,6 +68,7 @@ def ab_report(  # noqa: PLR0917  # a command's parameters are its options
     """PROMOTE, HOLD or ROLL BACK, with every gate, what is missing and when it is expected.
 
     Only calls that were drawn by lot are compared, by the arm they were given, whoever served them.
+    The exit code is 0 whatever the verdict; `decision` of --json is for scripts.
 
     Example: slukh ab report --html verdict.html
     """
@@ -294,6 +295,7 @@ def _verdict(
             canaries=rows.canaries,
             outside=gathered(sources, given, rows.calls, end),
             whisper_share=share_at(end, ramps, now=flags.share) / 100,
+            asked_share=sources.to / 100,
             rolled_back=rolled_back_at(end, ramps, flags.rolled_back),
             flag_version="" if newest is None else newest.flag_version,
             canonical_version={

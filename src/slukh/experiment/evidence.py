@@ -354,6 +354,7 @@ class Evidence:
         canaries: stored clips that were heard in it.
         outside: what is measured elsewhere.
         whisper_share: what the flags gave Whisper at its end, 0 to 1.
+        asked_share: what it shall get, likewise, or None where nobody said.
         begins_at: where its begin follows from what happened, or None when no call was drawn by lot.
         begins_why: what was before.
         is_chosen: it begins elsewhere, and has other calls: somebody chose.
@@ -373,6 +374,7 @@ class Evidence:
     canaries: tuple[CanaryRow, ...] = ()
     outside: Outside = field(default_factory=Outside)
     whisper_share: float
+    asked_share: float | None = None
     begins_at: datetime | None = None
     begins_why: str = ""
     is_chosen: bool = False

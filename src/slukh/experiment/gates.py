@@ -109,6 +109,7 @@ class Gate:
         high: upper bound.
         margin: what it is held against.
         unit: of value, bounds and margin.
+        is_empty: it passes because there was nothing to look at yet, and says nothing.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Gate:
     high: float | None = None
     margin: float | None = None
     unit: Unit = "share"
+    is_empty: bool = False
 
     @property
     def reason(self) -> str:
@@ -139,8 +141,12 @@ def validity_gate(
     expected: datetime | None = None,
     *,
     kind: Kind = "validity",
+    seen: object = True,
 ) -> Gate:
-    """A gate that is no measure: what is not `enough` yet waits, what is not valid fails."""
+    """A gate that is no measure: what is not `enough` yet waits, what is not valid fails.
+
+    One that passes and has `seen` nothing (no labels, no calls) is empty.
+    """
     return Gate(
         name=name,
         status="pass" if is_valid else "wait" if kind == "enough" else "fail",
@@ -148,6 +154,7 @@ def validity_gate(
         detail=detail,
         missing="" if is_valid else missing,
         expected=None if is_valid else expected,
+        is_empty=is_valid and not seen,
     )
 
 
@@ -199,6 +206,10 @@ def decided(
         expected = later(evidence, times)
         if calls is not None and expected is not None:
             missing = f"about {max(1, math.ceil(calls * (times - 1)))} {missing}"
+    elif status == "wait" and known and estimate.value >= margin:
+        missing = (
+            f"find the cause: so far it is beyond its margin, and more only makes that certain ({missing})"
+        )
     return Gate(
         name=name,
         status=status,

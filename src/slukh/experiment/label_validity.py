@@ -30,7 +30,7 @@ def _labellers(labels: Iterable[LabelRow]) -> Gate:
     open_ = sum(len(set(who.values())) > 1 and ADJUDICATED not in who for who in twice)
     return validity_gate(
         "labellers agree", not open_, f"{open_} of {len(twice)} doubly labelled utterances differ",
-        f"settle them with a label by {ADJUDICATED!r}",
+        f"settle them with a label by {ADJUDICATED!r}", seen=twice,
     )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def _understood(labels: Sequence[LabelRow], margins: Margins) -> Gate:
     return validity_gate(
         "labels clear", unclear <= margins.unclear_labels * len(labels),
         f"{unclear} of {len(labels)} labels leave something out that nobody could tell",
-        "what people cannot understand is not measured: look for the lines it comes from",
+        "what people cannot understand is not measured: look for the lines it comes from", seen=labels,
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def _labelled_weeks(evidence: Evidence, margins: Margins) -> Gate:
     return validity_gate(
         "labels of all weeks", not lacking, f"{len(weeks) - len(lacking)} of {len(weeks)} full weeks",
         f"labels of the weeks from {begins}: {margins.labels_a_week} of each (`slukh ab label`)",
-        kind="enough",
+        kind="enough", seen=weeks,
     )  # fmt: skip
 
 
@@ -80,20 +80,20 @@ def _draws(evidence: Evidence, margins: Margins) -> list[Gate]:
             f"{len(found.strangers)} of {len(evidence.labels)} labels are of no draw that is kept",
             "`slukh ab draw` with the window and seed they were drawn with, and as many --labels; till then "
             "they are no evidence",
-            kind="enough",
+            kind="enough", seen=evidence.labels,
         ),
         validity_gate(
             "labels in order", lost <= margins.unanswered_labels * reached,
             f"{lost} of the first {reached} drawn utterances without an answer"
             + (f", each counted as the worst it can be: {named}{more}" if lost else ""),
             "answer them (`slukh ab label`; in a file `null` is the reference of what nobody can tell)",
-            kind="enough",
+            kind="enough", seen=found.reached,
         ),
         validity_gate(
             "all drawn from", without <= margins.unanswered_labels * len(of_full_weeks),
             f"{without} of {len(of_full_weeks)} utterances that differ, in full weeks, were in no draw",
             "draw the rest of the window as well (`slukh ab draw`): who chooses when to look, chooses",
-            kind="enough",
+            kind="enough", seen=of_full_weeks,
         ),
     ]  # fmt: skip
 

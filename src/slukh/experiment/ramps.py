@@ -56,6 +56,7 @@ def recorded_gate(recorded: Mapping[str, object], now: Mapping[str, object]) -> 
         kind="validity",
         status="pass" if is_same else "fail",
         detail=f"changed since the ramp: {', '.join(changed)}" if changed else told,
+        is_empty=not recorded,
         missing=(
             ""
             if is_same

@@ -16,7 +16,7 @@ _SIGNS: Mapping[Unit, str] = {
 
 def plain(number: float, unit: Unit) -> str:
     """Two decimals without the unit's sign, which a margin beside it has; pp are percentage points."""
-    return f"{number * _FACTORS[unit]:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{number * _FACTORS[unit]:z.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def with_sign(number: float, unit: Unit) -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from slukh.experiment.canaries import changes, day_of
 from slukh.experiment.evidence import ARMS, CallRow, Evidence
@@ -21,7 +21,7 @@ def validity_gates(evidence: Evidence, margins: Margins) -> list[Gate]:
     return [
         _guardrails(evidence),
         _arms(calls),
-        _first_look(calls, margins),
+        _first_look(evidence, calls, margins),
         _days(evidence, calls, margins),
         *_languages(evidence, calls, margins),
         *_sample_ratios(evidence, calls, margins),
@@ -47,29 +47,39 @@ def _arms(calls: Sequence[CallRow]) -> Gate:
     counts = Counter(call.arm for call in calls)
     empty = [arm for arm in ARMS if not counts[arm]]
     detail = ", ".join(f"{arm} {counts[arm]}" for arm in ARMS)
-    return validity_gate(
-        "arms", not empty, f"calls drawn by lot: {detail}", f"no calls in the arm {' and '.join(empty)}"
+    remedy = (
+        "calls are drawn by lot while FF_WHISPER_ROLLOUT_PERCENT is 1 to 99 (`slukh ab ramp` with a flag "
+        "file), and no list chose for them"
     )
+    return validity_gate(
+        "arms", not empty, f"calls drawn by lot: {detail}",
+        f"no calls in the arm {' and '.join(empty)}: {remedy}",
+    )  # fmt: skip
 
 
-def _first_look(calls: Sequence[CallRow], margins: Margins) -> Gate:
+def _first_look(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
     """The bounds hold for large numbers only, of what does not depend on each other."""
     fewest = min(len({call.cluster for call in calls if call.arm == arm}) for arm in ARMS)
     return validity_gate(
         "a first look", fewest >= margins.first_look, f"{fewest} callers in the smaller arm",
-        f"{margins.first_look - fewest} more before anything is decided",
+        f"{margins.first_look - fewest} callers more in it before anything is decided",
+        at_this_pace(_began(evidence, calls), evidence.until, fewest, margins.first_look),
     )  # fmt: skip
 
 
 def _days(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> Gate:
-    first = min((call.started_at for call in calls), default=evidence.until)
+    first = _began(evidence, calls)
     last = min(evidence.until, max((call.ended_at for call in calls), default=evidence.until))
     days = (last - first) // _A_DAY  # a gateway that stands still adds none
     return validity_gate(
         "days", days >= margins.days, f"{days} full days",
-        f"{margins.days - days} days more", first + timedelta(days=margins.days),
+        f"{margins.days - days} days more", evidence.until + (first + timedelta(days=margins.days) - last),
         kind="enough",
     )  # fmt: skip
+
+
+def _began(evidence: Evidence, calls: Sequence[CallRow]) -> datetime:
+    return min((call.started_at for call in calls), default=evidence.until)
 
 
 def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -> list[Gate]:
@@ -77,11 +87,11 @@ def _languages(evidence: Evidence, calls: Sequence[CallRow], margins: Margins) -
     gates = []
     for language in sorted({call.language_code for call in calls}):
         count, wanted = counts[language], margins.calls_per_language
-        began = min(call.started_at for call in calls)
         gates.append(
             validity_gate(
                 f"calls in {language}", count >= wanted, f"{count} of Whisper's",
-                f"{wanted - count} more", at_this_pace(began, evidence.until, count, wanted), kind="enough",
+                f"{wanted - count} more",
+                at_this_pace(_began(evidence, calls), evidence.until, count, wanted), kind="enough",
             )
         )  # fmt: skip
     return gates
@@ -115,7 +125,7 @@ def _sample_ratios(evidence: Evidence, calls: Sequence[CallRow], margins: Margin
                 f"sample ratio{group}", p >= margins.sample_ratio_p,
                 f"Whisper has {share:.1%} of {counts.total()} callers, "
                 f"should have {evidence.whisper_share:.0%}, p {p:.2g}",
-                f"find what gives, loses or hides calls by arm; {_BEGIN_ANEW}",
+                f"find what gives, loses or hides calls by arm; {_BEGIN_ANEW}", seen=members,
             )
         )  # fmt: skip
     return gates
@@ -125,8 +135,10 @@ def _unchanged_flags(evidence: Evidence, calls: Sequence[CallRow]) -> Gate:
     versions = sorted({call.flag_version for call in calls})
     is_one = versions == [evidence.flag_version] or not versions
     return validity_gate(
-        "flags unchanged", is_one, f"in force {evidence.flag_version}, seen {', '.join(versions) or 'none'}",
+        "flags unchanged", is_one,
+        f"in force {evidence.flag_version or 'none'}, seen {', '.join(versions) or 'none'}",
         "the share, salt or a list changed in the window: leave --since out, and it begins after the change",
+        seen=versions,
     )  # fmt: skip
 
 
@@ -140,6 +152,7 @@ def _unchanged_models(calls: Iterable[CallRow]) -> Gate:
     return validity_gate(
         "models unchanged", not changed, detail or "none seen",
         f"{' and '.join(sorted(changed))} changed its model: leave --since out, the window begins after it",
+        seen=seen,
     )  # fmt: skip
 
 
@@ -150,6 +163,7 @@ def _unchanged_canonical_text(evidence: Evidence) -> Gate:
     return validity_gate(
         "canonical text unchanged", set(versions) <= known, f"seen {', '.join(versions) or 'none'}",
         "errors under two versions do not compare: label anew, or leave --since out: it begins after that",
+        seen=versions,
     )  # fmt: skip
 
 
@@ -168,12 +182,14 @@ def _stored_clips(evidence: Evidence, calls: Sequence[CallRow], margins: Margins
             f"both providers must hear them from the first day to the last (SLUKH_CANARY_MINUTES): "
             f"{' and '.join(unseen)} did not",
             kind="enough",
+            seen=calls,
         ),
         validity_gate(
             "stored clips heard alike",
             not found,
-            told or "the same texts",
+            told or ("the same texts" if evidence.canaries else "none heard"),
             f"a provider changed without a word: leave --since out, and the window begins after {newest}",
+            seen=evidence.canaries,
         ),
     ]
 
@@ -190,7 +206,7 @@ def _clocks(evidence: Evidence) -> Gate:
     wrong = sum(call.clock_jumped or call.ended_at < call.started_at for call in evidence.calls)
     return validity_gate(
         "clocks", not wrong, f"{wrong} calls in which the clock jumped",
-        f"set the machine's clock right (chrony); {_BEGIN_ANEW}",
+        f"set the machine's clock right (chrony); {_BEGIN_ANEW}", seen=evidence.calls,
     )  # fmt: skip
 
 
@@ -200,4 +216,5 @@ def _shadow_loss(evidence: Evidence, margins: Margins) -> Gate:
     return validity_gate(
         "shadow complete", share <= margins.shadow_loss, f"{lost} of {all_of_them} utterances lost",
         "what is lost is not what is kept: give the shadow more room, or a smaller FF_SHADOW_PERCENT",
+        seen=evidence.shadows,
     )  # fmt: skip

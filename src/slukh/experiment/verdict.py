@@ -22,6 +22,11 @@ from slukh.experiment.strata import strata
 from slukh.experiment.validity import validity_gates
 
 Decision = Literal["PROMOTE", "HOLD", "ROLL BACK"]
+_ANSWERS: Mapping[Decision, str] = {
+    "PROMOTE": "Yes.",
+    "HOLD": "Not yet.",
+    "ROLL BACK": "No, and it should have fewer.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +55,32 @@ class Verdict:
     def why(self) -> str:
         """Why it was decided so, in one clause."""
         open_ = [gate for gate in self.gates if gate.status != "pass"]
+        empty = sum(gate.is_empty for gate in self.gates)
         if not open_:
-            return f"all {len(self.gates)} gates pass"
+            unseen = f", {empty} with nothing to look at" if empty else ""
+            return f"all {len(self.gates)} gates pass{unseen}"
         if self.decision == "ROLL BACK":
             first, *more = (gate.name for gate in open_ if gate.status == "fail")
             if not more:
                 return f"{first} is certainly beyond its margin"
             return f"{first} and {len(more)} more are certainly beyond their margins"
+        undated = sum(gate.expected is None for gate in open_)
         when = "" if self.expected is None else f", not before {self.expected:%Y-%m-%d}"
-        return f"{len(open_)} of {len(self.gates)} gates are open{when}"
+        when = f", {undated} of them without a date" if undated else when
+        unseen = f"; {empty} pass with nothing to look at yet" if empty else ""
+        return f"{len(open_)} of {len(self.gates)} gates are open{when}{unseen}"
+
+    @property
+    def answer(self) -> str:
+        """The owner's question, and the answer to it."""
+        now, asked = self.evidence.whisper_share, self.evidence.asked_share
+        if asked is None or asked <= now:
+            question = f"May Whisper have more than {now:.0%} of the calls?"
+        else:
+            question = f"May Whisper go from {now:.0%} to {asked:.0%} of the calls?"
+        if self.decision == "PROMOTE" and self.evidence.is_chosen:
+            return f"{question} Not by this window: somebody chose where it begins."
+        return f"{question} {_ANSWERS[self.decision]}"
 
     @property
     def own_margins(self) -> dict[str, float]:
@@ -70,6 +92,7 @@ class Verdict:
         """Plain JSON values, moments in ISO 8601."""
         return {
             "decision": self.decision,
+            "answer": self.answer,
             "why": self.why,
             "reasons": list(self.reasons),
             "expected": _iso(self.expected),
@@ -132,6 +155,7 @@ def frozen_inputs(evidence: Evidence, margins: Margins, seed: int) -> dict[str, 
         },
         "flag_version": evidence.flag_version,
         "whisper_share": evidence.whisper_share,
+        "asked_share": evidence.asked_share,
         "rolled_back": evidence.rolled_back,
         "gates_version": GATES_VERSION,
         "canonical_version": dict(evidence.canonical_version),

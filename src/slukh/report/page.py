@@ -22,7 +22,7 @@ def page(blocks: Iterable[Block], *, language: str, picture: Callable[[str], str
     """
     blocks = tuple(blocks)
     title = next(block.text for block in blocks if isinstance(block, Heading))
-    body = "\n".join(part for block in blocks for part in _parts(block, picture))
+    body = "\n".join(part for block, name in _named(blocks) for part in _parts(block, name, picture))
     return (
         f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -32,7 +32,16 @@ def page(blocks: Iterable[Block], *, language: str, picture: Callable[[str], str
     )
 
 
-def _parts(block: Block, picture: Callable[[str], str]) -> Iterator[str]:
+def _named(blocks: Iterable[Block]) -> Iterator[tuple[Block, str]]:
+    """Each block with the heading that it stands under."""
+    name = ""
+    for block in blocks:
+        if isinstance(block, Heading):
+            name = _plain(block.text)
+        yield block, name
+
+
+def _parts(block: Block, name: str, picture: Callable[[str], str]) -> Iterator[str]:
     match block:
         case Heading():
             yield f"<h{block.level}>{_inline(block.text)}</h{block.level}>"
@@ -42,13 +51,13 @@ def _parts(block: Block, picture: Callable[[str], str]) -> Iterator[str]:
             items = "\n".join(f"<li>{_inline(item)}</li>" for item in block.items)
             yield f"<ul>\n{items}\n</ul>"
         case Table():
-            yield _table(block)
+            yield _table(block, name)
         case Figure():
             caption = f"<figcaption>{_inline(block.caption)}</figcaption>"
             yield f"<figure>\n{picture(block.name)}\n{caption}\n</figure>"
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, name: str) -> str:
     head = "".join(
         f'<th scope="col"{_kind(number, table, "")}>{_inline(cell)}</th>'
         for number, cell in enumerate(table.head)
@@ -62,7 +71,7 @@ def _table(table: Table) -> str:
     body = "\n".join(rows)
     # A table wider than a phone scrolls on its own; by keyboard, too.
     return (
-        f'<div class="table" tabindex="0" role="region" aria-label="{escape(_plain(table.head[-1]))}">\n'
+        f'<div class="table" tabindex="0" role="region" aria-label="{escape(name)}">\n'
         f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 

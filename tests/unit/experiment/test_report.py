@@ -8,6 +8,7 @@ from slukh.experiment.evidence import CallRow, Evidence, LabelRow, OutcomeRow, S
 from slukh.experiment.gates import Gate, Margins
 from slukh.experiment.report.make import html_text
 from slukh.experiment.report.sections import document
+from slukh.experiment.units import between
 from slukh.experiment.verdict import Verdict
 from slukh.report.blocks import Figure, Heading
 from slukh.report.markdown import markdown
@@ -82,12 +83,43 @@ def title(found: Verdict) -> str:
 
 def test_the_verdict_is_the_first_line() -> None:
     assert title(FOUND) == "HOLD: 2 of 4 gates are open, not before 2026-12-01"
-    assert title(replace(FOUND, expected=None)) == "HOLD: 2 of 4 gates are open"
+    undated = replace(FOUND, gates=(DAYS, CLOCKS, replace(WORDS, expected=None)), expected=None)
+    assert title(undated) == "HOLD: 2 of 3 gates are open, 1 of them without a date"
     assert title(replace(FOUND, decision="PROMOTE", gates=(CLOCKS, COST))) == "PROMOTE: all 2 gates pass"
     beyond = replace(FOUND, decision="ROLL BACK", gates=(CLOCKS, LATE))
     assert title(beyond) == "ROLL BACK: time to final, p95 is certainly beyond its margin"
     two = replace(beyond, gates=(LATE, replace(WORDS, status="fail"), DAYS))
     assert title(two) == "ROLL BACK: time to final, p95 and 1 more are certainly beyond their margins"
+
+
+def test_the_question_of_the_owner_has_an_answer() -> None:
+    asked = replace(FOUND, evidence=replace(FOUND.evidence, asked_share=0.5))
+    assert asked.answer == "May Whisper go from 10% to 50% of the calls? Not yet."
+    assert replace(asked, decision="PROMOTE").answer.endswith("Yes.")
+    assert replace(asked, decision="ROLL BACK").answer.endswith("No, and it should have fewer.")
+    chosen = replace(asked, decision="PROMOTE", evidence=replace(asked.evidence, is_chosen=True))
+    assert "Not by this window" in chosen.answer
+    same = replace(FOUND, evidence=replace(FOUND.evidence, asked_share=0.1))
+    assert same.answer == FOUND.answer == "May Whisper have more than 10% of the calls? Not yet."
+    assert asked.answer in text(asked)
+    assert verdict_lines(asked.as_json())[1].plain == asked.answer
+
+
+def test_what_keeps_it_from_passing_stands_first_in_the_terminal() -> None:
+    found = replace(FOUND, gates=(replace(CLOCKS, is_empty=True), COST, WORDS, LATE))
+    said = [line.plain.split()[0] for line in verdict_lines(found.as_json())[3:]]
+    assert [word for word in said if word != "->"] == ["fail", "wait", "pass", "none"]
+
+
+def test_a_gate_with_nothing_to_look_at_passes_and_vouches_for_nothing() -> None:
+    empty = replace(CLOCKS, is_empty=True)
+    holds = replace(FOUND, gates=(DAYS, empty, WORDS, COST))
+    assert title(holds).endswith("2026-12-01; 1 pass with nothing to look at yet")
+    passes = replace(FOUND, decision="PROMOTE", gates=(empty, COST))
+    assert title(passes) == "PROMOTE: all 2 gates pass, 1 with nothing to look at"
+    assert "| clocks | nothing yet | 0 calls |" in text(holds)
+    said = [line.plain for line in verdict_lines(holds.as_json())]
+    assert any(re.match("none  clocks", line) for line in said)
 
 
 def test_what_is_missing_has_its_date() -> None:
@@ -154,6 +186,13 @@ def test_an_interval_far_wider_than_its_margin_leaves_room_for_the_others() -> N
     assert (min(ticks), max(ticks)) == (-4, 6)
 
 
+def test_a_table_that_scrolls_is_named_after_its_heading() -> None:
+    page = html_text(FOUND, command=COMMAND)
+    names = re.findall(r'role="region" aria-label="([^"]+)"', page)
+    assert names[:2] == ["What is missing", "What Whisper does to calls"]
+    assert len({*names}) == len(names)
+
+
 def test_the_page_fetches_nothing_and_follows_the_reader() -> None:
     page = html_text(FOUND, command=COMMAND)
     assert not re.findall(r"<(script|link|img|iframe|object)\b|@import|src=|url\(h", page)
@@ -188,5 +227,8 @@ def test_the_terminal_has_the_units_of_the_page() -> None:
     assert "60 labels, −0.40 to 3.10, margin 4 pp" in said
     assert "90 turns, 0.20 to 0.42, margin 0.15 s" in said
     assert "a, b, 0.40 to 0.60, margin 1×" in said
+    word = verdict_lines(replace(FOUND, gates=(COST,)).as_json())[-1].plain
+    assert word.endswith("a, b, 0.50, margin 1×")
+    assert between(-0.00001, 0.0004, "share") == "0.00 to 0.04"  # no minus before nothing
     assert LATE.reason == "beyond the margin of 0.15 s (90 turns)"
     assert replace(WORDS, missing="").reason == "beyond the margin of 4 pp (60 labels)"

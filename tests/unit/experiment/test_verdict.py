@@ -22,6 +22,7 @@ from slukh.experiment.grammar import load_grammar
 from slukh.experiment.ramps import share_at
 from slukh.experiment.statistics.estimates import Estimate
 from slukh.experiment.statistics.sequential import Bounds
+from slukh.experiment.validity import validity_gates
 from slukh.experiment.verdict import Verdict, verdict
 
 EQUAL = evidence()
@@ -55,6 +56,15 @@ def test_a_whisper_that_is_certainly_worse_is_rolled_back(worse: Evidence, name:
     assert found.decision == "ROLL BACK"
     assert gate(found, name) == "fail"
     assert any(reason.startswith(name) for reason in found.reasons)
+
+
+def test_gates_that_saw_nothing_say_so() -> None:
+    nothing = decided(replace(EQUAL, calls=(), turns=(), shadows=(), labels=(), draws=(), canaries=()))
+    empty = {each.name for each in nothing.gates if each.is_empty}
+    assert {"sample ratio", "clocks", "stored clips heard alike", "labels clear"} < empty
+    assert all(each.status == "pass" for each in nothing.gates if each.is_empty)
+    full = {each.name for each in decided(EQUAL).gates if each.is_empty}
+    assert full == {"labellers agree", "inputs as recorded"}  # nobody labelled twice, and no ramp was made
 
 
 def test_a_figure_says_where_it_is_from() -> None:
@@ -290,6 +300,15 @@ def test_a_difference_at_the_margin_itself_has_no_day() -> None:
     assert (found.status, found.expected, found.missing) == ("wait", None, "more live calls")
 
 
+def test_more_calls_are_no_remedy_for_what_is_beyond_its_margin() -> None:
+    found = decided_gate(
+        "any", Estimate(value=0.03, standard_error=0.01, clusters=200),
+        Bounds(low=-0.01, high=0.05, p=0.5), 0.02, EQUAL, detail="", missing="more live calls", calls=200,
+    )  # fmt: skip
+    assert found.status == "wait"
+    assert "find the cause" in found.missing
+
+
 def test_a_final_that_never_came_counts_at_the_deadline() -> None:
     turns = tuple(
         replace(turn, final_ms=None, is_salvage=True) if turn.provider == "whisper" and n % 8 == 0 else turn
@@ -330,6 +349,16 @@ def test_a_backup_that_both_arms_need_alike_tells_them_not_apart() -> None:
         for n, turn in enumerate(EQUAL.turns)
     )
     assert gate(decided(replace(EQUAL, turns=turns)), "turns left to another") == "pass"
+
+
+def test_days_that_are_missing_begin_now_where_no_call_has_come_since() -> None:
+    stood_still = replace(EQUAL, calls=EQUAL.calls[:30], until=BEGAN + timedelta(days=28))
+    expected = {each.name: each.expected for each in validity_gates(stood_still, MARGINS)}
+    days, look = expected["days"], expected["a first look"]
+    assert days is not None
+    assert look is not None
+    assert days > stood_still.until + timedelta(days=12)
+    assert look == BEGAN + timedelta(days=28) * 100 / 15
 
 
 def test_what_time_will_settle_has_a_date() -> None:

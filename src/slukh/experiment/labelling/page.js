@@ -126,7 +126,8 @@ $("typing").addEventListener("submit", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.code === "Escape") return type(false);
   const isText = event.target === $("typed") || event.ctrlKey || event.metaKey || event.altKey;
-  if (isText || event.repeat || !(event.code in keys)) return;
+  const isPress = event.code === "Space" && event.target instanceof HTMLButtonElement; // reached by Tab
+  if (isText || isPress || event.repeat || !(event.code in keys)) return;
   event.preventDefault();
   actions[keys[event.code]]();
 });

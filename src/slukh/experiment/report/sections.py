@@ -31,6 +31,7 @@ _STRATA = (
     f"than {FEWEST_CLUSTERS} callers."
 )
 _STANDS: Mapping[Status, str] = {"pass": "passes", "wait": "open", "fail": "**fails**"}
+_EMPTY = "nothing yet"
 
 
 def document(found: Verdict, *, command: str) -> tuple[Block, ...]:
@@ -75,9 +76,10 @@ def _named(margins: Mapping[str, float]) -> str:
 def _summary(found: Verdict) -> Iterator[Block]:
     yield Heading(1, f"{found.decision}: {found.why}")
     evidence = found.evidence
+    yield Paragraph(f"**{found.answer}**")
     yield Paragraph(
-        f"May Whisper have more than {evidence.whisper_share:.0%} of the calls? Google against Whisper on "
-        f"{len(evidence.calls)} live calls, {_minute(evidence.since)} to {_minute(evidence.until)} UTC."
+        f"Google against Whisper on {len(evidence.calls)} live calls, "
+        f"{_minute(evidence.since)} to {_minute(evidence.until)} UTC."
     )
 
 
@@ -154,11 +156,16 @@ def _interval(row: Stratum) -> str:
 
 def _validity(found: Verdict) -> Iterator[Block]:
     yield Heading(2, "Whether the numbers mean anything")
-    yield Paragraph("What fails here holds, whatever the measures say.")
+    yield Paragraph(
+        "What fails here holds, whatever the measures say. One that has nothing to look at yet keeps nobody "
+        "back, and vouches for nothing."
+    )
     yield Table(
         head=("gate", "stands", "seen"),
         rows=tuple(
-            (gate.name, _STANDS[gate.status], gate.detail) for gate in found.gates if gate.kind != "measure"
+            (gate.name, _EMPTY if gate.is_empty else _STANDS[gate.status], gate.detail)
+            for gate in found.gates
+            if gate.kind != "measure"
         ),
         texts=3,
     )
