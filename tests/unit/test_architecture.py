@@ -66,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.accuracy": {"experiment", "monitoring", "routing", "stt"},
     "serving.comparing": {"assembly.parts", "experiment", "monitoring", "routing", "settings"},
     "serving.metering": {"cost", "monitoring", "settings"},
+    "serving.phrase_keeping": {"cost"},
     "doctor": {
         "assembly.parts",
         "cost",
@@ -93,6 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "serving.gateway",
         "serving.guarding",
         "serving.metering",
+        "serving.phrase_keeping",
         "monitoring",
         "routing",
         "session",
