@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from slukh.assembly.parts import Parts
+from slukh.audio_files import Recording
 from slukh.experiment.wer import word_errors
 from slukh.routing.attempts import AttemptPolicy
 from slukh.routing.upstreams import Upstreams
@@ -41,7 +42,7 @@ from slukh.stt.google import GoogleProvider
 from slukh.stt.google_channel import GoogleLink
 from slukh.stt.google_requests import GoogleModel
 from slukh.stt.google_sharing import SharingRules
-from slukh.telephony.wavfile import FileLine, Recording
+from slukh.telephony.file_line import FileLine
 from slukh.testing.google import LocalGoogle
 from slukh.testing.google_recognition import GoogleScript
 from slukh.testing.numbered import heard_words, numbered_speech, silence

@@ -33,11 +33,12 @@ from rich.table import Table
 
 from slukh.assembly.parts import Parts, build_parts
 from slukh.audio import Resampler, float32_from_linear16, linear16_from_samples
+from slukh.audio_files import Recording, read_recording
 from slukh.experiment.wer import CharacterErrors, WordErrors, character_errors, plain_text, word_errors
 from slukh.session import run_call
 from slukh.settings.config import load_all
 from slukh.speech.segmenter import UtteranceEnded
-from slukh.telephony.wavfile import FileLine, Recording, read_recording
+from slukh.telephony.file_line import FileLine
 from slukh.testing.numbered import silence
 from slukh.testing.recorded_speech import LANGUAGES, Clip, recorded_clips
 from slukh.types import AttemptEnded, CallStarted, Event, Transcript

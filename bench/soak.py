@@ -36,13 +36,13 @@ from rich.table import Table
 
 from slukh.assembly.parts import build_parts
 from slukh.audio import Samples
+from slukh.audio_files import read_recording
 from slukh.routing.upstreams import Upstreams
 from slukh.settings.config import load_all
 from slukh.stt.fake import FakeProvider
 from slukh.stt.whisper.decoding import DecodeRequest
 from slukh.stt.whisper.local import LocalDecoder
 from slukh.stt.whisper.provider import WhisperProvider
-from slukh.telephony.wavfile import read_recording
 from slukh.testing.calls import Caller
 from slukh.testing.gateways import CallOutcome, Calls, LoopbackGateway, loopback_gateway
 from slukh.testing.numbered import heard_words, numbered_speech, silence

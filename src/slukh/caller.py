@@ -13,12 +13,12 @@ from uuid import uuid4
 import httpx
 
 from slukh.audio import samples_from_linear16
+from slukh.audio_files import Recording, write_wav
 from slukh.errors import ServiceError, TelephonyError
 from slukh.handset import between_pauses, handset
 from slukh.ports import reserved_port
 from slukh.telephony.audiosocket import AUDIO_8K, AudioSocketCodec, encode_frame, encode_id
 from slukh.telephony.base import PeerHungUp
-from slukh.telephony.wavfile import Recording, write_wav
 from slukh.types import samples_from_ms
 
 _FRAME_MS = 20

@@ -113,8 +113,8 @@ def call(
 
     The first needs Google's credentials (Google is the default); the second and the last need no account.
     """
+    from slukh.audio_files import read_recording
     from slukh.caller import FAST, CallPlan, place_call, running_gateway
-    from slukh.telephony.wavfile import read_recording
     from slukh.terminal import EventPrinter
 
     recordings = [read_recording(file, encoding=_encoding(encoding)) for file in files]
@@ -165,8 +165,8 @@ def transcribe(
 
     Example: slukh transcribe examples/calls/tyre-shop-ru.wav --language ru-RU --fast --json
     """
+    from slukh.audio_files import read_recording
     from slukh.monitoring.logs import configure_logging
-    from slukh.telephony.wavfile import read_recording
     from slukh.terminal import EventPrinter
     from slukh.transcribe import transcribe_recording
 

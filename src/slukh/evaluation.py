@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from slukh.assembly.parts import Parts, build_parts
 from slukh.audio import linear16_from_samples
+from slukh.audio_files import Recording, read_recording
 from slukh.cost.meter import milliseconds
 from slukh.errors import AudioFileError, ExperimentError
 from slukh.experiment.evaluation import Heard, Request, Results, audio_digest
@@ -15,7 +16,7 @@ from slukh.experiment.manifest import Problem, Row
 from slukh.session import run_call
 from slukh.settings.config import AllSettings
 from slukh.stt.language import SUPPORTED
-from slukh.telephony.wavfile import FileLine, Recording, read_recording
+from slukh.telephony.file_line import FileLine
 from slukh.types import AttemptEnded, CallStarted, Event, RecognisersDown, Transcript
 
 _PATIENCE_SECONDS = 600.0

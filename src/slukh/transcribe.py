@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from slukh.assembly.parts import build_parts
+from slukh.audio_files import Recording
 from slukh.session import run_call
 from slukh.settings.config import AllSettings
-from slukh.telephony.wavfile import FileLine, Recording
+from slukh.telephony.file_line import FileLine
 from slukh.types import CallStarted, Event, event_json
 
 _PATIENCE_SECONDS = 600.0

@@ -15,9 +15,9 @@ from tests.asterisk.test_asterisk import SECRET, SIP, asked_until, every_transpo
 from tests.said_back import kept_phrases, match
 
 from slukh.audio import linear16_from_mulaw, mulaw_from_linear16, samples_from_linear16
+from slukh.audio_files import read_recording
 from slukh.errors import SettingsError
 from slukh.handset import between_pauses
-from slukh.telephony.wavfile import read_recording
 from slukh.testing.telephone import telephone
 from slukh.tts.espeak import EspeakVoice
 

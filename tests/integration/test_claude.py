@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from slukh.cost.pricing.llm_tokens import Request, buckets
 from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTurn, Leave, Say, Step
 from slukh.dialog.claude import ClaudeConversation, ClaudeDialog, ClaudeRules
-from slukh.dialog.tools import tool_from, tools_in
+from slukh.dialog.tools import MOST_THREADS, tool_from, tools_in
 from slukh.errors import DialogError, SettingsError
 from slukh.testing.anthropic_server import KEY, Answer, AnthropicServer, Calls, Refuses, Speaks
 from slukh.types import CallStarted, ModelAnswered, ModelUnanswered
@@ -221,12 +222,84 @@ async def test_tools_that_hang_keep_no_other_tool_from_answering() -> None:
         release.set()
 
 
+async def test_tools_that_hang_are_no_more_than_the_machine_bears() -> None:
+    release = threading.Event()
+
+    def stuck() -> None:
+        """Hangs until it is let go."""
+        release.wait()
+
+    tool = tool_from(stuck)
+    try:
+        asked = [tool.run({}, timeout_seconds=0.2) for _ in range(MOST_THREADS + 1)]
+        results = await asyncio.gather(*asked)
+        assert [result.text for result in results].count("stuck failed: RuntimeError") == 1
+    finally:
+        release.set()
+    for thread in [one for one in threading.enumerate() if one.name == "slukh-tool-stuck"]:
+        await asyncio.to_thread(thread.join)
+    assert (await tool_from(order_status).run({"number": "4512"}, timeout_seconds=10)).text == "4512: ready"
+
+
+async def test_a_result_that_has_no_words_is_a_failure() -> None:
+    class Wordless:
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    async def answers() -> Wordless:
+        """Answers something."""
+        return Wordless()
+
+    assert (await tool_from(answers).run({}, timeout_seconds=10)).text == "answers failed: ZeroDivisionError"
+
+
 async def test_a_tool_that_would_end_the_process_does_not() -> None:
     def leaves() -> str:
         """Calls sys.exit."""
         raise SystemExit(1)
 
     assert (await tool_from(leaves).run({}, timeout_seconds=10)).is_error
+
+
+def finds_nothing() -> str:
+    """Asks an empty list for its first."""
+    return next(iter([]))
+
+
+def cancels_its_own() -> str:
+    """Waits for work of its own that was cancelled."""
+    work: Future[str] = Future()
+    work.cancel()
+    return work.result()
+
+
+async def cancels_its_own_task() -> str:
+    """Likewise, on the loop."""
+    work = asyncio.ensure_future(asyncio.sleep(60))
+    work.cancel()
+    await work
+    return "done"
+
+
+@pytest.mark.parametrize("function", [finds_nothing, cancels_its_own, cancels_its_own_task])
+async def test_a_tool_whose_own_work_ends_oddly_has_failed_and_is_not_late(
+    function: Callable[[], Any],
+) -> None:
+    result = await tool_from(function).run({}, timeout_seconds=10)
+    assert result.is_error
+    assert "failed: " in result.text
+
+
+async def test_a_tool_that_we_cancel_is_cancelled() -> None:
+    async def waits() -> str:
+        """Waits."""
+        return await asyncio.Future()
+
+    running = asyncio.create_task(tool_from(waits).run({}, timeout_seconds=10))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_a_model_that_only_calls_tools_is_stopped() -> None:

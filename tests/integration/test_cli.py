@@ -17,9 +17,9 @@ import httpx
 import numpy as np
 import pytest
 
+from slukh.audio_files import write_wav
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.ports import reserved_port
-from slukh.telephony.wavfile import write_wav
 from slukh.testing.whisper_server import FakeWhisperServer, Status
 from slukh.weights import weights_dir
 

@@ -1,5 +1,6 @@
 """Google's voice over a local Google that speaks its own messages."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -134,6 +135,21 @@ async def test_nobody_there_is_said_at_the_start() -> None:
         endpoint = local.endpoint
     with pytest.raises(TtsConnectError, match="no connection"):
         await GoogleTts(GoogleSpeech(endpoint=endpoint, first_seconds=0.3)).start()
+
+
+async def test_a_voice_is_back_soon_after_its_server() -> None:
+    async with google() as (voice, local):
+        await local.stop()
+        with pytest.raises(TtsConnectError):
+            await spoken(voice, UK)
+        async with LocalGoogleTts(port=int(local.endpoint.rpartition(":")[2])):
+            await asyncio.sleep(0.7)  # gRPC by itself waits a second, then longer, up to two minutes
+            assert await spoken(voice, UK) == MULAW
+
+
+def test_a_key_that_the_token_server_refused_is_no_fault_of_the_network() -> None:
+    words = "Getting metadata from plugin failed with error: ('invalid_grant: account not found', ...)"
+    assert error_from_status("google", "UNAVAILABLE", words, has_spoken=False).is_permanent
 
 
 def test_an_unknown_status_is_a_fault_of_the_way_there_or_of_the_stream() -> None:

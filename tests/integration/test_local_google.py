@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
+from slukh.audio_files import write_wav
 from slukh.experiment.wer import character_errors, plain_text
 from slukh.ports import reserved_port
 from slukh.routing.health import hear_clip, stored_clips
@@ -22,7 +23,6 @@ from slukh.stt.base import Hypothesis, StreamConfig
 from slukh.stt.google import GoogleProvider
 from slukh.stt.google_channel import GoogleLink
 from slukh.stt.google_requests import GoogleModel
-from slukh.telephony.wavfile import write_wav
 from slukh.testing.google import LocalGoogle
 from slukh.testing.google_ears import PocketSphinxEars
 from slukh.testing.google_limits import GoogleLimits

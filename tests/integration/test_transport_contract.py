@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 
 from slukh.audio import Samples
+from slukh.audio_files import Recording
 from slukh.errors import TelephonyError
 from slukh.telephony.asterisk_websocket import MAX_MESSAGE_BYTES, AsteriskWebSocketCodec
 from slukh.telephony.audiosocket import AudioSocketCodec
 from slukh.telephony.base import Codec, CodecEvent, MediaReceived, PeerHungUp
 from slukh.telephony.clock import Heard
+from slukh.telephony.file_line import FileLine
 from slukh.telephony.identifying import identify
 from slukh.telephony.line import FRAME_BYTES, Line, LineEvent
 from slukh.telephony.peer import AudioSocketPeer, Peer
 from slukh.telephony.socket_line import SocketLine
-from slukh.telephony.wavfile import FileLine, Recording
 from slukh.testing.calls import Caller
 from slukh.testing.gateways import Calls, LoopbackGateway, loopback_gateway
 from slukh.testing.numbered import numbered_speech, silence

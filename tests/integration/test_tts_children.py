@@ -1,5 +1,6 @@
 """Voices in processes of their own: what happens when they die, hang, or have no voice."""
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -50,6 +51,43 @@ async def test_a_child_that_hangs_is_ended() -> None:
     await speaking.aclose()
 
 
+async def test_a_child_that_loads_for_longer_than_a_sentence_waits_is_there_for_the_next(
+    tmp_path: Path,
+) -> None:
+    go, starts = tmp_path / "go", tmp_path / "starts"
+    code = (
+        f"import os, time; open({str(starts)!r}, 'a').write('x')\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+    ) + SAYS_HELLO
+    speaking = child(code + "o.write(struct.pack('<i', 4) + b'abcd' + struct.pack('<i', 0)); o.flush()")
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await said(speaking)
+    go.touch()
+    assert await said(speaking) == b"abcd"
+    assert starts.read_text() == "x"
+    await speaking.aclose()
+
+
+async def test_a_child_that_still_loads_is_ended_with_the_process() -> None:
+    speaking = child("import time; time.sleep(60)")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await speaking.start()
+    async with asyncio.timeout(5):
+        await speaking.aclose()
+
+
+async def test_a_child_that_says_more_than_is_read_is_ended_at_once() -> None:
+    speaking = child(SAYS_HELLO + "\nwhile True: o.write(struct.pack('<i', 4000) + bytes(4000))")
+    speech = speaking.say({"text": "так"})
+    await anext(speech)
+    await asyncio.sleep(0.3)  # all that asyncio reads ahead
+    async with asyncio.timeout(5):
+        await speech.aclose()  # type: ignore[attr-defined]  # an async generator's
+
+
 async def test_a_child_that_says_something_else_is_a_broken_protocol() -> None:
     with pytest.raises(TtsProtocolError):
         await child("print('Hello, I am a web server')").start()
@@ -83,6 +121,15 @@ def test_rhvoice_that_is_not_there_is_refused() -> None:
         RhVoice(program="RHVoice-nowhere")
 
 
+async def test_the_next_voice_speaks_when_rhvoice_is_gone(tmp_path: Path) -> None:
+    program = tmp_path / "RHVoice-test"
+    program.touch(mode=0o755)
+    chain = VoiceChain([RhVoice({"uk-UA": "natalia"}, program=str(program)), FakeTts()])
+    program.unlink()
+    speech = Speaker(chain, MemoryStore(max_bytes=0)).say(SpeechRequest(text="Так.", language_code="uk-UA"))
+    assert b"".join([piece async for piece in speech]) == fake_speech("Так.")
+
+
 async def test_a_voice_that_rhvoice_does_not_have_is_named_in_the_log_and_the_next_one_speaks(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -97,7 +144,7 @@ async def test_a_voice_that_rhvoice_does_not_have_is_named_in_the_log_and_the_ne
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
-    [("a.wav", b"no wav", "cannot be played"), ("b.txt", b"words", "holds no recordings")],
+    [("a.wav", b"no wav", "is not a wav file"), ("b.txt", b"words", "holds no recordings")],
 )
 def test_a_pack_that_cannot_be_played_is_refused(
     tmp_path: Path, name: str, content: bytes, says: str

@@ -11,11 +11,11 @@ import pytest
 from tests.integration.test_cli import serving, slukh
 from tests.said_back import kept_phrases
 
+from slukh.audio_files import read_recording, write_wav
 from slukh.errors import SettingsError
 from slukh.experiment.wer import plain_text, word_errors
 from slukh.handset import between_pauses, handset
 from slukh.ports import reserved_port
-from slukh.telephony.wavfile import read_recording, write_wav
 from slukh.testing.websocket_calls import WebSocketPeer
 from slukh.tts.espeak import EspeakVoice
 

@@ -32,6 +32,7 @@ from slukh.types import CallEvent, CallStarted, Event, PhraseSpoken
 
 logger = logging.getLogger(__name__)
 
+_SECOND_ATTEMPT_SECONDS = 2.0
 _NO_TEMPLATES = Templates()
 
 
@@ -77,7 +78,13 @@ class Answering:
         """The talk of one leg of a call, which goes on with the thread of the leg before."""
         if thread is None or thread.is_over:
             now = asyncio.get_running_loop().time()
-            thread = new_thread(call, self.dialog, silence_seconds=self.rules.silence_seconds, now=now)
+            thread = new_thread(
+                call,
+                self.dialog,
+                silence_seconds=self.rules.silence_seconds,
+                hearing_seconds=self.rules.hearing_seconds,
+                now=now,
+            )
         thread.report.publish = publish
         return Talk(
             call,
@@ -125,13 +132,18 @@ class Answering:
 
 
 def build_answering(
-    given: VoiceSettings, news: VoiceNews | None = None, *, least_cached_tokens: int | None = None
+    given: VoiceSettings,
+    news: VoiceNews | None = None,
+    *,
+    final_seconds: float = 0.0,
+    least_cached_tokens: int | None = None,
 ) -> Answering | None:
     """The voice that these settings name; None when callers are only heard.
 
     Args:
         given: settings.
         news: who is told what the voice does.
+        final_seconds: that a recogniser may take for its final.
         least_cached_tokens: the shortest prefix that Claude's model caches, as the price book has it.
 
     Raises:
@@ -144,6 +156,7 @@ def build_answering(
         speaker=build_speaker(given, news),
         rules=TalkRules(
             silence_seconds=given.slukh_silence_seconds,
+            hearing_seconds=max(TalkRules().hearing_seconds, final_seconds + _SECOND_ATTEMPT_SECONDS),
             longest_seconds=given.slukh_talk_seconds,
             barge_in=given.slukh_barge_in,
         ),

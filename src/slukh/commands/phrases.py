@@ -115,8 +115,8 @@ def phrases_say(
     from slukh.assembly.answering import learned_templates, spoken_reply
     from slukh.assembly.voices import build_speaker
     from slukh.audio import samples_from_linear16
+    from slukh.audio_files import write_wav
     from slukh.monitoring.logs import configure_logging
-    from slukh.telephony.wavfile import write_wav
     from slukh.tts.phrases import Templates
     from slukh.tts.templates_file import read_templates
 

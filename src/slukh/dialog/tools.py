@@ -9,7 +9,8 @@ The name, the docstring and the annotated parameters (str, int, float, bool) are
 tool that raises or hangs is told to the model as such, and the call goes on. One that hangs may do later what
 it was asked for: the model is told not to ask again. Each call has a thread of its
 own, because Python cannot end one that hangs: it must take none from the loop's own, which read the phrase
-cache, and must not keep the process from ending.
+cache, and must not keep the process from ending. There are `MOST_THREADS` at a time: with a shop's server
+that hangs for an hour there would be thousands, and none left for anybody.
 """
 
 import asyncio
@@ -30,6 +31,15 @@ logger = logging.getLogger(__name__)
 
 _TYPES: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
 LONGEST_RESULT: Final = 4000
+MOST_THREADS: Final = 256
+_room: Final = threading.BoundedSemaphore(MOST_THREADS)
+
+
+class _RaisedInThreadError(Exception):
+    """What a tool raised, as its cause.
+
+    A future takes no StopIteration, and what is no Exception would be a cancellation or an exit of ours.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,30 +79,51 @@ class Tool:
                     result = await self.function(**arguments)
                 else:
                     result = await self._in_thread(arguments)
-        except Exception as error:  # whatever a shop's own code raises, a TimeoutError among it
+                text = str(result)[:LONGEST_RESULT]
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return self._failed(error)  # nobody cancelled us: something of the tool's own was
+        except _RaisedInThreadError as raised:
+            return self._failed(raised.__cause__ or raised)
+        except Exception as error:  # noqa: BLE001  # whatever a shop's code raises, a TimeoutError among it
             if limit.expired():
                 late = f"{self.name} did not answer in {timeout_seconds:g} s, and may do it all the same"
                 return ToolResult(text=f"{late}: do not ask for it again", is_error=True)
-            # Not above DEBUG: what it says may be a caller's.
-            logger.debug("tool_raised", extra={"tool": self.name}, exc_info=True)
-            return ToolResult(text=f"{self.name} failed: {type(error).__name__}", is_error=True)
-        return ToolResult(text=str(result)[:LONGEST_RESULT])
+            return self._failed(error)
+        return ToolResult(text=text)
+
+    def _failed(self, error: BaseException) -> ToolResult:
+        # Not above DEBUG: what it says may be a caller's.
+        logger.debug("tool_raised", extra={"tool": self.name}, exc_info=error)
+        return ToolResult(text=f"{self.name} failed: {type(error).__name__}", is_error=True)
 
     async def _in_thread(self, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401  # whatever it returns
+        if not _room.acquire(blocking=False):
+            logger.warning("tools_hang", extra={"tool": self.name, "threads": MOST_THREADS})
+            raise RuntimeError(f"{MOST_THREADS} calls of tools have not ended yet")
         outcome: Future[Any] = Future()
         outcome.set_running_or_notify_cancel()  # from now on nobody cancels it: the thread cannot be
 
         def work() -> None:
             try:
                 outcome.set_result(self.function(**arguments))
-            except Exception as error:  # noqa: BLE001  # raised where it is awaited
-                outcome.set_exception(error)
-            except SystemExit:  # else it would end the gateway
-                outcome.set_exception(RuntimeError("it would have ended the process"))
+            except BaseException as error:  # noqa: BLE001  # raised where it is awaited
+                raised = _RaisedInThreadError()
+                raised.__cause__ = error
+                outcome.set_exception(raised)
+            finally:
+                _room.release()
 
-        threading.Thread(
+        thread = threading.Thread(
             target=copy_context().run, args=(work,), name=f"slukh-tool-{self.name}", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no more
+            _room.release()
+            raise
         return await asyncio.wrap_future(outcome)
 
 

@@ -16,6 +16,7 @@ from slukh.assembly.answering import Answering, build_answering, phrase_tally
 from slukh.assembly.parts import Parts, build_parts
 from slukh.assembly.voices import VoiceNews
 from slukh.audio import linear16_from_samples
+from slukh.audio_files import read_recording
 from slukh.callers import caller_hash, made_caller_key
 from slukh.cost.meter import CLIP_IDS
 from slukh.cost.pricing.price_book import PriceBook
@@ -35,7 +36,6 @@ from slukh.serving.metering import Metering, metering
 from slukh.serving.phrase_keeping import PhraseKeeping, let_go
 from slukh.session import Sink
 from slukh.settings.config import AllSettings, Settings
-from slukh.telephony.wavfile import read_recording
 from slukh.types import AttemptEnded, CallEvent
 
 logger = logging.getLogger(__name__)
@@ -238,6 +238,7 @@ def _answering(given: AllSettings, metrics: Metrics, stack: contextlib.AsyncExit
             on_voice_failed=metrics.voice_failed,
             on_store_error=metrics.phrase_cache_error,
         ),
+        final_seconds=given.settings.slukh_final_seconds,
         least_cached_tokens=_least_cached_tokens(given),
     )
     if answering is not None:

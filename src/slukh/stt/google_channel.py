@@ -1,8 +1,7 @@
 """The way to Google: one warm channel, or a few, that all calls share.
 
 A connection of HTTP/2 carries about a hundred streams at Google; others wait in silence until one ends. So
-there are a few connections, and a stream goes to the least busy. gRPC by itself neither notices a dead link
-nor comes back soon from an outage (it waits up to two minutes), hence the options.
+there are a few connections, and a stream goes to the least busy.
 """
 
 import asyncio
@@ -10,19 +9,12 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
-import google.auth
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
-from google.auth.credentials import Credentials
-from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import Request
 from google.cloud.speech_v2 import SpeechAsyncClient
 from google.cloud.speech_v2.services.speech.transports import SpeechGrpcAsyncIOTransport
 
-from slukh.errors import SettingsError, SttConnectError
-from slukh.stt.google_errors import error_from_credentials
-
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_FIRST_RECONNECT_MS, _LATER_RECONNECT_MS = 200, 5000
+from slukh.errors import SettingsError, SttAuthenticationError, SttConnectError
+from slukh.google_access import application_credentials, channel_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,22 +62,6 @@ def host_of(location: str, endpoint: str) -> str:
     return endpoint
 
 
-def channel_options(link: GoogleLink) -> list[tuple[str, int]]:
-    """What a channel is opened with; the keepalive time-out also becomes the socket's TCP_USER_TIMEOUT."""
-    options = [
-        ("grpc.use_local_subchannel_pool", 1),  # else channels to one host share one connection
-        ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
-        ("grpc.max_reconnect_backoff_ms", _LATER_RECONNECT_MS),
-    ]
-    if link.keepalive_ms:
-        options += [
-            ("grpc.keepalive_time_ms", link.keepalive_ms),
-            ("grpc.keepalive_timeout_ms", link.keepalive_timeout_ms),
-            ("grpc.http2.max_pings_without_data", 0),  # while a late final is awaited nothing is sent
-        ]
-    return options
-
-
 @dataclass(slots=True, kw_only=True)
 class Lane:
     """One connection and how many streams are on it."""
@@ -105,11 +81,16 @@ async def open_lanes(provider: str, host: str, link: GoogleLink) -> list[Lane]:
         SttAuthenticationError: no credentials, or refused ones.
         SttConnectError: no server, or none that answers.
     """
-    options = channel_options(link)
+    options = channel_options(keepalive_ms=link.keepalive_ms, keepalive_timeout_ms=link.keepalive_timeout_ms)
     if link.endpoint:
         channels = [grpc.aio.insecure_channel(host, options=options) for _ in range(link.connections)]
     else:
-        credentials = await _credentials(provider, link.credentials_seconds)
+        credentials = await application_credentials(
+            provider,
+            unreachable=SttConnectError,
+            refused=SttAuthenticationError,
+            deadline_seconds=link.credentials_seconds,
+        )
         channels = [
             SpeechGrpcAsyncIOTransport.create_channel(host, credentials=credentials, options=options)
             for _ in range(link.connections)
@@ -133,24 +114,6 @@ async def open_lanes(provider: str, host: str, link: GoogleLink) -> list[Lane]:
 async def close_lanes(lanes: list[Lane]) -> None:
     """Close the connections and all streams on them."""
     await asyncio.gather(*(lane.channel.close() for lane in lanes))
-
-
-async def _credentials(provider: str, deadline_seconds: float) -> Credentials:
-    """The application's default credentials, with a token that proves them good."""
-
-    def find() -> Credentials:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
-        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth's has no types
-        return credentials
-
-    try:
-        async with asyncio.timeout(deadline_seconds):
-            return await asyncio.to_thread(find)
-    except TimeoutError as error:
-        detail = f"no token for Google in {deadline_seconds:g} s: is the network up?"
-        raise SttConnectError(provider, detail) from error
-    except (GoogleAuthError, OSError) as error:
-        raise error_from_credentials(provider, error) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,8 +14,6 @@ grpc.aio can report INTERNAL "Internal error from Core" where Google said someth
 `google_stream.py` recovers what Google said; should that fail, the mask is a broken stream, never a verdict.
 """
 
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
-
 from slukh.errors import (
     SttAuthenticationError,
     SttConnectError,
@@ -27,6 +25,7 @@ from slukh.errors import (
     SttStreamError,
     SttTimeoutError,
 )
+from slukh.google_access import is_refused_key
 
 MASKED = "Internal error from Core"
 
@@ -64,14 +63,7 @@ _OF_TIME = (
     "streamed too", "real time",
 )  # fmt: skip
 
-# gRPC reports a key that the token server refused as UNAVAILABLE; these are the words of a lasting refusal.
-_PLUGIN = "metadata from plugin failed"
-_REFUSED_KEY = ("invalid_grant", "invalid_client", "unauthorized_client", "account_disabled", "invalid_scope")
-
 _QUOTED = 160  # characters of Google's own words in our sentence
-_CREDENTIALS = (
-    "set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`"
-)
 
 
 def error_from_status(provider: str, code: str, details: str, *, is_open: bool) -> SttError:
@@ -96,30 +88,11 @@ def error_from_status(provider: str, code: str, details: str, *, is_open: bool) 
     return kind(provider, sentence)
 
 
-def error_from_credentials(provider: str, error: GoogleAuthError | OSError) -> SttError:
-    """The error that google-auth's refusal, or an unreadable key file, means, its remedy in the sentence.
-
-    Args:
-        provider: registry name.
-        error: what google-auth raised; its own words may hold parts of a key file and are not quoted.
-    """
-    if isinstance(error, DefaultCredentialsError):
-        return SttAuthenticationError(provider, f"no usable application credentials: {_CREDENTIALS}")
-    if isinstance(error, OSError):
-        reason = error.strerror or "no reason given"
-        return SttAuthenticationError(
-            provider, f"the application credentials cannot be read ({reason}): {_CREDENTIALS}"
-        )
-    if isinstance(error, TransportError) or (isinstance(error, RefreshError) and error.retryable):
-        return SttConnectError(provider, "Google's token server does not answer: is the network up?")
-    return SttAuthenticationError(provider, f"Google refused the application credentials: {_CREDENTIALS}")
-
-
 def _class_of(code: str, details: str) -> type[SttError]:
     if code in _ENDS_OF_A_STREAM and any(words in details for words in _OF_TIME):
         return SttLimitError
     if code == "INVALID_ARGUMENT" and "language" in details:
         return SttLanguageError
-    if code == "UNAVAILABLE" and _PLUGIN in details and any(words in details for words in _REFUSED_KEY):
+    if is_refused_key(code, details):
         return SttAuthenticationError
     return _CLASSES.get(code, SttStreamError)

@@ -60,12 +60,15 @@ class TalkRules:
 
     Attributes:
         silence_seconds: of nobody speaking until the caller is asked whether they are there.
+        hearing_seconds: from our endpoint to a final; then the caller is asked to say it again. A first
+            Attempt has 8 s (`AttemptPolicy.final_seconds`), a second a moment.
         longest_seconds: of a call, over all its legs; then it is ended with a sentence.
         step_seconds: that the dialogue may take for its next words; then the caller is asked to say it again.
         barge_in: whether the caller's voice stops ours.
     """
 
     silence_seconds: float = 8.0
+    hearing_seconds: float = 10.0
     longest_seconds: float = 900.0
     step_seconds: float = 10.0
     barge_in: bool = True

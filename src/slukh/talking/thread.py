@@ -53,19 +53,22 @@ class Thread:
     is_over: bool = False
 
 
-def new_thread(call: CallStarted, dialog: Dialog, *, silence_seconds: float, now: float) -> Thread:
+def new_thread(
+    call: CallStarted, dialog: Dialog, *, silence_seconds: float, hearing_seconds: float, now: float
+) -> Thread:
     """The thread of a call that begins.
 
     Args:
         call: its first leg.
         dialog: who answers.
         silence_seconds: see `Turns`.
+        hearing_seconds: likewise.
         now: loop time.
     """
     report = Reporter()
     return Thread(
         conversation=dialog.converse(call, report),
-        turns=Turns(silence_seconds=silence_seconds, now=now),
+        turns=Turns(silence_seconds=silence_seconds, hearing_seconds=hearing_seconds, now=now),
         began=now,
         language_code=call.language_code,
         report=report,

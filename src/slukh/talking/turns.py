@@ -5,7 +5,7 @@ When                                                                        what
     ... and it ends as no sentence does ("на", "або", "двісті п'ять")       they get HOLD_SECONDS more
     they speak on before anything of our answer was heard                   all of it is answered together
     a key was pressed                                                       that is answered
-    no recogniser heard them, or HEARING_SECONDS passed without a final     they are asked to say it again
+    no recogniser heard them, or `hearing_seconds` passed without a final   they are asked to say it again
     nothing was heard in LONG_SECONDS of a voice, up to PATIENCE times      likewise
     nobody has spoken for `silence_seconds`; noises are nobody              they are asked if they are there
     the line broke, or a noise cut the greeting off                         what we said last is said again
@@ -21,8 +21,6 @@ from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent, CallerTur
 from slukh.dialog.numbers import is_within_a_size
 
 HOLD_SECONDS: Final = 0.8
-# From our endpoint to a final. A first Attempt has 8 s (`AttemptPolicy.final_seconds`), a second a moment.
-HEARING_SECONDS: Final = 10.0
 # An empty final for a shorter voice is a cough's.
 LONG_SECONDS: Final = 1.0
 # Where somebody else's voice is on the line, a caller is not asked for ever.
@@ -108,11 +106,13 @@ class Turns:
 
     Args:
         silence_seconds: of nobody speaking until the caller is asked.
+        hearing_seconds: from our endpoint to a final, until they are asked to say it again.
         now: when the call began.
     """
 
-    def __init__(self, *, silence_seconds: float, now: float) -> None:
+    def __init__(self, *, silence_seconds: float, hearing_seconds: float, now: float) -> None:
         self._silence_seconds = silence_seconds
+        self._hearing_seconds = hearing_seconds
         self._open: dict[int, float | None] = {}  # utterance -> our endpoint
         self._given_up: set[int] = set()  # and nothing was said since
         self._too_late: set[int] = set()
@@ -210,7 +210,7 @@ class Turns:
     def _give_up(self, now: float) -> None:
         """Wait no longer for finals that should have come long ago."""
         for utterance_id, at in tuple(self._open.items()):
-            if at is not None and now >= at + HEARING_SECONDS:
+            if at is not None and now >= at + self._hearing_seconds:
                 del self._open[utterance_id]
                 self._given_up.add(utterance_id)
                 self._lose()
@@ -226,7 +226,9 @@ class Turns:
     def next_deadline(self) -> float | None:
         """When `due` is to be asked again even if nothing happens."""
         if self._open:
-            return min((at + HEARING_SECONDS for at in self._open.values() if at is not None), default=None)
+            return min(
+                (at + self._hearing_seconds for at in self._open.values() if at is not None), default=None
+            )
         return self._held_until() if self._said else self._quiet_since + self._silence_seconds
 
     def _held_until(self) -> float:

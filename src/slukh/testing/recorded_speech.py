@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from slukh.audio import Samples
-from slukh.telephony.wavfile import read_recording
+from slukh.audio_files import read_recording
 
 LANGUAGES: Final = {"uk": "uk-UA", "ru": "ru-RU"}
 # set -> (folder of the recorded speech, pattern, clips of a short run)

@@ -6,9 +6,13 @@ A voice that failed for good (a wrong key, a voice that does not exist) is left 
 failed for now for some seconds, so that a call does not wait for it at every sentence. What a voice merely
 cannot say (a pack of recordings, a language) is no failure of it.
 
+One that could not be started is started again behind the calls, each time that its rest is over and somebody
+wants to speak; the next voice speaks meanwhile.
+
 A sentence that broke off is said again, whole, by the next voice: half a number is worse than one and a half.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -37,9 +41,11 @@ class VoiceChain:
     on_failed: Callable[[TtsError], None] = lambda _: None
     now: Callable[[], float] = time.monotonic
     _rested: dict[str, float] = field(default_factory=dict)
+    _away: dict[str, float] = field(default_factory=dict)  # not started -> when that is tried again
+    _starting: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def start(self) -> None:
-        """Start all of them; one that cannot be reached now rests. Raises TtsError when none is left."""
+        """Start all of them; one that cannot be reached is tried again. Raises TtsError when none is left."""
         failed: list[TtsError] = []
         for provider in self.providers:
             try:
@@ -47,18 +53,19 @@ class VoiceChain:
             except TtsError as error:
                 failed.append(error)
                 self.failed(error)
+                self._away[provider.name] = self._rested[provider.name]
         if len(failed) == len(self.providers):
             raise failed[0]
 
     def voices(self, language_code: str) -> list[tuple[TtsProvider, Voice]]:
         """Who may say a sentence, first to last; those that rest stand last, for when all others fail."""
+        self._start_again()
         able = [
             (provider, provider.voice(language_code))
             for provider in self.providers
             if language_code in provider.capabilities.languages
         ]
-        now = self.now()
-        return sorted(able, key=lambda one: self._rested.get(one[0].name, 0.0) > now)
+        return sorted(able, key=lambda one: self._rests(one[0].name))
 
     def failed(self, error: TtsError) -> None:
         """A voice failed: log it, and let it rest."""
@@ -73,8 +80,38 @@ class VoiceChain:
 
     async def aclose(self) -> None:
         """Give all of them back."""
+        for task in self._starting.values():
+            task.cancel()
+        await asyncio.gather(*self._starting.values(), return_exceptions=True)
         for provider in self.providers:
             await provider.aclose()
+
+    def _rests(self, name: str) -> bool:
+        return name in self._away or self._rested.get(name, 0.0) > self.now()
+
+    def _start_again(self) -> None:
+        """Begin to start those that are away, if it is time."""
+        for provider in self.providers:
+            name = provider.name
+            if self._away.get(name, float("inf")) <= self.now() and name not in self._starting:
+                self._starting[name] = asyncio.create_task(self._start(provider))
+
+    async def _start(self, provider: TtsProvider) -> None:
+        name = provider.name
+        try:
+            await provider.start()
+        except TtsError as error:
+            self.failed(error)
+            self._away[name] = self._rested[name]
+        except Exception:  # a file of its own that is no voice now, or a defect: nobody else would tell
+            logger.exception("voice_cannot_start", extra={"provider": name})
+            self._away[name] = self.now() + LONG_REST_SECONDS
+        else:
+            logger.info("voice_started", extra={"provider": name})
+            del self._away[name]
+            self.worked(name)
+        finally:
+            del self._starting[name]
 
 
 def is_refusal(error: TtsError, provider: TtsProvider) -> bool:

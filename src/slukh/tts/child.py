@@ -10,7 +10,8 @@ that holds the calls. What goes through the pipes:
     first of all     one JSON object in the same frame: {"sample_rate_hertz": ...}
 
 A child says one sentence at a time; the phrase cache in front of it makes that enough for a shop. One that
-dies or hangs fails its sentence, and the next sentence finds a new one.
+dies or hangs fails its sentence, and the next sentence finds a new one, which may take longer to load than a
+sentence may wait: it goes on loading for the sentences after that.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ from slukh.types import SAMPLE_RATE_HERTZ
 
 _LENGTH = struct.Struct("<i")
 _LONGEST_FRAME = 1 << 22
+# Far more than a sentence has: from a pipe that asyncio has paused, the end of a child is not seen.
+UNPAUSED_BYTES = 1 << 26
 
 
 class SpeakingChild:
@@ -48,6 +51,7 @@ class SpeakingChild:
         self._frame_seconds = frame_seconds
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
+        self._loading: asyncio.Task[asyncio.subprocess.Process] | None = None
 
     async def start(self) -> None:
         """Run it, unless it runs.
@@ -84,17 +88,32 @@ class SpeakingChild:
 
     async def aclose(self) -> None:
         """End it. Idempotent."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait({self._loading})
         await self._end()
 
     async def _running(self) -> asyncio.subprocess.Process:
-        if self._process is not None and self._process.returncode is None:
-            return self._process
+        if self._loading is None:
+            if self._process is not None and self._process.returncode is None:
+                return self._process
+            self._loading = asyncio.create_task(self._load())
+            self._loading.add_done_callback(self._loaded)
+        return await asyncio.shield(self._loading)
+
+    def _loaded(self, loading: asyncio.Task[asyncio.subprocess.Process]) -> None:
+        self._loading = None
+        if not loading.cancelled():
+            loading.exception()  # whoever waits for it is told; perhaps nobody does any more
+
+    async def _load(self) -> asyncio.subprocess.Process:
         try:
             self._process = process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
+                limit=UNPAUSED_BYTES,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
             )
         except OSError as error:

@@ -3,6 +3,9 @@
 Every phrase is a file that appears whole. Files are read, digested and written in threads: a slow disk delays
 one phrase, never the line of another call. Whoever asks while others are being read waits in one queue for
 the few threads that empty it: a hundred calls cost no more than the reading itself.
+
+A folder that does not answer (a file server that is gone) is left alone for some seconds, like a Redis:
+speech does not wait for it, and what was made meanwhile is not heaped up in front of it.
 """
 
 import asyncio
@@ -25,6 +28,9 @@ logger = logging.getLogger(__name__)
 _READERS: Final = 2
 # Each answer wakes the loop, and the two keep each other from the interpreter's lock.
 _AT_ONCE: Final = 16
+ANSWER_SECONDS: Final = 1.0
+REST_SECONDS: Final = 5.0
+WRITES_WAITING: Final = 256
 
 _Found = bytes | None | StoreError
 
@@ -37,6 +43,7 @@ class DiskStore:
         max_bytes: of all files; the ones made first go first, down to nine tenths.
         max_age_seconds: after which a phrase is made again.
         on_error: told every time something is wrong.
+        now: monotonic seconds.
     """
 
     def __init__(
@@ -46,21 +53,34 @@ class DiskStore:
         max_bytes: int,
         max_age_seconds: float = float("inf"),
         on_error: Callable[[StoreError], None] = lambda _: None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
         self._max_age = max_age_seconds
         self._on_error = on_error
         self._size: int | None = None
+        self._now = now
+        self._rests_until = 0.0
         self._said: set[StoreError] = set()
         self._writing = asyncio.Lock()
+        self._writes = 0  # at work, or waiting
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="phrases")
         self._asked: deque[tuple[Path, asyncio.Future[_Found]]] = deque()
         self._reading = 0
 
     async def get(self, key: str) -> bytes | None:
         """The audio of a key, or None."""
-        found = await self._read(self._path(key))
+        if self._now() < self._rests_until:
+            return None
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                found = await self._read(self._path(key))
+        except TimeoutError:
+            self._rests_until = self._now() + REST_SECONDS
+            self._asked.clear()
+            self._wrong("read", f"no answer in {ANSWER_SECONDS:g} s")
+            return None
         if isinstance(found, str):
             self._wrong(found, key)
             return None
@@ -68,11 +88,19 @@ class DiskStore:
 
     async def put(self, key: str, linear16: bytes) -> None:
         """Keep it, if the folder takes it."""
-        async with self._writing:
-            try:
+        if self._now() < self._rests_until:
+            return
+        if self._writes >= WRITES_WAITING:
+            self._wrong("write", f"{self._writes} phrases wait to be written")
+            return
+        self._writes += 1
+        try:
+            async with self._writing:
                 await asyncio.to_thread(self._write, self._path(key), linear16)
-            except OSError as error:
-                self._wrong("write", error.strerror)
+        except OSError as error:
+            self._wrong("write", error.strerror)
+        finally:
+            self._writes -= 1
 
     async def newest(self, max_bytes: int) -> Sequence[tuple[str, bytes]]:
         """What was made last, the oldest first, as much as fits; what cannot be read is left out."""

@@ -15,12 +15,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-import google.auth
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
 from google.api_core.exceptions import GoogleAPICallError
-from google.auth.credentials import Credentials
-from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import Request
 from google.cloud.texttospeech_v1 import TextToSpeechAsyncClient
 from google.cloud.texttospeech_v1.services.text_to_speech.transports import (
     TextToSpeechGrpcAsyncIOTransport,
@@ -36,6 +32,7 @@ from slukh.errors import (
     TtsRequestError,
     TtsTimeoutError,
 )
+from slukh.google_access import application_credentials, channel_options
 from slukh.tts.base import SpeechRequest, TtsCapabilities, Voice
 from slukh.tts.google_errors import error_from_status
 from slukh.tts.wav import WavReader
@@ -43,7 +40,6 @@ from slukh.types import SAMPLE_RATE_HERTZ
 
 HOST: Final = "texttospeech.googleapis.com"
 DEFAULT_VOICES: Final = {"uk-UA": "uk-UA-Chirp3-HD-Kore", "ru-RU": "ru-RU-Chirp3-HD-Kore"}
-_SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 # Of these alone Google streams, and of these alone it reads no SSML.
 _STREAMING: Final = "Chirp3-HD"
 _LONGEST_BYTES: Final = 5000
@@ -114,10 +110,14 @@ class GoogleTts:
         if self._client is not None:
             return
         if self._speech.endpoint:
-            channel = grpc.aio.insecure_channel(self._speech.endpoint)
+            channel = grpc.aio.insecure_channel(self._speech.endpoint, options=channel_options())
         else:
-            credentials = await self._credentials()
-            channel = TextToSpeechGrpcAsyncIOTransport.create_channel(HOST, credentials=credentials)
+            credentials = await application_credentials(
+                self.name, unreachable=TtsConnectError, refused=TtsAuthenticationError
+            )
+            channel = TextToSpeechGrpcAsyncIOTransport.create_channel(
+                HOST, credentials=credentials, options=channel_options()
+            )
         try:
             async with asyncio.timeout(self._speech.first_seconds):
                 await channel.channel_ready()
@@ -235,26 +235,6 @@ class GoogleTts:
         channel, self._channel, self._client = self._channel, None, None
         if channel is not None:
             await channel.close()
-
-    async def _credentials(self) -> Credentials:
-        """The application's default credentials, with a token that proves them good."""
-
-        def find() -> Credentials:
-            credentials, _ = google.auth.default(scopes=[_SCOPE])
-            credentials.refresh(Request())  # type: ignore[no-untyped-call]  # google-auth's has no types
-            return credentials
-
-        try:
-            async with asyncio.timeout(10.0):
-                return await asyncio.to_thread(find)
-        except TimeoutError as error:
-            raise TtsConnectError(self.name, "no token for Google in 10 s: is the network up?") from error
-        except (GoogleAuthError, OSError) as error:  # its own words may hold parts of a key file
-            raise TtsAuthenticationError(
-                self.name,
-                "no usable application credentials: set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run "
-                "`gcloud auth application-default login`",
-            ) from error
 
 
 def _streams(voice: str) -> bool:

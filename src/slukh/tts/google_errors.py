@@ -18,6 +18,7 @@ from slukh.errors import (
     TtsStreamError,
     TtsTimeoutError,
 )
+from slukh.google_access import is_refused_key
 
 _CLASSES: dict[str, type[TtsError]] = {
     "DEADLINE_EXCEEDED": TtsTimeoutError,
@@ -51,7 +52,10 @@ def error_from_status(provider: str, code: str, details: str, *, has_spoken: boo
         details: Google's own words; quoted in part.
         has_spoken: whether audio of the sentence had come.
     """
-    kind = _CLASSES.get(code, TtsStreamError if has_spoken else TtsConnectError)
+    if is_refused_key(code, details):
+        kind: type[TtsError] = TtsAuthenticationError
+    else:
+        kind = _CLASSES.get(code, TtsStreamError if has_spoken else TtsConnectError)
     sentence = code
     if said := " ".join(details.split())[:_QUOTED]:
         sentence += f' "{said}"'

@@ -1,6 +1,6 @@
 """A pack of recorded phrases as a voice: a folder of recordings, each with its words beside it.
 
-    phrases/uk-UA/greeting.wav      mono PCM, any usual rate
+    phrases/uk-UA/greeting.wav      mono, PCM at any usual rate or G.711
     phrases/uk-UA/greeting.txt      Добрий день! Шинний центр, слухаю вас.
 
 A sentence each, because replies are cut into sentences. It says exactly these, compared by their words alone,
@@ -8,15 +8,15 @@ and refuses every other one, so that the next voice of the chain is asked. The p
 apology that is left when all have failed.
 """
 
-import wave
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
-from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16
-from slukh.errors import SettingsError, TtsRequestError
+from slukh.audio import linear16_from_samples
+from slukh.audio_files import read_recording
+from slukh.errors import AudioFileError, SettingsError, TtsRequestError
 from slukh.tts.base import SpeechRequest, TtsCapabilities, Voice
 from slukh.tts.phrases import normalised
 from slukh.types import SAMPLE_RATE_HERTZ
@@ -103,23 +103,6 @@ def apology_text(language_code: str) -> str:
     return next(iter(pack.get(language_code, pack["uk-UA"]).values())).text
 
 
-def read_wav(path: Path) -> bytes:
-    """A mono 16-bit wav as linear 16-bit at 8 kHz. Raises SettingsError."""
-    try:
-        with wave.open(str(path)) as file:
-            channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
-            pcm = file.readframes(file.getnframes())
-    except (OSError, wave.Error, EOFError) as error:
-        raise SettingsError(f"{path} cannot be played ({error})", remedy="record it as mono wav") from error
-    if (channels, width) != (1, 2):
-        raise SettingsError(
-            f"{path} has {channels} channels of {8 * width} bits", remedy="save it as mono, 16 bits"
-        )
-    resampler = Resampler(rate, SAMPLE_RATE_HERTZ)
-    samples = samples_from_linear16(pcm)
-    return linear16_from_samples(resampler.resample(samples)) + linear16_from_samples(resampler.flush())
-
-
 def _languages(folder: Path) -> list[Path]:
     try:
         found = [path for path in folder.iterdir() if path.is_dir() and any(path.glob("*.wav"))]
@@ -144,7 +127,11 @@ def _pack(folder: Path) -> dict[str, Recorded]:
             raise SettingsError(
                 f"{path} has no words beside it", remedy=f"write what is said into {words.name}"
             ) from error
-        pack[normalised(text)] = Recorded(text=text, linear16=read_wav(path))
+        try:
+            samples = read_recording(path).samples
+        except AudioFileError as error:
+            raise SettingsError(error.problem, remedy=error.remedy) from error
+        pack[normalised(text)] = Recorded(text=text, linear16=linear16_from_samples(samples))
     return pack
 
 

@@ -69,6 +69,7 @@ class RedisStore:
             return None
         if (linear16 := unsealed(data)) is None:
             self._on_error("corrupt")
+            logger.warning("phrase_cache", extra={"error": "corrupt", "detail": key})
         return linear16
 
     async def put(self, key: str, linear16: bytes) -> None:

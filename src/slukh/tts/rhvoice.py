@@ -13,8 +13,16 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 
 from slukh.audio import Resampler, linear16_from_samples, samples_from_linear16
-from slukh.errors import SettingsError, TtsProtocolError, TtsRequestError, TtsStreamError, TtsTimeoutError
+from slukh.errors import (
+    SettingsError,
+    TtsConnectError,
+    TtsProtocolError,
+    TtsRequestError,
+    TtsStreamError,
+    TtsTimeoutError,
+)
 from slukh.tts.base import SpeechRequest, TtsCapabilities, Voice
+from slukh.tts.child import UNPAUSED_BYTES
 from slukh.tts.wav import WavReader
 from slukh.types import SAMPLE_RATE_HERTZ
 
@@ -83,12 +91,16 @@ class RhVoice:
         if request.is_ssml:
             raise TtsRequestError(self.name, "does not read SSML")
         rate = str(round(100 * voice.speaking_rate))
-        process = await asyncio.create_subprocess_exec(
-            self._program, "-p", voice.name, "-r", rate, "-o", "/dev/stdout",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._program, "-p", voice.name, "-r", rate, "-o", "/dev/stdout",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                limit=UNPAUSED_BYTES,
+            )  # fmt: skip
+        except OSError as error:
+            raise TtsConnectError(self.name, f"cannot run {self._program} ({error.strerror})") from error
         try:
             async for linear16 in self._audio(process, request.text):
                 yield linear16

@@ -32,7 +32,8 @@ OnMade = Callable[[SpeechRequest, Voice], None]
 _WARMING = 2
 # From asking a voice (which may have to wait for its turn) to its audio, and between two pieces of it.
 _VOICE_SECONDS = 8.0
-_STORE_SECONDS = 1.0
+# For what was made to be kept, when the process ends.
+_KEEPING_SECONDS = 5.0
 
 
 class Recording:
@@ -198,7 +199,11 @@ class Speaker:
         """Stop what is being made, keep what was made, and give the voices back."""
         for task in tuple(self._making):
             task.cancel()
-        await asyncio.gather(*self._making, *self._keeping, return_exceptions=True)
+        await asyncio.gather(*self._making, return_exceptions=True)
+        if self._keeping:
+            _, late = await asyncio.wait(self._keeping, timeout=_KEEPING_SECONDS)
+            for task in late:
+                task.cancel()
         await self.chain.aclose()
         if self._store is not None:
             await self._store.aclose()
@@ -241,9 +246,7 @@ class Speaker:
         """Whether it was kept, behind the memory too."""
         kept = self._memory.get(key)
         if kept is None and self._store is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STORE_SECONDS):
-                    kept = await self._store.get(key)
+            kept = await self._store.get(key)
             if kept is not None:
                 self._memory.put(key, kept)
         if kept is None:
@@ -265,6 +268,11 @@ class Speaker:
                     pieces.append(linear16)
         except TimeoutError as error:
             raise TtsTimeoutError(provider.name, f"no audio in {_VOICE_SECONDS:g} s") from error
+        except TtsError:
+            raise
+        except Exception as error:  # a defect of one voice must not keep the next from speaking
+            logger.exception("voice_defect", extra={"provider": provider.name})
+            raise TtsProtocolError(provider.name, "a defect, see the log") from error
         return b"".join(pieces)
 
     @staticmethod

@@ -97,6 +97,15 @@ async def test_a_script_and_a_pack_of_recordings_need_nothing_else() -> None:
     await answering.aclose()
 
 
+@pytest.mark.parametrize(("final_seconds", "hearing_seconds"), [(2.0, 10.0), (8.0, 10.0), (20.0, 22.0)])
+def test_a_caller_is_not_asked_again_while_a_slow_recogniser_may_still_answer(
+    final_seconds: float, hearing_seconds: float
+) -> None:
+    answering = build_answering(settings(**GOOD), final_seconds=final_seconds)
+    assert answering is not None
+    assert answering.rules.hearing_seconds == hearing_seconds
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from slukh.errors import SettingsError, SttAuthenticationError
 from slukh.stt.google import GoogleProvider
-from slukh.stt.google_channel import GoogleLink, channel_options, host_of
+from slukh.stt.google_channel import host_of
 from slukh.stt.google_requests import GoogleModel
 
 
@@ -43,14 +43,6 @@ def test_a_location_is_a_name(location: str) -> None:
 def test_a_project_is_needed() -> None:
     with pytest.raises(SettingsError, match="GOOGLE_STT_PROJECT_ID"):
         GoogleProvider(GoogleModel(project_id=""))
-
-
-def test_a_channel_has_keepalive_and_comes_back_soon() -> None:
-    options = dict(channel_options(GoogleLink(keepalive_ms=7000, keepalive_timeout_ms=2500)))
-    assert options["grpc.keepalive_time_ms"] == 7000
-    assert options["grpc.keepalive_timeout_ms"] == 2500
-    assert options["grpc.max_reconnect_backoff_ms"] <= 5000
-    assert "grpc.keepalive_time_ms" not in dict(channel_options(GoogleLink(keepalive_ms=0)))
 
 
 @pytest.mark.parametrize("has_variable", [True, False])

@@ -93,6 +93,19 @@ async def test_a_recording_does_not_ask_again_where_recognisers_heard_nothing() 
 
 
 @in_virtual_time
+async def test_a_caller_waits_for_a_final_as_long_as_the_rules_say() -> None:
+    own = shop(rules=TalkRules(hearing_seconds=22))
+    own.come()
+    await own.spoken()
+    utterance = own.speak()
+    own.stop(utterance)
+    await asyncio.sleep(21)
+    own.understand(utterance, "Шини")
+    await own.spoken()
+    assert own.said()[2:] == ["Шини?"]
+
+
+@in_virtual_time
 async def test_an_excuse_that_nobody_heard_takes_no_answer_back() -> None:
     own = shop()
     own.come()

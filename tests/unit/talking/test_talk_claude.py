@@ -16,6 +16,8 @@ from slukh.dialog.base import (
     Used,
 )
 from slukh.dialog.claude import ClaudeConversation, ClaudeDialog, ClaudeRules
+from slukh.talking.lines import EXCUSES, HANDOVERS
+from slukh.tts.phrases import sentences
 from slukh.types import (
     BargeIn,
     CallStarted,
@@ -92,3 +94,41 @@ async def test_an_answer_that_was_heard_whole_is_not_interrupted_while_the_call_
     await claude.settled()
     assert claude.given_up == 1
     await claude.aclose()
+
+
+class Stalls(Events):
+    """An answer that stops after its first words, and whose connection stays open."""
+
+    async def __anext__(self) -> RawMessageStreamEvent:
+        if len(self._events) == 1:
+            await asyncio.Event().wait()
+        return await super().__anext__()
+
+
+class Stalling(ClaudeDialog):
+    """A Claude whose every answer does."""
+
+    def __init__(self) -> None:
+        super().__init__(ClaudeRules(model="fake"), api_key="none")
+
+    async def ask(self, _messages: object, _through: object) -> AsyncStream[RawMessageStreamEvent]:
+        return cast("AsyncStream[RawMessageStreamEvent]", Stalls("Звісно, є. Вам"))
+
+
+@in_virtual_time
+async def test_an_answer_of_claudes_that_stalls_in_the_middle_is_excused_and_then_handed_over() -> None:
+    own = shop()
+    own.answering.dialog = Stalling()
+    own.come()
+    await own.spoken()
+    said = len(own.said())
+    for _ in range(2):
+        own.say("Шини")
+        await own.spoken()
+        waited = await own.spoken_to()
+        assert waited < 8
+        await own.spoken()
+    await own.line.is_over.wait()
+    assert own.said()[said:] == [
+        "Звісно, є.", *sentences(EXCUSES["uk-UA"]), "Звісно, є.", *sentences(HANDOVERS["uk-UA"])
+    ]  # fmt: skip

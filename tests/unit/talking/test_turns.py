@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 
 from slukh.dialog.base import CallerPressed, CallerSaid, CallerSilent
-from slukh.talking.turns import HEARING_SECONDS, HOLD_SECONDS, Repeat, Said, Turns, Unheard, is_unfinished
+from slukh.talking.turns import HOLD_SECONDS, Repeat, Said, Turns, Unheard, is_unfinished
 
 
 def turns() -> Turns:
-    return Turns(silence_seconds=8, now=0.0)
+    return Turns(silence_seconds=8, hearing_seconds=10, now=0.0)
 
 
 def said(text: str, at: float = 1.0, utterance_id: int = 1, code: str = "uk-UA", **more: Any) -> Said:
@@ -95,7 +95,7 @@ def test_a_final_that_does_not_come_is_waited_for_ten_seconds() -> None:
     assert own.next_deadline() is None
     own.ended(1, 5.0)
     assert own.due(14.9) is None
-    assert own.next_deadline() == 5.0 + HEARING_SECONDS
+    assert own.next_deadline() == 15.0
     assert asked(own, 15.0) == Unheard(times=1)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slukh.tts.cache import MemoryStore, sealed, unsealed
-from slukh.tts.disk_cache import DiskStore
+from slukh.tts.disk_cache import WRITES_WAITING, DiskStore
 
 
 def files(folder: Path) -> list[Path]:
@@ -134,6 +134,41 @@ async def test_a_hundred_at_once_are_read_and_whoever_gave_up_holds_up_nobody(tm
         task.cancel()
     assert await asyncio.gather(*asked[1::2]) == [key.encode() for key in keys[1::2]]
     assert await store.get(keys[0]) == keys[0].encode()
+
+
+async def test_a_folder_that_does_not_answer_is_left_alone_for_some_seconds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong: list[str] = []
+    now = [100.0]
+    store = DiskStore(tmp_path, max_bytes=100_000, on_error=wrong.append, now=lambda: now[0])
+    await store.put(OTHER, AUDIO)
+    path = tmp_path / KEY[:2] / f"{KEY}.phrase"
+    path.parent.mkdir()
+    os.mkfifo(path)  # whoever opens it waits, as for a file server that is gone
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await store.get(KEY) is None
+    assert loop.time() - began < 3
+    assert [vars(record).get("detail") for record in caplog.records] == ["no answer in 1 s"]
+    began = loop.time()
+    assert await store.get(OTHER) is None
+    await store.put("ef" * 32, AUDIO)
+    assert loop.time() - began < 0.5
+    assert wrong == ["read"]
+    os.close(os.open(path, os.O_WRONLY))  # it is back
+    now[0] += 6
+    assert await store.get(OTHER) == AUDIO
+    assert len(files(tmp_path)) == 2  # nothing was written meanwhile
+    await store.aclose()
+
+
+async def test_what_waits_to_be_written_is_bounded(tmp_path: Path) -> None:
+    wrong: list[str] = []
+    store = DiskStore(tmp_path, max_bytes=10_000_000, on_error=wrong.append)
+    await asyncio.gather(*(store.put(f"{number:064x}", AUDIO) for number in range(WRITES_WAITING + 3)))
+    assert (len(files(tmp_path)), wrong) == (WRITES_WAITING, ["write"] * 3)
+    await store.aclose()
 
 
 async def test_what_was_made_last_is_what_a_process_starts_with_as_far_as_it_has_room(tmp_path: Path) -> None:

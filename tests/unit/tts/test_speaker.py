@@ -1,6 +1,7 @@
 """What calls get for a sentence: kept, made, or said by the next voice."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from shutil import rmtree
 
@@ -112,6 +113,15 @@ async def test_the_next_voice_speaks_when_the_first_is_down_and_the_first_rests(
     assert [error.error_type for error in failed] == ["connect", "connect"]
 
 
+async def test_the_next_voice_speaks_when_the_first_has_a_defect(caplog: pytest.LogCaptureFixture) -> None:
+    class Defect(FakeTts):
+        async def synthesize(self, request: SpeechRequest) -> AsyncIterator[bytes]:
+            yield bytes(1 // len(self.capabilities.sample_rates_hertz - {8000}))
+
+    assert await heard(speaker_of(Defect(name="first"), FakeTts(name="second")).say(HELLO)) == AUDIO
+    assert "voice_defect" in [record.message for record in caplog.records]
+
+
 async def test_a_sentence_that_breaks_off_is_said_again_whole_and_kept_whole() -> None:
     broken = TtsScript(error=TtsStreamError("first", "reset"), pieces=2)
     speaker = speaker_of(FakeTts([broken], name="first"), FakeTts(name="second"))
@@ -175,3 +185,94 @@ async def test_a_chain_without_a_voice_that_starts_says_why() -> None:
     with pytest.raises(TtsConnectError):
         await VoiceChain([Unreachable()]).start()
     await VoiceChain([Unreachable(), FakeTts(name="works")]).start()
+
+
+class Late(FakeTts):
+    """A voice that can be reached from some moment on, and speaks only once it was started."""
+
+    def __init__(self) -> None:
+        super().__init__(name="late")
+        self.is_there, self.starts, self.started = False, 0, False
+        self.error: Exception = TtsConnectError(self.name, "down")
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def start(self) -> None:
+        self.starts += 1
+        await self.answers.wait()
+        if not self.is_there:
+            raise self.error
+        self.started = True
+
+    async def synthesize(self, request: SpeechRequest) -> AsyncIterator[bytes]:
+        if not self.started:
+            raise TtsConnectError(self.name, "not started")
+        async for piece in super().synthesize(request):
+            yield piece
+
+
+async def said_by(speaker: Speaker) -> str:
+    await heard(speech := speaker.say(HELLO))
+    assert speech.recording.voice is not None
+    return speech.recording.voice.provider
+
+
+async def test_a_voice_that_could_not_be_reached_at_start_speaks_once_it_can(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    late, now = Late(), [0.0]
+    chain = VoiceChain((late, FakeTts(name="second")), now=lambda: now[0])
+    speaker = Speaker(chain, MemoryStore(max_bytes=0))
+    await speaker.start()
+    assert [await said_by(speaker), late.starts] == ["second", 1]
+    now[0] = 10.0
+    assert [await said_by(speaker), await said_by(speaker), late.starts] == ["second", "second", 2]
+    now[0], late.is_there = 20.0, True
+    late.answers.clear()
+    assert await said_by(speaker) == "second"  # it does not wait for the start
+    late.answers.set()
+    assert [await said_by(speaker), late.starts] == ["late", 3]
+    assert "voice_started" in [record.message for record in caplog.records]
+
+
+async def test_a_voice_that_is_asked_for_want_of_others_is_started_again_all_the_same() -> None:
+    late, now = Late(), [0.0]
+    mute = TtsScript(error=TtsConnectError("second", "down"))
+    chain = VoiceChain((late, FakeTts([mute] * 9, name="second")), now=lambda: now[0])
+    speaker = Speaker(chain, MemoryStore(max_bytes=0))
+    await speaker.start()
+    late.is_there = True
+    for now[0] in (4.0, 8.0):
+        with pytest.raises(TtsConnectError):
+            await heard(speaker.say(HELLO))
+    now[0] = 12.0
+    assert await said_by(speaker) == "late"
+
+
+async def test_a_voice_that_cannot_be_started_for_another_reason_is_said_so_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    late, now = Late(), [0.0]
+    chain = VoiceChain((late, FakeTts(name="second")), now=lambda: now[0])
+    speaker = Speaker(chain, MemoryStore(max_bytes=0))
+    await speaker.start()
+    late.error = SettingsError("the file is no voice", remedy="name another")
+    for now[0] in (10.0, 20.0):
+        assert [await said_by(speaker), late.starts] == ["second", 2]
+    assert [record.message for record in caplog.records].count("voice_cannot_start") == 1
+    now[0], late.is_there = 70.0, True
+    assert [await said_by(speaker), late.starts] == ["late", 3]
+
+
+async def test_a_start_that_hangs_delays_no_sentence_and_ends_with_the_process() -> None:
+    late, now = Late(), [0.0]
+    chain = VoiceChain((late, FakeTts(name="second")), now=lambda: now[0])
+    speaker = Speaker(chain, MemoryStore(max_bytes=0))
+    await speaker.start()
+    late.answers.clear()
+    for now[0] in (10.0, 60.0, 600.0):
+        assert await said_by(speaker) == "second"
+    assert late.starts == 2
+    async with asyncio.timeout(1.0):
+        await speaker.aclose()

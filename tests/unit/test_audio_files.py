@@ -1,6 +1,5 @@
-"""What a recording may be, what is said about one that may not, and a recording as a call."""
+"""What a recording may be, and what is said about one that may not."""
 
-import asyncio
 import struct
 from pathlib import Path
 
@@ -14,13 +13,9 @@ from slukh.audio import (
     linear16_from_mulaw,
     linear16_from_samples,
     mulaw_from_linear16,
-    samples_from_linear16,
 )
+from slukh.audio_files import MAX_SECONDS, Encoding, read_recording, write_wav
 from slukh.errors import AudioFileError
-from slukh.telephony.clock import Heard
-from slukh.telephony.line import LineEvent
-from slukh.telephony.wavfile import MAX_SECONDS, Encoding, FileLine, Recording, read_recording, write_wav
-from slukh.types import CallEnded
 
 TAG_GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 
@@ -199,42 +194,3 @@ def test_a_name_with_blanks_is_quoted_in_the_remedy(tmp_path: Path) -> None:
         f"sox '{tmp_path}/my call.wav' "
         in refusal(saved(tmp_path, wav(PCM, channels=2), "my call.wav")).remedy
     )
-
-
-def recording(seconds: float) -> Recording:
-    return Recording(samples=tone(8000, seconds), source_sample_rate_hertz=8000)
-
-
-async def events(line: FileLine) -> list[LineEvent]:
-    return [event async for event in line.events()]
-
-
-async def test_a_recording_is_a_call_that_ends_by_hang_up() -> None:
-    *heard, ended = await events(FileLine(recording(0.5), paced=False))
-    assert ended == CallEnded(position=4000, reason="hangup", heard=4000)
-    pieces = [event for event in heard if isinstance(event, Heard)]
-    assert [piece.position for piece in pieces] == list(range(0, 4000, 160))
-    assert np.concatenate([piece.samples for piece in pieces]).tolist() == tone(8000, 0.5).tolist()
-
-
-async def test_a_paced_recording_takes_as_long_as_it_is_and_not_longer() -> None:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    arrivals = [loop.time() - began async for _ in FileLine(recording(0.4), paced=True).events()]
-    assert arrivals[0] >= 0.019
-    assert 0.399 <= arrivals[-1] < 0.5
-
-
-async def test_hanging_up_ends_a_recording() -> None:
-    line = FileLine(recording(10.0), paced=False)
-    seen: list[LineEvent] = []
-    async for event in line.events():
-        seen.append(event)
-        await line.hang_up()
-    assert seen[-1] == CallEnded(position=160, reason="gateway", heard=160)
-
-
-async def test_what_the_caller_would_hear_is_kept() -> None:
-    line = FileLine(recording(0.1), paced=False)
-    await line.send_audio(PCM)
-    assert samples_from_linear16(bytes(line.played)).tolist() == tone(8000, 0.1).tolist()
