@@ -26,6 +26,8 @@ from slukh.speech.segmenter import Endpointing
 from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
 from slukh.stt.registry import google, local_whisper, whisper_servers
+from slukh.stt.whisper.local import LocalDecoder
+from slukh.stt.whisper.provider import WhisperProvider
 from slukh.types import CallStarted
 from slukh.weights import find_silero
 
@@ -70,6 +72,13 @@ class Parts:
     def providers(self) -> Mapping[str, SttProvider]:
         """The recognisers, by registry name."""
         return self.upstreams.providers
+
+    def tell_restarts(self, on_restart: Callable[[], None]) -> None:
+        """Have it called whenever the local Whisper's process is started again."""
+        for provider in self.providers.values():
+            decoder = provider.decoder if isinstance(provider, WhisperProvider) else None
+            if isinstance(decoder, LocalDecoder):
+                decoder.on_restart = on_restart
 
     def assign(self, call: CallStarted) -> Assignment:
         """Who hears a call. To be asked once per call."""

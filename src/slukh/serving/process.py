@@ -137,6 +137,7 @@ class Process:
         while True:
             await asyncio.sleep(1.0)
             self.flags.reload()
+            self.metrics.flag_file_refused(self.flags.is_file_refused)
             self.guard.look()
 
     def _heard_clip(self, name: str, heard: Heard, *, is_kept: bool = True) -> None:
@@ -174,6 +175,7 @@ async def process(given: AllSettings) -> AsyncIterator[Process]:
         stack.push_async_callback(parts.aclose)
         metrics = Metrics(providers=tuple(parts.providers))
         parts.upstreams.on_standing = metrics.breaker
+        parts.tell_restarts(metrics.whisper_restarted)
         payees = {"whisper": given.whisper.payee, "line": given.cost.slukh_trunk}
         meter = stack.enter_context(metering(settings, given.cost, metrics, payees=payees))
         worker = f"{socket.gethostname()}:{settings.slukh_audiosocket_port}"
