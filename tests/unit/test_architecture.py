@@ -293,7 +293,7 @@ PUBLIC = {
     "SttLanguageError SttLimitError SttOverloadedError SttProtocolError SttRequestError "
     "SttStreamError SttTimeoutError TelephonyError TtsAuthenticationError TtsConnectError "
     "TtsError TtsOverloadedError TtsProtocolError TtsRequestError TtsStreamError "
-    "TtsTimeoutError UserError WeightsError",
+    "TtsTimeoutError UserError WeightsError why_unreadable",
 }
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))

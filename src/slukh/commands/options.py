@@ -58,6 +58,14 @@ def moment_of(text: str, option: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def day_of(text: str) -> datetime:
+    """The day that an option names, without a time zone. Raises UserError."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007  # a day of the price book
+    except ValueError:
+        raise UserError(f"{text!r} is no day", remedy="write 2026-11-01") from None
+
+
 def check_window(begin: datetime, end: datetime) -> None:
     """Refuse a window that ends before it begins. Raises UserError."""
     if begin >= end:

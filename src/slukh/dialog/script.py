@@ -28,7 +28,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from slukh.errors import SettingsError
+from slukh.errors import SettingsError, why_unreadable
 from slukh.yaml_lines import read_yaml
 
 Lines = dict[str, str]
@@ -189,8 +189,12 @@ def read_script(path: Path) -> Script:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_DIALOG") from error
+        raise SettingsError(
+            f"{path} cannot be read ({why_unreadable(error)})", remedy="see SLUKH_DIALOG"
+        ) from error
     document = read_yaml(text, file=str(path), refusal=SettingsError, floats="text")
+    if not isinstance(document.value, dict):
+        raise SettingsError(f"{path} holds no script", remedy=_REMEDY)
     try:
         return Script.model_validate(document.value)
     except ValidationError as error:
