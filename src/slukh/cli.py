@@ -181,6 +181,8 @@ def transcribe(
 
         run(work())
         _refuse_silence(printer.unheard)
+        if not printer.has_heard:
+            printer.note("no speech heard")
 
 
 @app.command()
