@@ -56,7 +56,10 @@ def _main() -> None:
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version.
+
+    Example: slukh version
+    """
     typer.echo(__version__)
 
 
@@ -65,6 +68,8 @@ def serve(with_local_google: LocalGoogle = False) -> None:
     """Take calls: AudioSocket on 9092, HTTP on 8080, until SIGTERM has drained them.
 
     Asterisk: AudioSocket(${UUID},HOST:9092), after announcing the call with POST /v1/calls.
+
+    Example: FF_STT_PROVIDER=whisper slukh serve
     """
     from slukh.monitoring.logs import configure_logging
     from slukh.server import serve as serve_calls
@@ -83,7 +88,10 @@ def serve(with_local_google: LocalGoogle = False) -> None:
 def call(
     files: RecordingFiles,
     to: Annotated[str, typer.Option("--to", help="AudioSocket of the gateway.")] = "127.0.0.1:9092",
-    api: Annotated[str | None, typer.Option("--api", help="Its HTTP address.")] = None,
+    api: Annotated[
+        str | None,
+        typer.Option("--api", help="Its HTTP address; by default the host of --to, and SLUKH_HTTP_PORT."),
+    ] = None,
     language: Language = None,
     caller: Annotated[str | None, typer.Option("--caller", help="The caller's number.")] = None,
     encoding: Encoding = None,
@@ -190,6 +198,8 @@ def doctor(as_json: Json = False) -> None:
     """Check settings, weights, disk, ports and the recogniser within 10 s, and say what to do.
 
     Exit code 1 when something is wrong.
+
+    Example: FF_STT_PROVIDER=whisper slukh doctor --json
     """
     from slukh.doctor import examine
     from slukh.monitoring.logs import configure_logging

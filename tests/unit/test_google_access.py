@@ -68,7 +68,8 @@ def test_credentials_that_fail_have_a_class_and_stay_secret(
 
 
 NO_KEY = json.dumps({
-    "type": "service_account", "client_email": "a@b", "token_uri": "http://127.0.0.1:1/", "private_key": "secret",
+    "type": "service_account", "client_email": "a@b", "token_uri": "http://127.0.0.1:1/",
+    "private_key": "secret",
 })  # fmt: skip
 
 

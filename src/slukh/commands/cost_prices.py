@@ -48,6 +48,8 @@ def prices_check(
     """Validate a price book, show how old every price is, compare those that genai-prices has.
 
     Exit code 1 when a price differs from genai-prices and the book does not say why.
+
+    Example: slukh cost prices check --as-of 2026-11-26
     """
     from slukh.cost.pricing.price_book import PriceBook
     from slukh.cost.pricing.price_check import compared_with_genai, left_to_genai

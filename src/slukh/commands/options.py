@@ -15,7 +15,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON value per line, for
 Prices = Annotated[
     str | None, typer.Option("--prices", help="A price book or its YAML file; else SLUKH_PRICES.")
 ]
-Language = Annotated[str | None, typer.Option("--language", help="BCP-47, such as uk-UA or ru-RU.")]
+Language = Annotated[
+    str | None, typer.Option("--language", help="BCP-47, such as uk-UA or ru-RU; else SLUKH_LANGUAGE.")
+]
 Encoding = Annotated[
     str | None, typer.Option("--encoding", help="Of a raw file: mulaw, alaw or linear16; else by its suffix.")
 ]
@@ -28,6 +30,7 @@ LocalGoogle = Annotated[
     ),
 ]
 RecordingFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Mono wav, or raw G.711.")]
+CallId = Annotated[str, typer.Argument(metavar="CALL_ID", help="A UUID, as `slukh calls list` prints it.")]
 RecordingFile = Annotated[Path, typer.Argument(metavar="FILE", help="A mono wav, or raw G.711.")]
 
 
