@@ -8,10 +8,13 @@ an account.
 
 import asyncio
 import sys
-import wave
 from dataclasses import dataclass
+from pathlib import Path
 
+from slukh.audio import linear16_from_samples
+from slukh.audio_files import read_recording
 from slukh.engine import STTEngine
+from slukh.errors import SlukhError
 
 
 @dataclass
@@ -25,16 +28,16 @@ class StreamConfig:
 
 async def main(path: str, language_code: str) -> None:
     """Hear a recording and print its finals."""
-    with wave.open(path) as recording:
-        rate = recording.getframerate()
-        audio = recording.readframes(recording.getnframes())
+    audio = linear16_from_samples(read_recording(Path(path)).samples)
+    rate = 8000  # which the reader makes of any other
 
     async with STTEngine() as engine:
         await engine.start_stream(StreamConfig(language_code=language_code, sample_rate_hertz=rate))
 
         async def print_transcripts() -> None:
             async for transcript in engine.get_transcripts():
-                print(f"{transcript.language}  {transcript.confidence:.2f}  {transcript.text}")
+                failed = "  (not transcribed: every recogniser failed)" if transcript.is_salvage else ""
+                print(f"{transcript.language}  {transcript.confidence:.2f}  {transcript.text}{failed}")
 
         printing = asyncio.create_task(print_transcripts())
         for at in range(0, len(audio), 3200):
@@ -47,4 +50,7 @@ async def main(path: str, language_code: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    try:
+        asyncio.run(main(sys.argv[1], sys.argv[2]))
+    except SlukhError as error:
+        sys.exit(str(error))

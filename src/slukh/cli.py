@@ -57,7 +57,10 @@ def _main() -> None:
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version.
+
+    Example: slukh version
+    """
     typer.echo(__version__)
 
 
@@ -66,6 +69,8 @@ def serve(with_local_google: LocalGoogle = False) -> None:
     """Take calls: AudioSocket on 9092, HTTP on 8080, until SIGTERM has drained them.
 
     Asterisk: AudioSocket(${UUID},HOST:9092), after announcing the call with POST /v1/calls.
+
+    Example: FF_STT_PROVIDER=whisper slukh serve
     """
     from slukh.monitoring.logs import configure_logging
     from slukh.server import serve as serve_calls
@@ -84,7 +89,10 @@ def serve(with_local_google: LocalGoogle = False) -> None:
 def call(
     files: RecordingFiles,
     to: Annotated[str, typer.Option("--to", help="AudioSocket of the gateway.")] = "127.0.0.1:9092",
-    api: Annotated[str | None, typer.Option("--api", help="Its HTTP address.")] = None,
+    api: Annotated[
+        str | None,
+        typer.Option("--api", help="Its HTTP address; by default the host of --to, and SLUKH_HTTP_PORT."),
+    ] = None,
     language: Language = None,
     caller: Annotated[str | None, typer.Option("--caller", help="The caller's number.")] = None,
     encoding: Encoding = None,
@@ -182,6 +190,8 @@ def transcribe(
 
         run(work())
         _refuse_silence(printer.unheard)
+        if not printer.has_heard:
+            printer.note("no speech heard")
 
 
 @app.command()
@@ -201,6 +211,8 @@ def doctor(
 
     Within 10 s, or --timeout where a Whisper is still loading its model. Exit code 1 when something is wrong,
     or still loading when that is over.
+
+    Example: FF_STT_PROVIDER=whisper slukh doctor --json
     """
     from slukh.doctor import Look, examine
     from slukh.monitoring.logs import configure_logging

@@ -1,6 +1,7 @@
 """The four methods a pipeline with a recogniser of its own already calls, on top of Slukh."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,6 +16,8 @@ from slukh.speech.listener import Listener
 from slukh.stt.language import bcp_47
 from slukh.types import CallStarted, Event, Transcript
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineTranscript:
@@ -25,12 +28,14 @@ class EngineTranscript:
         is_final: nothing of this utterance will change any more.
         confidence: 0..1; 0.0 when the engine gave none.
         language: BCP-47.
+        is_salvage: every recogniser failed; a final whose text is what was sure before that, or empty.
     """
 
     text: str
     is_final: bool
     confidence: float
     language: str
+    is_salvage: bool = False
 
 
 class STTEngine:
@@ -151,11 +156,14 @@ class STTEngine:
 
     def _publish(self, event: Event) -> None:
         if isinstance(event, Transcript):
+            if event.is_salvage:
+                logger.warning("not_transcribed", extra={"utterance_id": event.utterance_id})
             self._transcripts.put_nowait(
                 EngineTranscript(
                     text=event.text,
                     is_final=event.is_final,
                     confidence=event.confidence or 0.0,
                     language=event.language_code,
+                    is_salvage=event.is_salvage,
                 )
             )

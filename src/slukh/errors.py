@@ -51,6 +51,13 @@ class SlukhError(Exception):
     """Root of all errors that Slukh raises on purpose."""
 
 
+def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Why a text file cannot be read, without its path, which the sentence around this names."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no UTF-8 text"
+    return error.strerror or "no reason given"
+
+
 class UserError(SlukhError):
     """Something that the person at the keyboard can mend.
 

@@ -6,6 +6,7 @@ minutes), hence the options of a channel.
 """
 
 import asyncio
+import os
 from typing import Final
 
 import google.auth
@@ -23,6 +24,7 @@ from slukh.errors import (
 )
 
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
+CREDENTIALS: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 _REMEDY: Final = (
     "set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`"
 )
@@ -84,12 +86,16 @@ async def application_credentials(
     except TimeoutError as error:
         detail = f"no token for Google in {deadline_seconds:g} s: is the network up?"
         raise unreachable(provider, detail) from error
-    except (GoogleAuthError, OSError) as error:
+    except (GoogleAuthError, OSError, ValueError) as error:  # a key that is no PEM is a ValueError
         raise error_from_credentials(provider, error, unreachable=unreachable, refused=refused) from error
 
 
 def error_from_credentials(
-    provider: str, error: GoogleAuthError | OSError, *, unreachable: Unreachable, refused: Refused
+    provider: str,
+    error: GoogleAuthError | OSError | ValueError,
+    *,
+    unreachable: Unreachable,
+    refused: Refused,
 ) -> SttError | TtsError:
     """What google-auth's refusal, or an unreadable key file, means, its remedy in the sentence.
 
@@ -101,6 +107,11 @@ def error_from_credentials(
     """
     if _is_transient(error):
         return unreachable(provider, "Google's token server does not answer: is the network up?")
+    path = os.environ.get(CREDENTIALS, "")
+    if path and not os.path.exists(path):  # noqa: PTH110  # as google-auth takes it
+        return refused(provider, f"{path} ({CREDENTIALS}) does not exist: {_REMEDY}")
+    if path and isinstance(error, (DefaultCredentialsError, ValueError)):
+        return refused(provider, f"{path} ({CREDENTIALS}) is no key file: {_REMEDY}")
     if isinstance(error, DefaultCredentialsError):
         return refused(provider, f"no usable application credentials: {_REMEDY}")
     if isinstance(error, OSError):
@@ -120,7 +131,7 @@ def is_refused_key(code: str, details: str) -> bool:
     return code == "UNAVAILABLE" and _PLUGIN in words and any(refusal in words for refusal in _REFUSED_KEY)
 
 
-def _is_transient(error: GoogleAuthError | OSError) -> bool:
+def _is_transient(error: GoogleAuthError | OSError | ValueError) -> bool:
     if isinstance(error, RefreshError):  # on Google's own machines it wraps a metadata server that is away
         return error.retryable or isinstance(error.__cause__, TransportError)
     return isinstance(error, TransportError)

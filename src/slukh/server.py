@@ -43,6 +43,7 @@ async def serve(given: AllSettings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         sockets = _sockets(settings, stack)
         running = await stack.enter_async_context(process(given))
+        running.answers_at(*sockets["http"].getsockname()[:2])
         canaries = running.canaries()
         web = _web(running, canaries)
         serving_web = asyncio.create_task(web.serve(sockets=[sockets["http"]]))
@@ -138,6 +139,7 @@ def _web(running: Process, canaries: Canaries) -> WebServer:
             OutcomeRow(call_id=call_id, **outcome.model_dump())
         ),
         forgotten=running.experiment.forget,
+        let_go=running.let_go,
     )
     app = create_app(running.book, options)
     return WebServer(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))

@@ -27,10 +27,12 @@ class EventPrinter:
 
     Attributes:
         unheard: why an utterance was not transcribed, when one was not.
+        has_heard: whether there was speech at all.
     """
 
     def __init__(self, *, as_json: bool) -> None:
         self.unheard: str | None = None
+        self.has_heard = False
         self._error: str | None = None
         self._as_json = as_json
         self._console = Console(highlight=False, soft_wrap=True)
@@ -53,6 +55,7 @@ class EventPrinter:
 
     def show(self, event: Values) -> None:
         """One event, as `event_json` makes it."""
+        self.has_heard |= event["event"] == "speech_started"
         if event["event"] == "attempt_ended":
             self._error = event["error"]
         elif event["event"] == "transcript" and event["is_salvage"]:

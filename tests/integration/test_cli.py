@@ -94,6 +94,14 @@ def test_transcribe_tells_events_as_json_lines(speech: Path) -> None:
     assert errors.wer < 0.5
 
 
+def test_a_recording_without_speech_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "silence.wav"
+    write_wav(path, np.zeros(16000, np.int16))
+    result = slukh("transcribe", path, "--provider", "whisper", "--fast")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == "no speech heard\n"
+
+
 @contextmanager
 def serving(
     tmp_path: Path, awaited: Callable[[str], bool] | None = None, /, **environment: str

@@ -83,6 +83,15 @@ async def test_rows_that_cannot_be_heard_are_named_and_the_rest_is_heard(tmp_pat
     assert not report["is_complete"]
 
 
+def test_a_manifest_of_which_nothing_can_be_heard_is_one_line(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, clip() | {"audio": "nosuch.wav"})
+    result = evaluate(manifest, "http://127.0.0.1:1")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert "has no row that can be heard" in result.stderr
+    assert "nosuch.wav" in result.stderr
+
+
 async def test_a_recogniser_that_fails_is_no_recogniser_that_heard_nothing(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, clip())
     async with FakeWhisperServer([Status(401)]) as server:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,25 @@ def test_the_engine_example_hears_the_sample_call(examples: Path, language_code:
         character_errors(plain_text(said), plain_text(text)).errors for _language, _confidence, text in lines
     )
     assert errors < 0.35 * len(said), result.stdout
+
+
+@pytest.mark.parametrize("name", ["nosuch.wav", "stereo.wav"])
+def test_the_engine_example_refuses_what_it_would_hear_wrong_in_one_line(
+    examples: Path, tmp_path: Path, name: str
+) -> None:
+    with wave.open(str(tmp_path / "stereo.wav"), "wb") as stereo:
+        stereo.setnchannels(2)
+        stereo.setsampwidth(2)
+        stereo.setframerate(8000)
+        stereo.writeframes(bytes(4000))
+    result = subprocess.run(
+        [sys.executable, str(examples.parent / "engine.py"), str(tmp_path / name), "uk-UA"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"FF_STT_PROVIDER": "whisper"},
+        check=False,
+    )
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert name in result.stderr

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,17 +16,22 @@ from typer.testing import CliRunner, Result
 
 from slukh.callers import caller_hash, made_caller_key
 from slukh.cli import app
+from slukh.cost.drain import MeterSink
 from slukh.cost.ledger.phrases import record_phrases
-from slukh.cost.ledger.store import Ledger
-from slukh.cost.meter import CallFacts
-from slukh.cost.phrase_tally import Tallied, Words, witness_of
+from slukh.cost.ledger.store import Ledger, Recorded
+from slukh.cost.meter import CallFacts, Row
+from slukh.cost.phrase_tally import PhraseTally, Tallied, Words, witness_of
+from slukh.cost.spool import Spool
+from slukh.cost.spools import leave_address
+from slukh.errors import LedgerError, UserError
 from slukh.experiment.evidence import CallRow, DrawRow, LabelRow, OutcomeRow, ShadowRow, TurnRow
 from slukh.experiment.recorded import RecordedUtterance
 from slukh.experiment.recordings import Recordings
 from slukh.experiment.store import ExperimentStore
 from slukh.ports import listen
 from slukh.serving.callbook import CallBook
-from slukh.types import CallStarted, Usage
+from slukh.serving.phrase_keeping import PhraseKeeping, let_go
+from slukh.types import CallEnded, CallEvent, CallStarted, PhraseSpoken, Usage
 from slukh.web.api import ApiOptions, create_app
 from slukh.web.server import WebServer
 
@@ -189,12 +195,21 @@ def test_what_is_no_caller_and_no_call_is_refused_with_what_can_be_named(tmp_pat
     assert "a call's UUID" in str(done.exception)
 
 
+LetGo = Callable[[str | None], Awaitable[str | None]]
+
+
+async def nothing_held(_caller: str | None) -> None:
+    """No usage is on its way."""
+
+
 @contextlib.asynccontextmanager
-async def web_server(book: CallBook, key: bytes, token: str) -> AsyncIterator[str]:
+async def web_server(
+    book: CallBook, key: bytes, token: str | None, let_go: LetGo = nothing_held
+) -> AsyncIterator[str]:
     """The HTTP side of a gateway; its port."""
     options = ApiOptions(
         token=token, caller_key=key, language_code="uk-UA", alternative_language_codes=(),
-        refuse_reason=lambda: None, not_ready=dict, metrics=lambda: (b"", "text/plain"),
+        refuse_reason=lambda: None, not_ready=dict, metrics=lambda: (b"", "text/plain"), let_go=let_go,
     )  # fmt: skip
     web = WebServer(uvicorn.Config(create_app(book, options), log_config=None, lifespan="off", ws="none"))
     with listen("127.0.0.1", 0, "HTTP") as listener:
@@ -223,3 +238,94 @@ async def test_a_gateway_that_takes_no_orders_is_named_before_anything_is_forgot
         done = await asyncio.to_thread(kept.run, "forget", NUMBER)
     assert "SLUKH_API_TOKEN" in str(done.exception)
     assert kept.left == everything_of(3)
+
+
+LATE = "8b1f7c1e-6f0c-4b8e-9a53-2f1de3a7c009"
+
+
+class Gateway:
+    """What one keeps in memory and on disk after a call of the caller, and how it is asked to let go."""
+
+    def __init__(self, spool: Spool, ledger: Ledger, kept: Kept, call_id: str) -> None:
+        self.spool = spool
+        self.failed = threading.Event()
+        self.meter = MeterSink(
+            spool, ledger, interval_seconds=0.05, on_error=lambda _stage: self.failed.set()
+        )
+        self.tally = PhraseTally(kept.key)
+        self.phrases = PhraseKeeping(self.tally, ledger)
+        self.call_id = call_id
+        spoken = PhraseSpoken(
+            phrase=1, utterance_id=1, text="Ваша черга ввечері.", language_code="uk-UA", provider="g",
+            voice="v", characters=19, outcome="sent", audio_ms=1, played_ms=1,
+        )  # fmt: skip
+        started = CallStarted(call_id=call_id, caller=kept.caller, language_code="uk-UA")
+        for event in (started, spoken, CallEnded(position=1, reason="hangup")):
+            stamped = CallEvent(
+                call_id=call_id, leg=1, provider="p", model="m", assigned_arm="p", received_at=NOW,
+                event=event,
+            )  # fmt: skip
+            self.meter.observe(stamped)
+            self.tally.observe(stamped)
+
+    async def let_go(self, caller: str | None) -> str | None:
+        return await let_go(self.meter, self.phrases, caller)
+
+
+@contextlib.asynccontextmanager
+async def gateways(kept: Kept, ledger: Ledger, count: int) -> AsyncIterator[list[Gateway]]:
+    """Gateways that run on one data folder, each with a call of the caller that only it knows of."""
+    folder = Path(kept.environment["SLUKH_DATA_DIR"])
+    async with contextlib.AsyncExitStack() as stack:
+        running = []
+        for number in range(1, count + 1):
+            spool = stack.enter_context(Spool(folder / f"spool-{number}"))
+            gateway = Gateway(spool, ledger, kept, f"{LATE[:-1]}{number + 3}")
+            server = web_server(CallBook(transcript_seconds=600), kept.key, None, gateway.let_go)
+            leave_address(spool.directory, f"http://127.0.0.1:{await stack.enter_async_context(server)}")
+            running.append(gateway)
+        yield running
+
+
+def callers_of(ledger: Ledger, calls: Iterable[str]) -> list[str | None]:
+    records = [ledger.call(call_id) for call_id in calls]
+    return [leg.caller for record in records if record is not None for leg in record.legs]
+
+
+async def test_what_every_gateway_of_the_folder_still_has_does_not_bring_a_caller_back(kept: Kept) -> None:
+    with Ledger(kept.url) as ledger:
+        async with gateways(kept, ledger, 2) as running:
+            for gateway in running:
+                gateway.meter.start()
+            told = await asyncio.to_thread(kept.told, NUMBER)
+            for gateway in running:
+                await gateway.phrases.keep()
+                assert gateway.meter.stop()
+        calls = [gateway.call_id for gateway in running]
+        assert told["calls"] == [*THEIRS, *calls]
+        assert callers_of(ledger, calls) == [None, None]
+    assert kept.told(caller_hash(kept.key, "+380441112233") or "")["removed"]["phrases_heard"] == 1
+    assert kept.run("forget", NUMBER).exit_code == 1
+
+
+async def test_nothing_is_forgotten_while_a_gateway_cannot_reach_the_ledger(kept: Kept) -> None:
+    class Away(Ledger):
+        def record(self, rows: Sequence[Row]) -> Recorded:
+            raise LedgerError(f"{len(rows)} rows find it away", remedy="wait")
+
+    with Away(kept.url) as ledger:
+        async with gateways(kept, ledger, 1) as (gateway,):
+            gateway.meter.start()
+            assert await asyncio.to_thread(gateway.failed.wait, 10)
+            done = await asyncio.to_thread(kept.run, "forget", NUMBER)
+            gateway.meter.stop()
+    assert isinstance(done.exception, UserError)
+    assert "usage does not reach the ledger" in str(done.exception)
+    assert kept.left == everything_of(3)
+    assert kept.told(NUMBER)["calls"] == [*THEIRS, gateway.call_id]
+
+
+def test_what_a_gateway_left_that_runs_no_more_is_forgotten_as_well(kept: Kept) -> None:
+    with Ledger(kept.url) as ledger, Spool(Path(kept.environment["SLUKH_DATA_DIR"]) / "spool-1") as spool:
+        gateway = Gateway(spool, ledger, kept, LATE)
+    assert kept.told(NUMBER)["calls"] == [*THEIRS, gateway.call_id]

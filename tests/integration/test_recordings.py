@@ -116,14 +116,9 @@ def test_a_shorter_time_is_in_force_for_what_was_promised_longer(url: str, kept:
 
 
 def test_a_call_is_forgotten_and_no_other(kept: Recordings) -> None:
+    assert kept.calls_of("hash-a") == ("a",)
     assert kept.forget_call("a") == 2
     assert kept.forget_call("a") == 0
-    assert kept.read("b", 1) == ANOTHER
-
-
-def test_a_caller_is_forgotten_and_no_other(kept: Recordings) -> None:
-    assert kept.calls_of("hash-a") == ("a",)
-    assert kept.forget_caller("hash-a") == 2
     assert kept.calls_of("hash-a") == ()
     assert kept.read("b", 1) == ANOTHER
 

@@ -93,7 +93,7 @@ async def test_the_same_call_through_chan_websocket_is_heard_sample_by_sample(
     (sentence,) = between_pauses(read_recording(speech).samples)
     with (
         reserved_port() as port,
-        serving(tmp_path, awaited=None, **environment, SLUKH_WEBSOCKET_PORT=str(port)) as (_, api, _server),
+        serving(tmp_path, **environment, SLUKH_WEBSOCKET_PORT=str(port)) as (_, api, _server),
     ):
         async with httpx.AsyncClient(base_url=api) as client:
             call = {"call_id": call_id, "language_code": "ru-RU"}

@@ -78,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
     },
     "serving.metering": {"cost", "monitoring", "settings"},
+    "serving.phrase_keeping": {"cost"},
     "doctor": {
         "assembly.parts",
         "cost",
@@ -109,6 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "serving.guarding",
         "serving.metering",
         "serving.standing_log",
+        "serving.phrase_keeping",
         "monitoring",
         "routing",
         "session",
@@ -310,7 +312,7 @@ PUBLIC = {
     "SttLanguageError SttLimitError SttOverloadedError SttProtocolError SttRequestError "
     "SttStreamError SttTimeoutError TelephonyError TtsAuthenticationError TtsConnectError "
     "TtsError TtsOverloadedError TtsProtocolError TtsRequestError TtsStreamError "
-    "TtsTimeoutError UserError WeightsError",
+    "TtsTimeoutError UserError WeightsError why_unreadable",
 }
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))

@@ -10,7 +10,7 @@ import pytest
 
 from slukh.audio import Resampler
 from slukh.engine import EngineTranscript, STTEngine
-from slukh.errors import SettingsError
+from slukh.errors import SettingsError, SttConnectError
 from slukh.stt.fake import Script
 from slukh.testing.numbered import numbered_speech, silence
 from slukh.testing.parts import fake_parts
@@ -118,6 +118,19 @@ async def test_transcripts_may_be_asked_for_before_the_stream_starts() -> None:
     await engine.feed_audio(AUDIO.tobytes())
     await engine.stop_stream()
     assert finals(await listening) == ["1 2", "3"]
+
+
+async def test_a_recogniser_that_failed_is_no_caller_without_words(caplog: pytest.LogCaptureFixture) -> None:
+    broken = Script(open_error=SttConnectError("fake", "refused"))
+    engine = STTEngine(fake_parts([broken] * 20))
+    async with engine:
+        await engine.start_stream(Config())
+        await engine.feed_audio(AUDIO.tobytes())
+        await engine.stop_stream()
+        last = (await _all(engine))[-1]
+    assert (last.text, last.is_final, last.is_salvage) == ("", True, True)
+    assert "not_transcribed" in caplog.messages
+    assert not any(transcript.is_salvage for transcript in await heard(Config()))
 
 
 async def test_an_unknown_language_is_refused() -> None:

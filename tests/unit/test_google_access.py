@@ -67,6 +67,34 @@ def test_credentials_that_fail_have_a_class_and_stay_secret(
     assert ("network" if is_transient else "GOOGLE_APPLICATION_CREDENTIALS") in error.detail
 
 
+NO_KEY = json.dumps({
+    "type": "service_account", "client_email": "a@b", "token_uri": "http://127.0.0.1:1/",
+    "private_key": "secret",
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "does not exist"),
+        ("# Slukh", "is no key file"),
+        ("{}", "is no key file"),
+        (NO_KEY, "is no key file"),
+    ],
+)
+async def test_a_key_file_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, said: str
+) -> None:
+    path = tmp_path / "key.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    with pytest.raises(SttAuthenticationError) as refused:
+        await GoogleProvider(GoogleModel(project_id="shop")).start()
+    assert f"{path} (GOOGLE_APPLICATION_CREDENTIALS) {said}: set" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
 async def test_a_token_server_that_does_not_answer_is_nobodys_wrong_key(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from slukh.dialog.base import Dialog
 from slukh.dialog.script import read_script
 from slukh.dialog.scripted import ScriptedDialog
 from slukh.dialog.tools import tools_in
-from slukh.errors import SettingsError
+from slukh.errors import SettingsError, why_unreadable
 from slukh.settings.voices import VoiceSettings
 from slukh.talking.lines import EXCUSES, FAREWELLS, HANDOVERS
 from slukh.talking.talk import Talk, TalkRules
@@ -242,4 +242,6 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_CLAUDE_PROMPT") from error
+        raise SettingsError(
+            f"{path} cannot be read ({why_unreadable(error)})", remedy="see SLUKH_CLAUDE_PROMPT"
+        ) from error

@@ -29,6 +29,8 @@ from slukh.speech.vad import SileroModel, VoiceDetector
 from slukh.stt.base import SttProvider
 from slukh.stt.registry import google, local_whisper, whisper_servers
 from slukh.stt.remedies import all_failed, remedy_for
+from slukh.stt.whisper.local import LocalDecoder
+from slukh.stt.whisper.provider import WhisperProvider
 from slukh.types import CallStarted
 from slukh.weights import find_silero
 
@@ -84,6 +86,13 @@ class Parts:
         }
         pools = (provider for provider in self.providers.values() if isinstance(provider, ServerPool))
         return away | {key: reason for pool in pools for key, reason in pool.kept_away().items()}
+
+    def tell_restarts(self, on_restart: Callable[[], None]) -> None:
+        """Have it called whenever the local Whisper's process is started again."""
+        for provider in self.providers.values():
+            decoder = provider.decoder if isinstance(provider, WhisperProvider) else None
+            if isinstance(decoder, LocalDecoder):
+                decoder.on_restart = on_restart
 
     def assign(self, call: CallStarted) -> Assignment:
         """Who hears a call. To be asked once per call."""

@@ -105,6 +105,8 @@ def ab_labels(
     """Take labels of shadowed utterances: what was said, and what each provider wrote. Only counts are kept.
 
     A label by `adjudicated` settles what two others disagree on.
+
+    Example: slukh ab labels labels.jsonl
     """
     from slukh.experiment.handed_in import read_labels
     from slukh.experiment.store import ExperimentStore

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from slukh.commands.options import Json
+from slukh.commands.options import CallId, Json
 from slukh.errors import UserError
 from slukh.settings.config import Settings, load
 from slukh.settings.costs import CostSettings
@@ -24,7 +24,10 @@ app = typer.Typer(no_args_is_help=True, help="Calls and their usage, from the le
 def calls_list(
     limit: Annotated[int, typer.Option(min=1, help="Newest calls to show.")] = 20, as_json: Json = False
 ) -> None:
-    """The newest calls."""
+    """The newest calls.
+
+    Example: slukh calls list --limit 5 --json
+    """
     from slukh.cost.meter import row_json
     from slukh.terminal import calls_table
 
@@ -38,10 +41,12 @@ def calls_list(
 
 
 @app.command("show")
-def calls_show(call_id: str, as_json: Json = False) -> None:
+def calls_show(call_id: CallId, as_json: Json = False) -> None:
     """One call: every usage row, what it cost part by part, what of that was for nothing, the target.
 
     `slukh cost explain` has the proof of every amount.
+
+    Example: slukh calls show 0f8fad5b-d9cb-469f-a165-70867728950e
     """
     from slukh.commands.call_bill import bill_tables, terms_of_settings
     from slukh.cost.ledger.call_bill import bill_of

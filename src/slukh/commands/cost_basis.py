@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slukh.commands.options import check_window, moment_of
+from slukh.commands.options import check_window, day_of, moment_of
 from slukh.errors import UserError
 from slukh.settings.config import Settings, load
 from slukh.settings.costs import CostSettings
@@ -47,7 +47,8 @@ Since = Annotated[
     datetime | None,
     typer.Option(
         "--since",
-        formats=["%Y-%m-%d"],
+        parser=day_of,
+        metavar="DAY",
         help="First day of real calls (UTC); without it the last 30 days, from the first call on.",
     ),
 ]

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from slukh.commands.options import Json, Prices
+from slukh.commands.options import CallId, Json, Prices
 from slukh.errors import UserError
 from slukh.settings.config import Settings, load
 from slukh.settings.costs import CostSettings
@@ -30,7 +30,7 @@ app = typer.Typer(no_args_is_help=True, help="What recorded calls cost.")
 
 
 @app.command("explain")
-def cost_explain(call_id: str, prices: Prices = None, as_json: Json = False) -> None:
+def cost_explain(call_id: CallId, prices: Prices = None, as_json: Json = False) -> None:
     """Every cent of a call: what was used or is rented, by which rule it is billed, and who says so.
 
     Example: slukh cost explain 0f8fad5b-d9cb-469f-a165-70867728950e
@@ -53,7 +53,10 @@ def cost_explain(call_id: str, prices: Prices = None, as_json: Json = False) -> 
 
 @app.command("rerate")
 def cost_rerate(prices: Prices = None, since: Since = None, as_json: Json = False) -> None:
-    """Rate recorded usage again, after a price was added or corrected; twice changes nothing more."""
+    """Rate recorded usage again, after a price was added or corrected; twice changes nothing more.
+
+    Example: slukh cost rerate --since 2026-11-01
+    """
     from slukh.cost.ledger.rated_lines import RatedLines
 
     with _opened(prices) as (ledger, book):
@@ -78,6 +81,8 @@ def cost_reconcile(
     Takes Google Cloud's cost table, the cost and usage exports of Claude's console, call records of a
     telephone company (date, billed seconds, cost, currency), and FOCUS. Exit code 1 when a name is off by
     more than 2 %.
+
+    Example: slukh cost reconcile november.csv
     """
     from slukh.cost.ledger.adjustments import Adjustments
     from slukh.cost.ledger.rated_lines import RatedLines

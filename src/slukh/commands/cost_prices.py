@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from slukh.commands.options import Json
+from slukh.commands.options import Json, day_of
 
 if TYPE_CHECKING:
     from slukh.cost.pricing.price import ExchangeRate, Price
@@ -40,13 +40,16 @@ def prices_check(
         str, typer.Option("--book", help="seed-reference, market-2026-11, or a YAML file.")
     ] = DEFAULT_BOOK,
     as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day to look from; today.")
+        datetime | None,
+        typer.Option("--as-of", parser=day_of, metavar="DAY", help="The day to look from; today."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Validate a price book, show how old every price is, compare those that genai-prices has.
 
     Exit code 1 when a price differs from genai-prices and the book does not say why.
+
+    Example: slukh cost prices check --as-of 2026-11-26
     """
     from slukh.cost.pricing.price_book import PriceBook
     from slukh.cost.pricing.price_check import compared_with_genai, left_to_genai

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slukh.commands.options import day_of
 from slukh.errors import UserError
 
 if TYPE_CHECKING:  # pydantic's schemas of scenarios cost 0.1 s that other commands save
@@ -32,7 +33,9 @@ class Format(StrEnum):
 
 AsOf = Annotated[
     datetime | None,
-    typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day whose prices hold; today without it."),
+    typer.Option(
+        "--as-of", parser=day_of, metavar="DAY", help="The day whose prices hold; today without it."
+    ),
 ]
 Vat = Annotated[
     float | None,

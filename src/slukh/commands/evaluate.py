@@ -61,6 +61,11 @@ def evaluate(  # noqa: PLR0917  # a command's parameters are its options
     settings = loaded.settings
     book = PriceBook.load(loaded.cost.slukh_prices)
     found = read_manifest(manifest, language_code=settings.slukh_language)
+    if not found.rows:
+        first = f" ({found.problems[0]})" if found.problems else ""
+        raise UserError(
+            f"{manifest} has no row that can be heard{first}", remedy="see examples/calls/manifest.jsonl"
+        )
     grammars = (*settings.slukh_grammars, *(grammar or ()))
     load_grammar(settings.slukh_language, grammars)  # a fault in one is told now, not after an hour
     if results is None:

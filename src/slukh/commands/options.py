@@ -15,7 +15,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON value per line, for
 Prices = Annotated[
     str | None, typer.Option("--prices", help="A price book or its YAML file; else SLUKH_PRICES.")
 ]
-Language = Annotated[str | None, typer.Option("--language", help="BCP-47, such as uk-UA or ru-RU.")]
+Language = Annotated[
+    str | None, typer.Option("--language", help="BCP-47, such as uk-UA or ru-RU; else SLUKH_LANGUAGE.")
+]
 Encoding = Annotated[
     str | None, typer.Option("--encoding", help="Of a raw file: mulaw, alaw or linear16; else by its suffix.")
 ]
@@ -28,6 +30,7 @@ LocalGoogle = Annotated[
     ),
 ]
 RecordingFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Mono wav, or raw G.711.")]
+CallId = Annotated[str, typer.Argument(metavar="CALL_ID", help="A UUID, as `slukh calls list` prints it.")]
 RecordingFile = Annotated[Path, typer.Argument(metavar="FILE", help="A mono wav, or raw G.711.")]
 
 
@@ -56,6 +59,14 @@ def moment_of(text: str, option: str) -> datetime:
             f"{option} {text!r} is no moment", remedy="write 2026-11-01 or 2026-11-01T08:00+02:00"
         ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def day_of(text: str) -> datetime:
+    """The day that an option names, without a time zone. Raises UserError."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007  # a day of the price book
+    except ValueError:
+        raise UserError(f"{text!r} is no day", remedy="write 2026-11-01") from None
 
 
 def check_window(begin: datetime, end: datetime) -> None:

@@ -101,7 +101,7 @@ def phrases_warm(
 
 @app.command("say")
 def phrases_say(
-    text: str,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What is to be said.")],
     save: Annotated[Path, typer.Option("--save", help="A wav, 8 kHz.")],
     language: Annotated[str, typer.Option("--language", help="BCP-47.")] = "uk-UA",
     file: Annotated[
@@ -152,6 +152,8 @@ def phrases_hits(
     """Hit rates of the phrase cache by characters and phrases, dollars saved, and dollars nobody heard.
 
     `once` is what it takes to make every phrase of the last 90 days a single time.
+
+    Example: slukh phrases hits --days 7
     """
     from slukh.cost.ledger.calls import each_call, usage_beside_calls
     from slukh.cost.ledger.phrase_economy import phrase_economy, unique_characters

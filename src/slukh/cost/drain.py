@@ -123,6 +123,10 @@ class MeterSink:
             self._on_error("meter")
         return ()
 
+    def flush(self) -> bool:
+        """Wait until what was booked so far is durable; False when the disk does not take it."""
+        return self._spool.flush()
+
     def start(self) -> None:
         """Begin to drain in the background. Once."""
         self._thread.start()

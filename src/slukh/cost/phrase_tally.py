@@ -140,6 +140,14 @@ class PhraseTally:
         for words in tallied.words:
             self._note(words)
 
+    def forget(self, caller: str) -> None:
+        """That a caller, by hash, heard anything is told to nobody; how often it was said still is."""
+        self._words = {
+            (subject, witness): words
+            for (subject, witness), words in self._words.items()
+            if witness != witness_of(self._key, subject, caller)
+        }
+
     def _count(self, spoken: PhraseSpoken, caller: str) -> None:
         code, text = spoken.language_code, " ".join(spoken.text.split())
         phrase, shape = self.digest(code, text), self._shape_of(text)

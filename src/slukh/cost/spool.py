@@ -104,6 +104,11 @@ class Spool:
         self.close()
 
     @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return self._directory
+
+    @property
     def last_error(self) -> str | None:
         """Why the disk refused the last write; None when it took it."""
         return self._error

@@ -30,7 +30,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from slukh.errors import SettingsError
+from slukh.errors import SettingsError, why_unreadable
 from slukh.yaml_lines import read_yaml
 
 Lines = dict[str, str]
@@ -214,12 +214,13 @@ def read_script(path: Path) -> Script:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(
-            f"the dialogue {path} cannot be read ({reason})",
+            f"the dialogue {path} cannot be read ({why_unreadable(error)})",
             remedy="set SLUKH_DIALOG to a script, such as examples/dialog/tyre-shop.yaml, or to claude",
         ) from error
     document = read_yaml(text, file=str(path), refusal=SettingsError, floats="text")
+    if not isinstance(document.value, dict):
+        raise SettingsError(f"{path} holds no script", remedy=_REMEDY)
     try:
         return Script.model_validate(document.value)
     except ValidationError as error:

@@ -175,14 +175,6 @@ class Recordings(Kept):
         """
         return self._removed(_RECORDINGS.c.call_id == call_id)
 
-    def forget_caller(self, caller: str) -> int:
-        """Remove all of a caller, named by their keyed hash; how many.
-
-        Raises:
-            ExperimentError: the store cannot be written now.
-        """
-        return self._removed(_RECORDINGS.c.caller == caller)
-
     def _removed(self, condition: Any) -> int:  # noqa: ANN401  # SQL
         with self._database.forgetting() as connection:
             gone = delete(_RECORDINGS).where(condition).returning(_RECORDINGS.c.utterance_id)

@@ -50,7 +50,7 @@ class ExperimentAwayError(ExperimentError):
 
 TABLES = Tables(
     name="experiment's store",
-    setting="SLUKH_EXPERIMENT_URL",
+    setting="SLUKH_EXPERIMENT_URL (or SLUKH_LEDGER_URL, where that is unset)",
     error=ExperimentError,
     away=ExperimentAwayError,
 )

@@ -55,6 +55,10 @@ DECLARATIONS: tuple[Declaration, ...] = (
         help="From our endpoint to Whisper's final.",
     ),
     Declaration(
+        name="stt_whisper_restarts_total", kind="counter", unit="restarts",
+        help="Times that the local Whisper's process was started again, after it died or did not answer.",
+    ),
+    Declaration(
         name="stt_whisper_errors_total", kind="counter", unit="attempts",
         help="Attempts on Whisper that failed, by error class; a stall is a timeout.",
         labels={"error_type": "error types"},
@@ -154,6 +158,11 @@ DECLARATIONS: tuple[Declaration, ...] = (
         help="Utterances that the other recogniser heard beside the one that served, by how that ended; "
         "`superseded` is a text to compare. No caller waited for them, and no other count has them.",
         labels={"provider": "providers", "outcome": "outcomes"},
+    ),
+    Declaration(
+        name="rollout_flag_file_refused", kind="gauge", unit="flag",
+        help="1 while the flag file cannot be followed, and its last good values are in force. The log has "
+        "`flags_refused` with the reason.",
     ),
     Declaration(
         name="rollout_rolled_back", kind="gauge", unit="flag",

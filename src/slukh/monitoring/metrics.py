@@ -150,6 +150,14 @@ class Metrics:
         for condition, servers in conditions.items():
             self._set("stt_whisper_servers", servers, condition=condition)
 
+    def whisper_restarted(self) -> None:
+        """The local Whisper's process is started again."""
+        self._add("stt_whisper_restarts_total", 1)
+
+    def flag_file_refused(self, is_so: bool) -> None:
+        """Whether the flag file as it is now is not in force."""
+        self._set("rollout_flag_file_refused", float(is_so))
+
     def rolled_back(self, is_so: bool) -> None:
         """Whether a guardrail keeps Whisper's share at 0 %."""
         self._set("rollout_rolled_back", float(is_so))

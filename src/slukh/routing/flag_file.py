@@ -29,7 +29,6 @@ class FlagFile:
     Attributes:
         flags: the values in force.
         last_error: why the file as it is now is not in force, or None.
-        refusals: how many contents were refused so far.
 
     Raises:
         SettingsError: at construction only: there is no last good value yet.
@@ -45,7 +44,6 @@ class FlagFile:
         self._seen = hashlib.sha256(data).digest()
         self.flags = self._flags(data)
         self.last_error: str | None = None
-        self.refusals = 0
 
     def reload(self) -> bool:
         """Read the file if its content changed; True when other values are in force now. Never raises."""
@@ -106,7 +104,6 @@ class FlagFile:
     def _refuse(self, seen: bytes, error: SettingsError) -> bool:
         if seen != self._seen:  # once per content, not once per look
             self._seen = seen
-            self.refusals += 1
             self.last_error = str(error)
             logger.error("flags_refused", extra={"reason": str(error), "in_force": self.flags.version})
         return False

@@ -75,6 +75,11 @@ class LiveFlags:
         assert flags is not None  # one of the two is there
         return flags
 
+    @property
+    def is_file_refused(self) -> bool:
+        """Whether the flag file as it is now is not in force: the last good values are."""
+        return self._file is not None and self._file.last_error is not None
+
     def reload(self) -> bool:
         """Look whether anything has changed; True when other values are in force now. Never raises."""
         return self.take(self.read())

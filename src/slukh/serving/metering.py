@@ -11,13 +11,12 @@ from pathlib import Path
 
 from slukh.cost.drain import MeterSink
 from slukh.cost.ledger.adjustments import Adjustments
-from slukh.cost.ledger.phrases import record_phrases
 from slukh.cost.ledger.rated_lines import RatedLines
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import Budget, LiveCosts
-from slukh.cost.phrase_tally import PhraseTally, Tallied
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.spool import Spool, SpoolTakenError
+from slukh.cost.spools import leave_address
 from slukh.errors import LedgerError
 from slukh.monitoring.metrics import Metrics
 from slukh.settings.config import Settings
@@ -28,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 _MAX_GATEWAYS = 16  # on one machine, with one data folder
 _STATEMENTS_SECONDS = 60.0
-_PHRASES_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +35,7 @@ class Metering:
 
     Attributes:
         meter: books usage; drains it into the ledger.
+        directory: of its spool.
         costs: says what it costs.
         ledger: where it ends.
         book_name: of the prices.
@@ -44,6 +43,7 @@ class Metering:
     """
 
     meter: MeterSink
+    directory: Path
     costs: LiveCosts
     ledger: Ledger
     book_name: str
@@ -80,24 +80,6 @@ class Metering:
             self.metrics.budget_used(math.nan if used is None else used)
             await asyncio.sleep(_STATEMENTS_SECONDS)
 
-    async def keep_phrases(self, tally: PhraseTally) -> None:
-        """Add what a tally counted to the ledger, now and then, until cancelled, and once more then."""
-        try:
-            while True:
-                await asyncio.sleep(_PHRASES_SECONDS)
-                tallied = tally.take()
-                if not await asyncio.to_thread(self._keep, tallied):
-                    tally.give_back(tallied)
-        finally:
-            self._keep(tally.take())
-
-    def _keep(self, tallied: Tallied) -> bool:
-        try:
-            record_phrases(self.ledger, tallied, now=datetime.now(UTC))
-        except LedgerError:  # the drain says when the ledger is away; a tally is no bill
-            return False
-        return True
-
 
 @contextlib.contextmanager
 def metering(
@@ -132,7 +114,15 @@ def metering(
         )
         meter.start()
         stack.callback(meter.stop)
-        yield Metering(meter=meter, costs=costs, ledger=ledger, book_name=book.name, metrics=metrics)
+        leave_address(spool.directory, None)
+        yield Metering(
+            meter=meter,
+            directory=spool.directory,
+            costs=costs,
+            ledger=ledger,
+            book_name=book.name,
+            metrics=metrics,
+        )
 
 
 def _spent_before(costs: LiveCosts, ledger: Ledger, book: PriceBook) -> None:

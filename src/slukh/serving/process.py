@@ -19,8 +19,8 @@ from slukh.audio import linear16_from_samples
 from slukh.audio_files import read_recording
 from slukh.callers import caller_hash, made_caller_key
 from slukh.cost.meter import CLIP_IDS
-from slukh.cost.phrase_tally import PhraseTally
 from slukh.cost.pricing.price_book import PriceBook
+from slukh.cost.spools import leave_address, url_of
 from slukh.errors import AudioFileError, SettingsError
 from slukh.experiment.sink import ExperimentSink
 from slukh.monitoring.metrics import Metrics
@@ -35,6 +35,7 @@ from slukh.serving.comparing import comparing
 from slukh.serving.gateway import Admission, Gateway, WhenDown
 from slukh.serving.guarding import Guard, bounds_of
 from slukh.serving.metering import Metering, metering
+from slukh.serving.phrase_keeping import PhraseKeeping, let_go
 from slukh.serving.standing_log import StandingLog
 from slukh.session import Sink
 from slukh.settings.config import AllSettings, Settings
@@ -61,7 +62,7 @@ class Process:
         accuracy: how well each recogniser hears, for the metrics.
         guard: takes Whisper's share back.
         answering: who answers callers; None when nobody does.
-        tally: what callers are told, by digest; None when nobody answers.
+        phrases: what callers are told, by digest; None when nobody answers.
         book: the calls there are.
         gateway: takes them.
         caller_key: of the hashes of their numbers.
@@ -76,7 +77,7 @@ class Process:
     accuracy: AccuracyWatch
     guard: Guard
     answering: Answering | None
-    tally: PhraseTally | None
+    phrases: PhraseKeeping | None
     book: CallBook
     gateway: Gateway
     caller_key: bytes
@@ -117,8 +118,8 @@ class Process:
             self.meter.follow_statements(),
             self.accuracy.follow(),
         ]
-        if self.tally is not None:
-            work.append(self.meter.keep_phrases(self.tally))
+        if self.phrases is not None:
+            work.append(self.phrases.run())
         return work
 
     def not_ready(self, canaries: Canaries) -> dict[str, str]:
@@ -130,6 +131,14 @@ class Process:
         }
         return {part: reason for part, reason in reasons.items() if reason is not None}
 
+    def answers_at(self, host: str, port: int) -> None:
+        """Say on disk where the HTTP API is, for `slukh forget`. Raises OSError."""
+        leave_address(self.meter.directory, url_of(host, port))
+
+    async def let_go(self, caller: str | None) -> str | None:
+        """See that nothing in memory names a caller to the ledger later, see `phrase_keeping.let_go`."""
+        return await let_go(self.meter.meter, self.phrases, caller)
+
     async def _forget(self) -> None:
         """Transcripts leave memory when their time is over, asked for or not."""
         while True:
@@ -140,6 +149,7 @@ class Process:
         """Whisper's share is taken back soon after it has to be."""
         while True:
             await asyncio.sleep(1.0)
+            self.metrics.flag_file_refused(self.flags.is_file_refused)
             self.guard.look()
 
     def _heard_clip(self, name: str, heard: Heard, *, is_kept: bool = True) -> None:
@@ -186,6 +196,7 @@ async def process(given: AllSettings) -> AsyncIterator[Process]:
         for provider in parts.providers.values():
             if isinstance(provider, ServerPool):
                 provider.on_conditions = metrics.whisper_servers
+        parts.tell_restarts(metrics.whisper_restarted)
         payees = {"whisper": given.whisper.payee, "line": given.cost.slukh_trunk}
         meter = stack.enter_context(metering(settings, given.cost, metrics, payees=payees))
         worker = f"{socket.gethostname()}:{settings.slukh_audiosocket_port}"
@@ -221,7 +232,7 @@ async def process(given: AllSettings) -> AsyncIterator[Process]:
             accuracy=AccuracyWatch(store, experiment, metrics, providers=parts.providers, grammars=grammars),
             guard=guard,
             answering=answering,
-            tally=tally,
+            phrases=None if tally is None else PhraseKeeping(tally, meter.ledger),
             book=book,
             gateway=gateway,
             caller_key=caller_key,

@@ -55,15 +55,11 @@ _HEADER_BYTES: Final = _HEADER.size
 class AudioSocketCodec:
     """One side of an AudioSocket connection (`slukh.telephony.base.Codec`).
 
-    Attributes:
-        unknown_frames: frames of unknown kinds that were skipped.
-
     Args: side: `gateway` is called and wants a UUID first; `caller` is what Asterisk is to us, and receives
         audio and the hang-up.
     """
 
     def __init__(self, *, side: Literal["gateway", "caller"] = "gateway") -> None:
-        self.unknown_frames = 0
         self._identified = side == "caller"
         self._partial = b""
 
@@ -126,8 +122,7 @@ class AudioSocketCodec:
             case 0xFF:
                 raise TelephonyError("peer_error", f"the peer reports error 0x{payload[:4].hex()}")
             case _:
-                self.unknown_frames += 1
-                return []
+                return []  # of a newer peer
 
     def encode_audio(self, linear16_8k: bytes) -> bytes:
         """One frame of 8 kHz audio. ValueError on an odd length or more than 65,534 bytes."""

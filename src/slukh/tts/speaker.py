@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from slukh.errors import SettingsError, TtsError, TtsProtocolError, TtsRequestError, TtsTimeoutError
+from slukh.errors import (
+    SettingsError,
+    TtsError,
+    TtsProtocolError,
+    TtsRequestError,
+    TtsTimeoutError,
+    why_unreadable,
+)
 from slukh.tts.base import SpeechRequest, TtsProvider, Voice
 from slukh.tts.cache import MemoryStore, PhraseStore
 from slukh.tts.chain import VoiceChain, is_refusal
@@ -302,7 +309,10 @@ def phrases_to_warm(path: Path) -> list[SpeechRequest]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_PHRASES") from error
+        raise SettingsError(
+            f"{path} cannot be read ({why_unreadable(error)})",
+            remedy="name a text file, a line each: a language, blanks, the text",
+        ) from error
     requests = []
     for number, line in enumerate(lines, 1):
         code, _, text = line.strip().partition(" ")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
 
-from slukh.errors import SettingsError
+from slukh.errors import SettingsError, why_unreadable
 from slukh.tts.shapes import head_of
 from slukh.yaml_lines import Document, read_yaml
 
@@ -55,7 +55,10 @@ def read_templates(path: Path) -> list[Learned]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({error})", remedy="see SLUKH_TEMPLATES") from error
+        raise SettingsError(
+            f"{path} cannot be read ({why_unreadable(error)})",
+            remedy="name a file that `slukh phrases learn` wrote, or a new one for it to write",
+        ) from error
     document = read_yaml(text, file=str(path), refusal=SettingsError)
     entries = document.value or []
     if not isinstance(entries, list):

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -67,6 +67,10 @@ class Forgetting(BaseModel):
     caller: str | None = Field(None, max_length=64)
 
 
+async def _nothing_held(_caller: str | None) -> None:
+    """Where no usage is on its way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
     """What the API needs besides the calls.
@@ -82,6 +86,7 @@ class ApiOptions:
         metrics: the Prometheus page and its content type.
         outcome: takes what the dialogue says of a call, by its id.
         forgotten: told the id of each call that is forgotten.
+        let_go: sees that nothing names a caller (by hash, or None: a call's) later; why it cannot, or None.
     """
 
     token: str | None
@@ -94,6 +99,7 @@ class ApiOptions:
     degraded: Callable[[], Mapping[str, str]] = dict
     outcome: Callable[[str, Outcome], None] = lambda _call_id, _outcome: None
     forgotten: Callable[[str], None] = lambda _call_id: None
+    let_go: Callable[[str | None], Awaitable[str | None]] = _nothing_held
 
 
 def create_app(book: CallBook, options: ApiOptions) -> Starlette:
@@ -174,6 +180,9 @@ def _forget_route(book: CallBook, options: ApiOptions) -> Route:
         caller = named_caller(options.caller_key, wanted.caller or "")
         if (wanted.call_id is None) == (caller is None):
             return _refusal(422, "who is to be forgotten?", "name a call_id, or a caller by number or hash")
+        if (reason := await options.let_go(caller)) is not None:
+            remedy = "wait until /readyz says ready, then ask again; nothing is forgotten yet"
+            return _refusal(503, f"usage does not reach the ledger ({reason})", remedy)
         call_id = None if wanted.call_id is None else str(wanted.call_id)
         forgotten, live = book.forget(call_id=call_id, caller=caller)
         for each in forgotten:

@@ -11,6 +11,8 @@ from slukh.routing.health import Probes, stored_clips
 from slukh.routing.upstreams import Upstreams
 from slukh.settings.config import load_all
 from slukh.stt.fake import FakeProvider
+from slukh.stt.whisper.local import LocalDecoder
+from slukh.stt.whisper.provider import WhisperProvider
 from slukh.testing.numbered import heard_words
 from slukh.testing.parts import fake_parts
 from slukh.testing.virtual_time import VirtualTimeLoop
@@ -148,6 +150,17 @@ async def test_all_recognisers_are_closed_whatever_one_of_them_raises() -> None:
 
 def test_the_parts_of_the_settings_have_probes() -> None:
     assert build_parts(load_all(provider="whisper")).probes is not None
+
+
+def test_restarts_of_the_local_whisper_are_told() -> None:
+    parts = build_parts(load_all(provider="whisper"))
+    told: list[str] = []
+    parts.tell_restarts(lambda: told.append("restart"))
+    whisper = parts.providers["whisper"]
+    assert isinstance(whisper, WhisperProvider)
+    assert isinstance(whisper.decoder, LocalDecoder)
+    whisper.decoder.on_restart()
+    assert told == ["restart"]
 
 
 def test_word_timings_of_google_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -315,3 +315,12 @@ def test_what_the_comparison_could_not_keep_is_counted_by_what_it_was(metrics: M
     metrics.experiment_lost("recording", 1)
     assert value(metrics, "experiment_lost_total", what="row") == 3
     assert value(metrics, "experiment_lost_total", what="recording") == 1
+
+
+def test_restarts_of_whisper_and_a_flag_file_that_is_refused_are_seen(metrics: Metrics) -> None:
+    metrics.whisper_restarted()
+    metrics.flag_file_refused(True)
+    assert value(metrics, "stt_whisper_restarts_total") == 1
+    assert value(metrics, "rollout_flag_file_refused") == 1
+    metrics.flag_file_refused(False)
+    assert value(metrics, "rollout_flag_file_refused") == 0

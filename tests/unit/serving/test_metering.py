@@ -1,6 +1,5 @@
 """Prices, budget, spool and ledger of a gateway, put together."""
 
-import asyncio
 import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from slukh.cost.ledger.phrases import known_phrases
 from slukh.cost.ledger.store import Ledger
-from slukh.cost.phrase_tally import PhraseTally
 from slukh.errors import PriceError
 from slukh.monitoring.metrics import Metrics
 from slukh.serving.metering import metering
 from slukh.settings.config import Settings, load
 from slukh.settings.costs import CostSettings
-from slukh.types import AttemptEnded, CallEvent, CallStarted, Event, PhraseSpoken, Usage
+from slukh.types import AttemptEnded, CallEvent, CallStarted, Event, Usage
 
 
 def settings(folder: Path) -> Settings:
@@ -65,22 +62,6 @@ def test_usage_outlives_the_data_folder_that_was_removed_under_the_gateway(tmp_p
     assert meter.last_error is None
     with Ledger(settings(folder).ledger_url) as ledger:
         assert ledger.call("c-1") is not None
-
-
-async def test_phrases_that_were_counted_are_in_the_ledger_when_the_gateway_stops(tmp_path: Path) -> None:
-    tally = PhraseTally(b"key")
-    spoken = PhraseSpoken(
-        phrase=1, utterance_id=0, text="Добрий день!", language_code="uk-UA", provider="google", voice="Kore",
-        characters=12, outcome="sent", audio_ms=0, played_ms=0,
-    )  # fmt: skip
-    with metering(settings(tmp_path), load(CostSettings), Metrics(providers=("google",))) as meter:
-        keeping = asyncio.create_task(meter.keep_phrases(tally))
-        await asyncio.sleep(0)
-        tally.observe(stamped(spoken))
-        keeping.cancel()
-        await asyncio.wait({keeping})
-        (found,) = known_phrases(meter.ledger)
-    assert (found.count.times, found.count.sent, found.text) == (1, 1, None)
 
 
 def test_a_days_budget_counts_what_the_ledger_has_of_today(tmp_path: Path) -> None:

@@ -29,14 +29,6 @@ def erlang_b(erlangs: float, servers: int) -> float:
     return blocked
 
 
-def erlang_c(erlangs: float, servers: int) -> float:
-    """Probability that a caller has to wait, when all wait; 1.0 when the queue only grows."""
-    if erlangs >= servers:
-        return 1.0
-    blocked = erlang_b(erlangs, servers)
-    return servers * blocked / (servers - erlangs * (1 - blocked))
-
-
 def servers_for(erlangs: float, *, blocking: float) -> int:
     """The fewest servers that turn away at most this share of the calls."""
     blocked, number = 1.0, 0
@@ -44,33 +36,6 @@ def servers_for(erlangs: float, *, blocking: float) -> int:
         number += 1
         blocked = erlangs * blocked / (number + erlangs * blocked)
     return number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Staffing:
-    """People who answer a line, and how busy that keeps them.
-
-    Attributes:
-        agents: how many at the same time.
-        occupancy: share of their time on calls.
-        answered_share: share of the calls that they answer in time.
-    """
-
-    agents: int
-    occupancy: float
-    answered_share: float
-
-
-def agents_for(
-    erlangs: float, *, handle_seconds: float, answered_share: float = 0.8, within_seconds: float = 20
-) -> Staffing:
-    """The fewest people who answer a share of the calls in time (Erlang C)."""
-    agents = math.floor(erlangs) + 1
-    while True:
-        late = erlang_c(erlangs, agents) * math.exp(-(agents - erlangs) * within_seconds / handle_seconds)
-        if 1 - late >= answered_share:
-            return Staffing(agents=agents, occupancy=erlangs / agents, answered_share=1 - late)
-        agents += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

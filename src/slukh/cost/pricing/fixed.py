@@ -91,13 +91,11 @@ def month_of(item: FixedItem, book: PriceBook, on: date) -> FixedLine:
     return _line(item, book, Decimal(1), on, is_first=True)
 
 
-def months_between(start: datetime, end: datetime) -> Decimal:
-    """Calendar months from one moment to another; half of a February is as much as half of a March."""
-    return sum((share for _, share in _months(start, end)), Decimal(0))
-
-
 def _months(start: datetime, end: datetime) -> Iterator[tuple[date, Decimal]]:
-    """The calendar months a period touches: the first day in it, and its share of that month."""
+    """The calendar months a period touches: the first day in it, and its share of that month.
+
+    So half of a February is as much as half of a March.
+    """
     moment = start
     while moment < end:
         first = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -33,7 +33,7 @@ from pydantic_core import ErrorDetails
 
 from slukh.cost.pricing.price import BASIS_OF_UNIT, UNITS_OF_COMPONENT, ExchangeRate, Price, PriceUnit, Tier
 from slukh.cost.pricing.price_schema import BookEntries, CliffEntry, Money, PriceEntry
-from slukh.errors import PriceError, UserError
+from slukh.errors import PriceError, UserError, why_unreadable
 from slukh.yaml_lines import Document, read_yaml
 from slukh.yaml_lines import Path as Place
 
@@ -73,7 +73,7 @@ def read_book(name_or_path: str | Path) -> BookFile:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PriceError(
-            f"no price book {name_or_path} ({error})",
+            f"no price book {name_or_path} ({why_unreadable(error)})",
             remedy=f"name a YAML file, or one of {', '.join(SHIPPED)}",
         ) from error
     return parse_book(text, file=str(path), folder=path.parent)

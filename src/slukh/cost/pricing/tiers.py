@@ -44,11 +44,6 @@ def free_amount_between(price: Price, start: int, end: int) -> Decimal:
     return amount_between(price, start, max(start, min(end, price.free_tier)))
 
 
-def average_amount(price: Price, month_quantity: int) -> Decimal:
-    """Money per unit averaged over a whole month; a rated line has the marginal one instead."""
-    return amount_between(price, 0, month_quantity) / month_quantity if month_quantity else Decimal(0)
-
-
 def amount_of_prompt(price: Price, prompt_tokens: int) -> Decimal:
     """What `price.per` tokens cost in a request with a prompt of that length."""
     for tier in reversed(price.cliff):

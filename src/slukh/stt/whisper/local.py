@@ -8,6 +8,7 @@ killed.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,9 @@ class LocalDecoder:
         max_waiting: requests that may wait; interims and speculations beyond that are refused, finals never.
         program: the module that the child runs.
         name: registry name for errors.
+
+    Attributes:
+        on_restart: called whenever the child is about to be started again.
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class LocalDecoder:
         self.limits = DecoderLimits(
             interims=True, speculative=True, repetition_guard=True, languages=frozenset(SUPPORTED)
         )
-        self.restarts = 0
+        self.on_restart: Callable[[], None] = lambda: None
         self._options = ChildOptions(
             model_path=model_path,
             compute_type=compute_type,
@@ -228,14 +232,14 @@ class LocalDecoder:
                 backoff = _FIRST_BACKOFF_SECONDS
             await asyncio.sleep(backoff)
             backoff = min(_LONGEST_BACKOFF_SECONDS, 2 * backoff)
-            self.restarts += 1
+            self.on_restart()
             child = None
             try:
                 child = await self._spawn()
             except (ChildDiedError, ModelRefusedError, OSError) as error:
                 logger.warning("whisper_child_restart_failed", extra={"reason": str(error)})
             else:
-                logger.warning("whisper_child_restarted", extra={"restarts": self.restarts})
+                logger.warning("whisper_child_restarted")
 
     async def _serve(self, child: WhisperChild) -> bool:
         """Until the child dies; whether it has decoded anything."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slukh.cost.estimates.capacity import Fleet, Traffic, agents_for, erlang_b, erlang_c, servers_for
+from slukh.cost.estimates.capacity import Fleet, Traffic, erlang_b, servers_for
 
 PROFILE = (0.04, 0.07, 0.10, 0.12, 0.15, 0.12, 0.09, 0.08, 0.08, 0.07, 0.05, 0.03)
 THREE_MINUTES = Traffic(call_seconds=180, hourly_profile=PROFILE)
@@ -33,16 +33,6 @@ def test_a_months_calls_need_so_many_streams(calls: int, erlangs: float, streams
 def test_erlang_b_is_the_textbook_sum(erlangs: float, servers: int) -> None:
     terms = [erlangs**k / math.factorial(k) for k in range(servers + 1)]
     assert erlang_b(erlangs, servers) == pytest.approx(terms[-1] / sum(terms))
-
-
-def test_sixty_calls_an_hour_of_three_minutes_need_five_people() -> None:
-    staffing = agents_for(3.0, handle_seconds=180, answered_share=0.8, within_seconds=20)
-    assert (staffing.agents, staffing.occupancy) == (5, 0.6)
-    assert staffing.answered_share == pytest.approx(0.811, abs=1e-3)
-
-
-def test_who_waits_in_a_queue_that_only_grows_waits_for_sure() -> None:
-    assert erlang_c(5.0, 5) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from slukh.cost.pricing.fixed import FixedItem, rate_fixed
 from slukh.cost.pricing.llm_tokens import Caching, Conversation, TokenBuckets, buckets
 from slukh.cost.pricing.price_book import PriceBook
 from slukh.cost.pricing.rating import RatingOptions, rate
-from slukh.cost.pricing.tiers import amount_between, average_amount
+from slukh.cost.pricing.tiers import amount_between
 from slukh.types import TOKEN_UNITS, UNITS_PER_REQUEST, Usage
 
 SEED = PriceBook.load("seed-reference")
@@ -137,9 +137,6 @@ def test_a_thousand_calls_on_v1_with_the_free_hour() -> None:
 def test_the_tiers_of_a_month(minutes: int, dollars: str) -> None:
     price = MARKET.price("stt", "google", "chirp_3", "audio_ms", on=MOMENT.date())
     assert amount_between(price, 0, minutes * MINUTE) == Decimal(dollars)
-    assert (average_amount(price, minutes * MINUTE) * minutes * MINUTE).quantize(Decimal("1e-9")) == Decimal(
-        dollars
-    ).quantize(Decimal("1e-9"))
 
 
 # -- the telephone

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slukh.cost.pricing.price import Price, Tier
-from slukh.cost.pricing.tiers import amount_between, average_amount, billed_quantity, free_amount_between
+from slukh.cost.pricing.tiers import amount_between, billed_quantity, free_amount_between
 
 GOOGLE = Price(
     id="google", component="stt", provider="google", unit="audio_ms", per=60_000, amount=Decimal("0.016"),
@@ -62,9 +62,3 @@ def test_a_free_tier_takes_off_what_its_units_cost(used: int, more: int) -> None
     paid = amount_between(price, used, used + more) - free
     assert free >= 0
     assert abs(paid - amount_between(price, max(used, 70_000), max(used + more, 70_000))) < Decimal("1e-24")
-
-
-def test_the_average_of_a_month_is_above_its_last_unit() -> None:
-    marginal = amount_between(TIERED_PRICE, 120_000, 120_001)
-    assert average_amount(TIERED_PRICE, 120_001) > marginal
-    assert average_amount(TIERED_PRICE, 0) == 0
