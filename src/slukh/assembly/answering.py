@@ -162,9 +162,16 @@ def build_answering(
             longest_seconds=given.slukh_talk_seconds,
             barge_in=given.slukh_barge_in,
         ),
-        extra=[] if given.slukh_phrases is None else phrases_to_warm(given.slukh_phrases),
+        extra=_declared(given.slukh_phrases),
         learned=learned_templates(given),
     )
+
+
+def _declared(file: Path | None) -> list[SpeechRequest]:
+    try:
+        return [] if file is None else phrases_to_warm(file)
+    except SettingsError as error:
+        raise SettingsError(f"SLUKH_PHRASES: {error.problem}", remedy=error.remedy) from error
 
 
 def learned_templates(given: VoiceSettings) -> list[Learned]:

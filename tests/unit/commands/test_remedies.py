@@ -40,12 +40,15 @@ def test_a_day_that_is_none_is_told_how_it_is_written(tmp_path: Path, command: t
     assert refusal(tmp_path, *command, "yesterday") == "'yesterday' is no day: write 2026-11-01"
 
 
+SCRIPTS = "set SLUKH_DIALOG to a script, such as examples/dialog/tyre-shop.yaml, or to claude"
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read (No such file or directory): see SLUKH_DIALOG"),
-        (b"\xff\xfe", "cannot be read (it is no UTF-8 text): see SLUKH_DIALOG"),
-        (b"", "holds no script: see examples/dialog/tyre-shop.yaml"),
+        (None, f"the dialogue {{}} cannot be read (No such file or directory): {SCRIPTS}"),
+        (b"\xff\xfe", f"the dialogue {{}} cannot be read (it is no UTF-8 text): {SCRIPTS}"),
+        (b"", "{} holds no script: see examples/dialog/tyre-shop.yaml"),
     ],
 )
 def test_a_script_that_is_none_is_told_in_the_words_of_its_writer(
@@ -56,4 +59,4 @@ def test_a_script_that_is_none_is_told_in_the_words_of_its_writer(
         path.write_bytes(content)
     with pytest.raises(SettingsError) as refused:
         read_script(path)
-    assert str(refused.value) == f"{path} {said}"
+    assert str(refused.value) == said.format(path)
