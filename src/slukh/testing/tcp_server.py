@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -35,7 +36,12 @@ class TcpServer(ABC):
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        task.add_done_callback(partial(self._let_go, writer))
+
+    def _let_go(self, writer: asyncio.StreamWriter, connection: "asyncio.Task[None]") -> None:
+        """Who is cancelled before they have begun have closed nothing."""
+        self._connections.discard(connection)
+        writer.close()
 
     @abstractmethod
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
