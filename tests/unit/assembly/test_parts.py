@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from tests.unit.routing.test_pool import Unclosable
 
 from slukh.assembly.parts import build_parts
 from slukh.errors import SttAuthenticationError, SttConnectError, SttError
@@ -128,16 +129,6 @@ def test_a_recogniser_that_failed_gets_calls_again_wherever_the_parts_are_used()
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(first_minute())
-
-
-class Unclosable(FakeProvider):
-    def __init__(self) -> None:
-        super().__init__(heard_words)
-        self.is_closed = False
-
-    async def aclose(self) -> None:
-        self.is_closed = True
-        raise OSError("it did not go")
 
 
 async def test_all_recognisers_are_closed_whatever_one_of_them_raises() -> None:
