@@ -9,8 +9,6 @@ While the disk refuses, rows wait in memory and are tried again. When the folder
 it is made again, and what the open segment held is written once more.
 """
 
-import errno
-import fcntl
 import json
 import logging
 import os
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from slukh.cost.meter import Row, UsageStage
+from slukh.cost.spool_folder import own, refusal, sync_directory
 from slukh.cost.spool_lines import Batch, line_from_row, lines_of, read_batch
 from slukh.cost.spool_owners import LOCK_FILE
 from slukh.errors import LedgerError
@@ -45,10 +44,6 @@ class _Segment:
 
 def _ignore(_stage: UsageStage) -> None:
     return
-
-
-class SpoolTakenError(LedgerError):
-    """Another running process owns the directory."""
 
 
 class Spool:
@@ -189,7 +184,7 @@ class Spool:
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 file.flush()
                 self._sync(file.fileno())
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         # Not found: the folder was removed meanwhile, and what it held is not counted any more.
         with self._files, suppress(FileNotFoundError):
             batch.path.unlink()
@@ -231,11 +226,11 @@ class Spool:
             try:
                 self._store()
             except (OSError, LedgerError) as error:
-                refusal = error if isinstance(error, LedgerError) else _refusal(self._directory, error)
+                refused = error if isinstance(error, LedgerError) else refusal(self._directory, error)
                 if self._error is None:  # one line until it is mended
-                    fault = {"error": refusal.problem, "remedy": refusal.remedy}
+                    fault = {"error": refused.problem, "remedy": refused.remedy}
                     logger.error("usage_spool_refused", extra=fault)  # noqa: TRY400
-                self._error = str(refusal)
+                self._error = str(refused)
                 self._on_error("spool")
                 if self._stopping.wait(self._retry_seconds):
                     return
@@ -284,7 +279,7 @@ class Spool:
         self._next += 1
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         except OSError:
             os.close(fd)
             raise
@@ -359,7 +354,7 @@ class Spool:
         Raises:
             LedgerError: it cannot be written, or its files cannot be read; `SpoolTakenError`.
         """
-        lock_fd = _own(self._directory)
+        lock_fd = own(self._directory)
         try:
             self._stored = sum(len(lines_of(path.read_bytes())) for path in self._sealed())
         except OSError as error:
@@ -378,49 +373,7 @@ class Spool:
         return sorted(p for p in self._directory.glob("[0-9]" * 12 + ".jsonl") if p != current)
 
 
-def _own(directory: Path) -> int:
-    """The descriptor that holds the directory's lock; the kernel releases it when the process dies.
-
-    Raises:
-        LedgerError: the directory cannot be written; `SpoolTakenError` when another process owns it.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise _refusal(directory, error) from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise SpoolTakenError(
-            f"the usage spool {directory} belongs to another running slukh",
-            remedy="stop that one, or give this one its own SLUKH_DATA_DIR",
-        ) from error
-    os.utime(fd)  # since when it is ours, see `spool_owners`
-    return fd
-
-
-def _refusal(directory: Path, error: OSError) -> LedgerError:
-    """That the disk refused: what it said, where, and what to do."""
-    remedy = "make it writable, or name another folder with SLUKH_DATA_DIR"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "free some space there before you stop the gateway: meanwhile rows wait in its memory"
-    return LedgerError(
-        f"the usage spool {directory} cannot be written ({error.strerror or error})", remedy=remedy
-    )
-
-
 def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -13,7 +13,8 @@ from pathlib import Path
 from slukh.cost.drain import Drain
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.meter import CallFacts
-from slukh.cost.spool import Spool, SpoolTakenError
+from slukh.cost.spool import Spool
+from slukh.cost.spool_folder import SpoolTakenError
 from slukh.cost.spool_lines import read_batch
 
 _ADDRESS = "gateway"

@@ -15,7 +15,8 @@ from slukh.cost.ledger.rated_lines import RatedLines
 from slukh.cost.ledger.store import Ledger
 from slukh.cost.live import Budget, LiveCosts
 from slukh.cost.pricing.price_book import PriceBook
-from slukh.cost.spool import Spool, SpoolTakenError
+from slukh.cost.spool import Spool
+from slukh.cost.spool_folder import SpoolTakenError
 from slukh.cost.spools import leave_address
 from slukh.errors import LedgerError
 from slukh.monitoring.metrics import Metrics

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slukh.cost.meter import CallFacts, Row, UsageStage
-from slukh.cost.spool import Spool, SpoolTakenError
+from slukh.cost.spool import Spool
+from slukh.cost.spool_folder import SpoolTakenError
 from slukh.cost.spool_lines import line_from_row, row_from_line
 from slukh.errors import LedgerError
 from slukh.types import Usage
